@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <locale>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace gacc {
+
+/// What every error of the library is. Its text reads
+/// `gacc: <where>: expected <what>, got <what>[; what to do]`. A call that throws has changed nothing.
+class Error : public std::runtime_error {
+public:
+    Error(std::string_view where, std::string_view what)
+        : std::runtime_error("gacc: " + std::string(where) + ": " + std::string(what)) {}
+};
+
+/// Rows and columns that do not fit.
+class ShapeError : public Error {
+    using Error::Error;
+};
+
+/// A call at the wrong moment, or an option out of its range.
+class UsageError : public Error {
+    using Error::Error;
+};
+
+/// A file that is not what it should be.
+class DataError : public Error {
+    using Error::Error;
+};
+
+/// A file that could not be written.
+class OutputError : public Error {
+    using Error::Error;
+};
+
+namespace detail {
+
+/// Its arguments, printed one after the other: text("expected ", 3, " rows").
+template <class... Parts>
+std::string text(const Parts&... parts) {
+    std::ostringstream out;
+    out.imbue(std::locale::classic());  // whatever the program has set
+    (out << ... << parts);
+    return out.str();
+}
+
+/// A number with commas between its thousands: 47,040,016.
+inline std::string grouped(std::uint64_t number) {
+    const std::string digits = std::to_string(number);
+    std::string out;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0) { out += ','; }
+        out += digits[i];
+    }
+    return out;
+}
+
+}  // namespace detail
+}  // namespace gacc

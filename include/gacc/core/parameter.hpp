@@ -1,0 +1,173 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/gradient_tally.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/panels.hpp>
+#include <gacc/core/tensor.hpp>
+#include <gacc/core/view.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gacc {
+
+/// One trained matrix and the gradients added to it so far.
+///
+/// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
+/// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
+/// nothing is ever packed; layers and optimizers work on stored_values() and stored_grads(), whose elements belong
+/// together one by one and among which are some zeros that stay zero. Take the span anew for every change: that is
+/// how a layer learns of it.
+///
+/// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
+/// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape
+template <class Scalar>
+class Parameter {
+public:
+    Parameter(std::string name, Shape shape)
+        : name_(std::move(name)), shape_(checked(std::move(shape))), value_(stored_size(shape_)), grad_(value_.size()) {
+    }
+
+    /// "weight" in its layer, "0.weight" in a model.
+    const std::string& name() const { return name_; }
+    void rename(std::string name) { name_ = std::move(name); }
+
+    const Shape& shape() const { return shape_; }
+    Index rows() const { return size() / cols(); }
+    Index cols() const { return shape_.back(); }
+    Index size() const { return elements(shape_); }
+
+    Matrix<Scalar> value() const { return matrix(value_); }
+    /// Sums over samples, never divided.
+    Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
+
+    void set_value(const Matrix<Scalar>& value) {
+        set(value_, value);
+        ++version_;
+    }
+    void set_grad(const Matrix<Scalar>& grad) {
+        set(grad_, grad);
+        grad_is_zero_ = false;
+    }
+    /// Takes no time: the next backward pass starts its sums from zero.
+    void zero_grad() { grad_is_zero_ = true; }
+
+    std::span<const Scalar> stored_values() const { return value_.span(); }
+    std::span<Scalar> stored_values() {
+        ++version_;
+        return value_.span();
+    }
+    std::span<Scalar> stored_grads() {
+        if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
+        return grad_.span();
+    }
+    /// For a layer that starts its sums from zero itself if that was so, and writes every stored number.
+    std::pair<std::span<Scalar>, bool> stored_grads_to_start() {
+        return {grad_.span(), std::exchange(grad_is_zero_, false)};
+    }
+
+    /// Another number after every change of the value.
+    std::uint64_t version() const { return version_; }
+
+private:
+    using Panels = detail::Panels<Scalar>;
+
+    static Shape checked(Shape shape) {
+        if (shape.empty() || shape.size() > 2 || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
+            throw ShapeError("Parameter", "expected one or two sizes of 1 or more, got [" + to_string(shape) + "]");
+        }
+        return shape;
+    }
+    bool is_vector() const { return shape_.size() == 1; }
+    static Index stored_size(const Shape& shape) {
+        return shape.size() == 1 ? Panels::size(shape[0], 1) : Panels::size(shape[0], elements(shape, 1));
+    }
+    Matrix<Scalar> matrix(const Buffer<Scalar>& stored) const {
+        if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }
+        return Panels::unpack(stored.data(), rows(), cols());
+    }
+    void set(Buffer<Scalar>& stored, const Matrix<Scalar>& matrix) {
+        if (matrix.rows() != rows() || matrix.cols() != cols()) {
+            throw ShapeError(name_, detail::text("expected a matrix of ", rows(), " x ", cols(), ", got ",
+                                                 matrix.rows(), " x ", matrix.cols()));
+        }
+        if (is_vector()) {
+            std::copy_n(matrix.data(), matrix.size(), stored.data());
+        } else {
+            Panels::pack(matrix, stored.data());
+        }
+    }
+
+    std::string name_;
+    Shape shape_;
+    Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
+    Buffer<Scalar> grad_;       // the same
+    bool grad_is_zero_ = true;  // whatever grad_ holds
+    std::uint64_t version_ = 0;
+};
+
+/// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.
+/// It owns nothing: the model must outlive it.
+///
+/// Example    for (const auto& parameter : model.parameters()) { std::cout << parameter.name() << '\n'; }
+template <class Scalar>
+class Parameters {
+public:
+    Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally)
+        : parameters_(std::move(parameters)), tally_(&tally) {}
+
+    class Iterator {
+    public:
+        using difference_type = std::ptrdiff_t;
+        using value_type = Parameter<Scalar>;
+
+        Iterator() = default;
+        explicit Iterator(Parameter<Scalar>* const* at) : at_(at) {}
+        Parameter<Scalar>& operator*() const { return **at_; }
+        Parameter<Scalar>* operator->() const { return *at_; }
+        Iterator& operator++() { return ++at_, *this; }
+        Iterator operator++(int) { return Iterator(at_++); }
+        bool operator==(const Iterator&) const = default;
+
+    private:
+        Parameter<Scalar>* const* at_ = nullptr;
+    };
+
+    Iterator begin() const { return Iterator(parameters_.data()); }
+    Iterator end() const { return Iterator(parameters_.data() + parameters_.size()); }
+    std::size_t size() const { return parameters_.size(); }
+    Parameter<Scalar>& operator[](std::size_t i) const { return *parameters_[i]; }
+
+    /// Trained numbers in all.
+    Index count() const {
+        Index sum = 0;
+        for (const auto& parameter : *this) { sum += parameter.size(); }
+        return sum;
+    }
+
+    /// The same with the zeros among them: what an optimizer keeps state for.
+    Index stored_count() const {
+        Index sum = 0;
+        for (auto& parameter : *this) { sum += static_cast<Index>(std::as_const(parameter).stored_values().size()); }
+        return sum;
+    }
+
+    const GradientTally& tally() const { return *tally_; }
+
+    /// Empties the gradient buffers and their tally.
+    void zero_grad() const {
+        for (auto& parameter : *this) { parameter.zero_grad(); }
+        *tally_ = GradientTally();
+    }
+
+private:
+    std::vector<Parameter<Scalar>*> parameters_;
+    GradientTally* tally_;
+};
+
+}  // namespace gacc

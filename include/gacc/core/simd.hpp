@@ -1,0 +1,52 @@
+#pragma once
+
+#include <gacc/core/types.hpp>
+
+namespace gacc::detail {
+
+/// What the processor's registers allow. One source for SSE, AVX2 + FMA, AVX-512 and NEON: Eigen's packets.
+template <class Scalar>
+struct Simd {
+    using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
+    static constexpr Index lanes = Eigen::internal::unpacket_traits<Packet>::size;
+    static constexpr Index registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
+
+    /// A tile is height x width results, all in registers, with room for one row of a panel and one factor.
+    static constexpr Index width = 2 * lanes;
+    static constexpr Index height = registers >= 32 ? 12 : registers >= 16 ? 6 : 2;
+};
+
+/// Keeps a packet in its register: without it the compiler may read the panel from memory again in every multiply-add.
+template <class Packet>
+EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] Packet& packet) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    asm("" : "+v"(packet));
+#elif defined(__GNUC__) && defined(__SSE__)
+    asm("" : "+x"(packet));
+#endif
+}
+
+/// The square root of every lane, rounded correctly. Eigen's own is, for float, an estimate with a correction, which
+/// differs between makers of processors.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet square_root(const Packet& x) {
+    return Eigen::internal::psqrt(x);
+}
+#ifdef EIGEN_VECTORIZE_SSE
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f square_root(const Eigen::internal::Packet4f& x) { return _mm_sqrt_ps(x); }
+#endif
+#ifdef EIGEN_VECTORIZE_AVX
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet8f square_root(const Eigen::internal::Packet8f& x) {
+    return _mm256_sqrt_ps(x);
+}
+#endif
+#ifdef EIGEN_VECTORIZE_AVX512
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f square_root(const Eigen::internal::Packet16f& x) {
+    return _mm512_sqrt_ps(x);
+}
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet8d square_root(const Eigen::internal::Packet8d& x) {
+    return _mm512_sqrt_pd(x);
+}
+#endif
+
+}  // namespace gacc::detail

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/view.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace gacc {
+
+/// Sizes, samples first: {60000, 28, 28}.
+using Shape = std::vector<Index>;
+
+/// "60000 x 28 x 28"
+inline std::string to_string(const Shape& shape) {
+    std::string out;
+    for (const Index size : shape) { out += (out.empty() ? "" : " x ") + std::to_string(size); }
+    return out;
+}
+
+/// The product of the sizes from `first` on; 1 if there are none.
+inline Index elements(const Shape& shape, std::size_t first = 0) {
+    Index product = 1;
+    for (std::size_t i = first; i < shape.size(); ++i) { product *= shape[i]; }
+    return product;
+}
+
+/// Numbers with a shape, samples first. They lie as a row-major matrix, samples x (product of the other sizes),
+/// and matrix() is that matrix for Eigen to work on.
+///
+/// Throws     ShapeError if a shape is empty, has a negative size, or does not hold as many numbers as before
+/// Example    gacc::Tensor<float> images({100, 28, 28});  images.matrix().row(3).setOnes();
+template <class Scalar = float>
+class Tensor {
+public:
+    Tensor() : Tensor(Shape{0}) {}
+    explicit Tensor(Shape shape) : shape_(checked(std::move(shape))), data_(elements(shape_)) {}
+
+    const Shape& shape() const { return shape_; }
+    Index samples() const { return shape_.front(); }
+    /// Numbers a sample.
+    Index features() const { return elements(shape_, 1); }
+    Index size() const { return data_.size(); }
+
+    Scalar* data() { return data_.data(); }
+    const Scalar* data() const { return data_.data(); }
+
+    /// All samples as rows, without a copy.
+    MatrixView<Scalar> matrix() & { return rows(0, samples()); }
+    ConstMatrixView<Scalar> matrix() const& { return rows(0, samples()); }
+    void matrix() const&& = delete;  // the view would outlive the tensor
+
+    /// Samples first, first + 1, ..., first + count - 1 as rows, without a copy.
+    MatrixView<Scalar> rows(Index first, Index count) & {
+        check_rows(first, count);
+        return {data() + first * features(), count, features(), Eigen::OuterStride<>(features())};
+    }
+    ConstMatrixView<Scalar> rows(Index first, Index count) const& {
+        check_rows(first, count);
+        return {data() + first * features(), count, features()};
+    }
+
+    void rows(Index first, Index count) const&& = delete;
+
+    /// The same numbers in another shape.
+    void reshape(Shape shape) {
+        if (elements(checked(shape)) != size()) {
+            throw ShapeError("Tensor::reshape", detail::text("expected a shape of ", size(), " numbers as ",
+                                                             to_string(shape_), ", got ", to_string(shape)));
+        }
+        shape_ = std::move(shape);
+    }
+
+private:
+    static Shape checked(Shape shape) {
+        bool valid = !shape.empty();
+        Index product = 1;
+        for (const Index size : shape) {
+            valid = valid && size >= 0 && (size == 0 || product <= std::numeric_limits<Index>::max() / size);
+            product *= valid ? std::max<Index>(size, 1) : 1;
+        }
+        if (!valid) {
+            throw ShapeError("Tensor",
+                             "expected sizes of 0 or more that memory can hold, got [" + to_string(shape) + "]");
+        }
+        return shape;
+    }
+    void check_rows(Index first, Index count) const {
+        if (first < 0 || count < 0 || first > samples() - count) {
+            throw ShapeError("Tensor::rows", detail::text("expected samples within the ", samples(), " there are, got ",
+                                                          count, " from ", first, " on"));
+        }
+    }
+
+    Shape shape_;
+    Buffer<Scalar> data_;  // samples x features
+};
+
+}  // namespace gacc

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <Eigen/Core>
+
+#include <cfloat>
+#include <cstdint>
+
+namespace gacc {
+
+// Fast-math lets the compiler reorder sums, and with them the bits that gacc promises to keep.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
+static_assert(false, "gacc: built with -ffast-math or -fassociative-math, which reorders sums: leave the flag out");
+#endif
+static_assert(FLT_EVAL_METHOD == 0,
+              "gacc: built for arithmetic in more bits than a number has (x87), which rounds where "
+              "numbers are stored: build for SSE2");
+
+/// Counts and sizes, signed as in Eigen.
+using Index = Eigen::Index;
+
+/// The class of a sample, from 0.
+using Label = std::int32_t;
+
+/// Samples are rows: a micro-batch is samples x features, row-major, as in NumPy and PyTorch.
+template <class Scalar>
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+}  // namespace gacc

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <gacc/core/types.hpp>
+
+#include <concepts>
+
+namespace gacc {
+
+/// Rows of numbers that somebody else owns, to write to. Rows may lie apart (an outer stride).
+template <class Scalar>
+using MatrixView = Eigen::Map<Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+namespace detail {
+
+/// An Eigen object with numbers of this type in memory, row by row, those of a row side by side.
+template <class X, class Scalar>
+concept RowsInMemory = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as<typename X::Scalar, Scalar> &&
+                       (X::IsRowMajor == 1) &&
+                       (X::InnerStrideAtCompileTime == 1) && requires(const X& x) {
+    { x.data() } -> std::convertible_to<const Scalar*>;
+};
+
+}  // namespace detail
+
+/// Rows of numbers that somebody else owns, to read. Made from any row-major Eigen matrix, map or block of rows,
+/// never with a copy. A temporary matrix is refused, since the view would outlive it;
+/// rows of a temporary matrix cannot be told from others, and must not be passed.
+///
+/// Example    model.forward(inputs.middleRows(0, 32));
+template <class Scalar>
+class ConstMatrixView : public Eigen::Map<const Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>> {
+public:
+    using Base = Eigen::Map<const Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+    ConstMatrixView(const Scalar* data, Index rows, Index cols, Index stride)
+        : Base(data, rows, cols, Eigen::OuterStride<>(stride)) {}
+    ConstMatrixView(const Scalar* data, Index rows, Index cols) : ConstMatrixView(data, rows, cols, cols) {}
+
+    template <detail::RowsInMemory<Scalar> X>
+    ConstMatrixView(const X& x) : ConstMatrixView(x.data(), x.rows(), x.cols(), x.outerStride()) {}
+    template <detail::RowsInMemory<Scalar> X>
+    requires std::derived_from<X, Eigen::PlainObjectBase<X>> ConstMatrixView(const X&&)
+    = delete;
+};
+
+}  // namespace gacc
