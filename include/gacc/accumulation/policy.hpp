@@ -1,0 +1,51 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/types.hpp>
+
+#include <concepts>
+
+namespace gacc {
+
+/// What a policy is told before it decides.
+struct Accumulated {
+    Index samples = 0;        ///< whose gradients wait for the step
+    Index micro_batches = 0;  ///< that brought them
+    double weight = 0;        ///< their weights added up
+    Index steps = 0;          ///< the optimizer has made so far
+};
+
+/// Says, after each micro-batch, whether the optimizer shall step now. Any callable will do:
+/// `[](const gacc::Accumulated& held) { return held.samples >= (held.steps < 1000 ? 64 : 256); }`
+template <class P>
+concept AccumulationPolicy = std::predicate<P&, const Accumulated&>;
+
+/// Steps after every n-th micro-batch.
+///
+/// Throws     UsageError if n < 1
+class EveryMicroBatches {
+public:
+    explicit EveryMicroBatches(Index n) : n_(n) {
+        if (n < 1) { throw UsageError("EveryMicroBatches", detail::text("expected 1 or more, got ", n)); }
+    }
+    bool operator()(const Accumulated& held) const { return held.micro_batches >= n_; }
+
+private:
+    Index n_;
+};
+
+/// Steps as soon as n samples or more are held.
+///
+/// Throws     UsageError if n < 1
+class EverySamples {
+public:
+    explicit EverySamples(Index n) : n_(n) {
+        if (n < 1) { throw UsageError("EverySamples", detail::text("expected 1 or more, got ", n)); }
+    }
+    bool operator()(const Accumulated& held) const { return held.samples >= n_; }
+
+private:
+    Index n_;
+};
+
+}  // namespace gacc

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <gacc/core/product.hpp>
+#include <gacc/layers/layer.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+namespace gacc {
+
+/// How a layer draws its first values, for `in` input features.
+enum class Initialization {
+    he_normal,       ///< weights normal with deviation sqrt(2 / in), biases 0. He et al. 2015, arXiv:1502.01852, eq. 10
+    uniform_fan_in,  ///< weights and biases uniform within +-1 / sqrt(in), the default of PyTorch's Linear
+};
+
+struct LinearOptions {
+    Initialization initialization = Initialization::he_normal;
+};
+
+/// Fully connected layer: y = x Wᵀ + b, for every row.
+///
+/// Shapes     x samples x in_features;  y samples x out_features;  W out_features x in_features;  b out_features
+/// Gradients  grad_W += grad_yᵀ x,  grad_b += column sums of grad_y   (added, summed over samples, never divided)
+///            grad_x  = grad_y W                                      (written)
+/// Throws     ShapeError if a size is not positive, x has not in_features columns or no row, or another does not fit x
+/// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128);
+template <class Scalar = float>
+class Linear : public Layer<Scalar> {
+public:
+    Linear(Index in_features, Index out_features, LinearOptions options = {})
+        : options_(options), weight_("weight", {checked(out_features), checked(in_features)}),
+          bias_("bias", {out_features}) {}
+
+    std::string description() const override {
+        return detail::text("Linear(", weight_.cols(), " -> ", weight_.rows(), ")");
+    }
+
+    Index in_features() const override { return weight_.cols(); }
+    Index out_features(Index) const override { return weight_.rows(); }
+    bool reads_output() const override { return false; }
+
+    void forward(const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y) const override {
+        detail::check_features(*this, x);
+        check(y, x.rows(), weight_.rows());
+        const Scalar* bias = bias_.stored_values().data();
+        Product{.rows = x.rows(),
+                .cols = y.cols(),
+                .depth = x.cols(),
+                .a = {x.data(), x.outerStride(), 1},
+                .b = {weight_.stored_values().data(), width, x.cols() * width, true},
+                .c0 = {bias, 0, width, true},
+                .c = {y.data(), y.outerStride(), width, false}}
+            .run();
+    }
+
+    void backward(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>&,
+                  const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x) override {
+        detail::check_features(*this, x);
+        check(grad_y, x.rows(), weight_.rows());
+        if (grad_x.data() != nullptr) { check(grad_x, x.rows(), x.cols()); }
+        const auto [grad_weight, weight_from_zero] = weight_.stored_grads_to_start();
+        const Index panel = x.cols() * width;
+        Product{.rows = x.cols(),
+                .cols = grad_y.cols(),
+                .depth = x.rows(),
+                .a = {x.data(), 1, x.outerStride()},
+                .b = {grad_y.data(), grad_y.outerStride(), width, false},
+                .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
+                .c = {grad_weight.data(), width, panel, true}}
+            .run();
+        add_column_sums(grad_y, bias_.stored_grads().data());
+
+        if (grad_x.data() == nullptr) { return; }
+        refresh_transposed();
+        Product{.rows = x.rows(),
+                .cols = x.cols(),
+                .depth = grad_y.cols(),
+                .a = {grad_y.data(), grad_y.outerStride(), 1},
+                .b = {transposed_.data(), width, grad_y.cols() * width, true},
+                .c0 = zeros(),
+                .c = {grad_x.data(), grad_x.outerStride(), width, false}}
+            .run();
+    }
+
+    Parameter<Scalar>& weight() { return weight_; }
+    Parameter<Scalar>& bias() { return bias_; }
+    std::vector<Parameter<Scalar>*> parameters() override { return {&weight_, &bias_}; }
+
+    /// Draws W row by row, then b.
+    void initialize(Rng& rng) override {
+        const double scale = std::sqrt(1 / static_cast<double>(weight_.cols()));
+        const bool he = options_.initialization == Initialization::he_normal;
+        const auto draw = [&](Parameter<Scalar>& parameter, auto next) {
+            Matrix<Scalar> value(parameter.rows(), parameter.cols());
+            std::generate_n(value.data(), value.size(), [&] { return static_cast<Scalar>(next()); });
+            parameter.set_value(value);
+        };
+        draw(weight_, [&] { return he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale); });
+        draw(bias_, [&] { return he ? 0.0 : rng.uniform(-scale, scale); });
+    }
+
+private:
+    using Product = detail::Product<Scalar>;
+    using Columns = typename Product::template Columns<const Scalar>;
+    static constexpr Index width = Product::width;
+
+    static Index checked(Index features) {
+        if (features < 1) { throw ShapeError("Linear", detail::text("expected 1 or more features, got ", features)); }
+        return features;
+    }
+    template <class View>
+    void check(const View& view, Index rows, Index cols) const {
+        if (view.rows() != rows || view.cols() != cols) {
+            throw ShapeError(description(), detail::text("expected ", rows, " x ", cols, " for these inputs, got ",
+                                                         view.rows(), " x ", view.cols()));
+        }
+    }
+
+    static Columns zeros() { return {detail::zeros<Scalar>.data(), 0, 0, true}; }
+
+    /// Sample by sample, so that the sum does not know where the batch was cut.
+    static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
+        for (Index i = 0; i < grad_y.rows(); ++i) {
+            const Scalar* row = grad_y.data() + i * grad_y.outerStride();
+            for (Index j = 0; j < grad_y.cols(); ++j) { sums[j] += row[j]; }
+        }
+    }
+
+    /// Wᵀ in panels, made anew when W has changed: once a batch.
+    void refresh_transposed() {
+        if (transposed_.size() > 0 && transposed_version_ == weight_.version()) { return; }
+        transposed_.reserve(detail::Panels<Scalar>::size(weight_.cols(), weight_.rows()));
+        detail::Panels<Scalar>::transpose(std::as_const(weight_).stored_values().data(), weight_.rows(), weight_.cols(),
+                                          transposed_.data());
+        transposed_version_ = weight_.version();
+    }
+
+    LinearOptions options_;
+    Parameter<Scalar> weight_;   // out_features x in_features
+    Parameter<Scalar> bias_;     // out_features
+    Buffer<Scalar> transposed_;  // panels of Wᵀ, in_features x out_features; empty in a first layer
+    std::uint64_t transposed_version_ = 0;
+};
+
+}  // namespace gacc

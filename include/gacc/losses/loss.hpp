@@ -1,0 +1,30 @@
+#pragma once
+
+#include <gacc/core/gradient_tally.hpp>
+#include <gacc/core/view.hpp>
+
+#include <span>
+
+namespace gacc {
+
+/// What a loss says of one micro-batch: sums over its samples, and each sample by itself.
+template <class Scalar>
+struct LossValue {
+    double sum = 0;                   ///< of w_i loss_i
+    double weight = 0;                ///< of w_i
+    std::span<const Scalar> losses;   ///< w_i loss_i of every sample, valid until the loss's next forward
+    std::span<const Scalar> weights;  ///< w_i of every sample, likewise
+
+    /// The mean over the samples; 0 if none counts.
+    double mean() const { return weight > 0 ? sum / weight : 0; }
+};
+
+/// What a loss hands to the model's backward pass: the derivative by the model's outputs, and the weight it carries.
+template <class Scalar>
+struct LossGradient {
+    ConstMatrixView<Scalar> grad;            ///< samples x out_features
+    std::span<const Scalar> sample_weights;  ///< w_i of every sample
+    Reduction reduction = Reduction::mean_over_samples;
+};
+
+}  // namespace gacc

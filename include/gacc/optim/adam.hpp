@@ -1,0 +1,148 @@
+#pragma once
+
+#include <gacc/core/memory.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/core/simd.hpp>
+#include <gacc/optim/optimizer.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace gacc {
+
+namespace detail {
+
+/// One step's constants, and its one pass over the memory of a parameter.
+template <class Scalar>
+struct AdamStep {
+    Scalar scale;  // 1 / weight
+    Scalar beta1, beta2, rest1, rest2;
+    Scalar step_size, root_scale, epsilon;
+
+    struct Arrays {
+        Scalar* value;
+        const Scalar* grad;
+        Scalar* m;
+        Scalar* v;
+    };
+
+    /// `size` is a multiple of the packet, so that every element goes through the same instructions.
+    void run(Arrays arrays, Index size) const {
+        constexpr Index lanes = Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
+        parallel_for(size / lanes, size * cost, [&](Index first, Index last) {
+            const Pass pass(*this, arrays);
+            for (Index i = first * lanes; i < last * lanes; i += lanes) { pass.update(i); }
+        });
+    }
+
+private:
+    using Packet = typename Simd<Scalar>::Packet;
+
+    /// The constants in all lanes, copied so that the compiler knows that no store changes them.
+    struct Pass {
+        Pass(const AdamStep& step, const Arrays& arrays)
+            : at(arrays), scale(all(step.scale)), beta1(all(step.beta1)), beta2(all(step.beta2)),
+              rest1(all(step.rest1)), rest2(all(step.rest2)), minus_step_size(all(-step.step_size)),
+              root_scale(all(step.root_scale)), epsilon(all(step.epsilon)) {}
+
+        EIGEN_ALWAYS_INLINE void update(Index i) const {
+            using namespace Eigen::internal;
+            const Packet grad = flushed(pmul(pload<Packet>(at.grad + i), scale), smallest_grad);
+            const Packet m = flushed(pmadd(beta1, pload<Packet>(at.m + i), pmul(rest1, grad)), smallest);
+            const Packet v = flushed(pmadd(beta2, pload<Packet>(at.v + i), pmul(rest2, pmul(grad, grad))), smallest);
+            const Packet root = pmax(pmadd(square_root(v), root_scale, epsilon), smallest);  // 0 / 0 is 0
+            pstore(at.m + i, m);
+            pstore(at.v + i, v);
+            pstore(at.value + i, pmadd(minus_step_size, pdiv(m, root), pload<Packet>(at.value + i)));
+        }
+
+        static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
+
+        /// 0 where |x| is below the bound. Without this, moments whose gradient stays zero decay into numbers too small
+        /// for the usual form, on which arithmetic is many times slower, and so do the squares of small gradients.
+        EIGEN_ALWAYS_INLINE static Packet flushed(Packet x, Packet bound) {
+            using namespace Eigen::internal;
+            return pandnot(x, pcmp_lt(pabs(x), bound));
+        }
+
+        Arrays at;
+        Packet scale, beta1, beta2, rest1, rest2, minus_step_size, root_scale, epsilon;
+        Packet smallest = all(std::numeric_limits<Scalar>::min());
+        /// Its square is `smallest`, with room for the factor 1 - beta2: 3e-16 for float, 1e-146 for double.
+        Packet smallest_grad =
+            all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
+    };
+};
+
+}  // namespace detail
+
+struct AdamOptions {
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+};
+
+/// Adam: steps of about the learning rate, along the mean gradient over its root mean square.
+///
+/// Update     g = grad / weight;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
+///            value -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon),  t the step, from 1
+/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores
+/// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number
+/// Defaults   those of the paper, learning rate 0.001
+/// Throws     UsageError if an option is out of its range
+/// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
+/// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
+template <class Scalar = float>
+class Adam : public Optimizer<Scalar> {
+public:
+    explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
+        : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
+          m_(this->parameters().stored_count()), v_(m_.size()) {}
+
+    const AdamOptions& options() const { return options_; }
+    /// From the next step on.
+    void set_learning_rate(double learning_rate) {
+        AdamOptions options = options_;
+        options.learning_rate = learning_rate;
+        options_ = checked(options);
+    }
+
+private:
+    void update(double weight) override {
+        const auto t = static_cast<double>(this->steps());
+        const detail::AdamStep<Scalar> step{
+            .scale = static_cast<Scalar>(1 / weight),
+            .beta1 = static_cast<Scalar>(options_.beta1),
+            .beta2 = static_cast<Scalar>(options_.beta2),
+            .rest1 = static_cast<Scalar>(1 - options_.beta1),
+            .rest2 = static_cast<Scalar>(1 - options_.beta2),
+            .step_size = static_cast<Scalar>(options_.learning_rate / (1 - std::pow(options_.beta1, t))),
+            .root_scale = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
+            .epsilon = static_cast<Scalar>(options_.epsilon)};
+        Index offset = 0;
+        for (auto& parameter : this->parameters()) {
+            const auto values = parameter.stored_values();
+            step.run({values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset},
+                     static_cast<Index>(values.size()));
+            offset += static_cast<Index>(values.size());
+        }
+    }
+
+    const AdamOptions& checked(const AdamOptions& options) const {
+        const auto check = [&](const char* name, double value, bool valid, const char* expected) {
+            this->check_option(name, value, valid && std::isfinite(value), expected);
+        };
+        check("learning_rate", options.learning_rate, options.learning_rate >= 0, "of 0 or more");
+        check("beta1", options.beta1, options.beta1 >= 0 && options.beta1 < 1, "from 0 up to, not including, 1");
+        check("beta2", options.beta2, options.beta2 >= 0 && options.beta2 < 1, "from 0 up to, not including, 1");
+        check("epsilon", options.epsilon, options.epsilon >= 0, "of 0 or more");
+        return options;
+    }
+
+    AdamOptions options_;
+    Buffer<Scalar> m_;  // first moments of all parameters, one after the other
+    Buffer<Scalar> v_;  // second moments, likewise
+};
+
+}  // namespace gacc

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/parameter.hpp>
+
+#include <string>
+#include <utility>
+
+namespace gacc {
+
+/// What all optimizers share: step() once a batch, after any number of backward calls, then zero_grad().
+/// step() divides the gradients by the weight that was added to them, so nobody else has to.
+template <class Scalar>
+class Optimizer {
+public:
+    using scalar_type = Scalar;
+
+    virtual ~Optimizer() = default;
+
+    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are.
+    /// A batch whose samples all weigh nothing (every label ignored) changes nothing and is no step.
+    ///
+    /// Throws     UsageError if no backward came since zero_grad
+    void step() {
+        const GradientTally& tally = parameters_.tally();
+        if (tally.empty()) {
+            throw UsageError(name_ + "::step",
+                             "expected the gradients of one micro-batch or more, got none; "
+                             "call the model's backward first");
+        }
+        if (tally.weight() == 0) { return; }
+        ++steps_;
+        update(tally.weight());
+    }
+
+    /// Empties the gradient buffers and the tally of what they hold.
+    void zero_grad() { parameters_.zero_grad(); }
+
+    /// Updates made so far.
+    Index steps() const { return steps_; }
+    const Parameters<Scalar>& parameters() const { return parameters_; }
+
+protected:
+    Optimizer(std::string name, Parameters<Scalar> parameters)
+        : name_(std::move(name)), parameters_(std::move(parameters)) {
+        if (parameters_.size() == 0) { throw UsageError(name_, "expected parameters to train, got none"); }
+    }
+    Optimizer(Optimizer&&) noexcept = default;
+    Optimizer& operator=(Optimizer&&) noexcept = default;
+
+    /// Updates every parameter from its gradient divided by `weight`; steps() counts this one already.
+    virtual void update(double weight) = 0;
+
+    void check_option(const char* option, double value, bool valid, const char* expected) const {
+        if (!valid) { throw UsageError(name_, detail::text("expected ", option, " ", expected, ", got ", value)); }
+    }
+
+private:
+    std::string name_;
+    Parameters<Scalar> parameters_;
+    Index steps_ = 0;
+};
+
+}  // namespace gacc
