@@ -1,0 +1,217 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/random.hpp>
+#include <gacc/core/view.hpp>
+#include <gacc/data/dataset.hpp>
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace gacc {
+
+namespace detail {
+
+/// The one place where the samples of a batch become rows of numbers. It grows to the largest micro-batch asked for.
+template <Dataset Data>
+class Staging {
+public:
+    using Scalar = typename Data::scalar_type;
+
+    explicit Staging(const Data& data) : data_(data) {}
+
+    std::span<const Label> gather_labels(std::span<const Index> samples) {
+        labels_.resize(samples.size());
+        std::ranges::transform(samples, labels_.begin(), [&](Index sample) { return data_.label(sample); });
+        return labels_;
+    }
+
+    ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
+        const auto rows = static_cast<Index>(samples.size());
+        inputs_.reserve(rows * data_.features());
+        for (Index row = 0; row < rows; ++row) {
+            data_.copy_inputs(samples[static_cast<std::size_t>(row)],
+                              inputs_.span().subspan(static_cast<std::size_t>(row * data_.features()),
+                                                     static_cast<std::size_t>(data_.features())));
+        }
+        return {inputs_.data(), rows, data_.features()};
+    }
+
+private:
+    const Data& data_;
+    std::vector<Label> labels_;  // of the batch
+    Buffer<Scalar> inputs_;      // of the micro-batch, samples x features
+};
+
+/// Walks over `count` things that `range[i]` makes when they are asked for.
+template <class Range>
+class IndexIterator {
+public:
+    using difference_type = std::ptrdiff_t;
+    using value_type = typename Range::value_type;
+
+    IndexIterator() = default;
+    IndexIterator(const Range* range, Index at) : range_(range), at_(at) {}
+    value_type operator*() const { return (*range_)[at_]; }
+    IndexIterator& operator++() { return ++at_, *this; }
+    void operator++(int) { ++at_; }
+    bool operator==(const IndexIterator&) const = default;
+
+private:
+    const Range* range_ = nullptr;
+    Index at_ = 0;
+};
+
+}  // namespace detail
+
+/// Inputs that are gathered when they are used: it turns into a ConstMatrixView, samples x features, which stays valid
+/// until the inputs of another micro-batch of the same batches are used. So a batch takes the memory of its
+/// micro-batches.
+template <Dataset Data>
+class LazyInputs {
+public:
+    using Scalar = typename Data::scalar_type;
+
+    LazyInputs(detail::Staging<Data>& staging, std::span<const Index> samples)
+        : staging_(&staging), samples_(samples) {}
+    operator ConstMatrixView<Scalar>() const { return view(); }
+    ConstMatrixView<Scalar> view() const { return staging_->gather_inputs(samples_); }
+
+private:
+    detail::Staging<Data>* staging_;
+    std::span<const Index> samples_;
+};
+
+template <Dataset Data>
+class MicroBatches;
+
+/// Some samples of a dataset: a whole batch, or one of its micro-batches, which are batches themselves.
+template <Dataset Data>
+class Batch {
+public:
+    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, std::span<const Label> batch_labels)
+        : inputs(staging, batch_samples), labels(batch_labels), samples(batch_samples), staging_(&staging) {}
+
+    Index size() const { return static_cast<Index>(samples.size()); }
+
+    /// The batch cut into the fewest micro-batches of at most `at_most` samples, as equal as can be: 100 at most 32 are
+    /// four of 25; 10 at most 4 are 4, 3, 3.
+    ///
+    /// Throws     UsageError if at_most < 1
+    MicroBatches<Data> micro_batches(Index at_most) const { return {*this, at_most}; }
+
+    /// Samples first to first + count - 1 of this batch.
+    ///
+    /// Throws     UsageError if it has not so many
+    Batch part(Index first, Index count) const {
+        if (first < 0 || count < 0 || first > size() - count) {
+            throw UsageError("Batch::part", detail::text("expected samples within the ", size(), " of the batch, got ",
+                                                         count, " from ", first, " on"));
+        }
+        const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
+        return {*staging_, samples.subspan(from, size), labels.subspan(from, size)};
+    }
+
+    LazyInputs<Data> inputs;         ///< samples x features
+    std::span<const Label> labels;   ///< of each sample; valid until the next batch
+    std::span<const Index> samples;  ///< which of the dataset they are
+
+private:
+    detail::Staging<Data>* staging_;
+};
+
+/// The micro-batches of a batch, in order.
+template <Dataset Data>
+class MicroBatches {
+public:
+    using value_type = Batch<Data>;
+
+    MicroBatches(Batch<Data> batch, Index at_most) : batch_(batch) {
+        if (at_most < 1) {
+            throw UsageError("micro_batches", detail::text("expected 1 or more samples a micro-batch, got ", at_most));
+        }
+        count_ = batch.size() / at_most + (batch.size() % at_most != 0 ? 1 : 0);
+    }
+
+    Index size() const { return count_; }
+    Batch<Data> operator[](Index i) const {
+        const Index small = batch_.size() / count_,
+                    larger = batch_.size() % count_;  // the first `larger` have one more
+        return batch_.part(i * small + std::min(i, larger), small + (i < larger ? 1 : 0));
+    }
+    detail::IndexIterator<MicroBatches> begin() const { return {this, 0}; }
+    detail::IndexIterator<MicroBatches> end() const { return {this, count_}; }
+
+private:
+    Batch<Data> batch_;
+    Index count_ = 0;
+};
+
+struct BatchOptions {
+    Index batch_size = 0;
+    /// Leave out the last samples if they do not fill a batch.
+    bool drop_last = false;
+};
+
+/// The batches of one epoch, in order. They share one place for the inputs of the micro-batch in use.
+template <Dataset Data>
+class Batches {
+public:
+    using value_type = Batch<Data>;
+
+    Batches(const Data& data, std::vector<Index> order, BatchOptions options)
+        : order_(std::move(order)), batch_size_(options.batch_size), staging_(data) {
+        if (batch_size_ < 1) {
+            throw UsageError("batches", detail::text("expected a batch_size of 1 or more, got ", batch_size_));
+        }
+        const auto samples = static_cast<Index>(order_.size());
+        count_ = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
+    }
+    Batches(const Batches&) = delete;  // its batches point to it
+    Batches& operator=(const Batches&) = delete;
+
+    Index size() const { return count_; }
+    Batch<Data> operator[](Index i) const {
+        const auto first = static_cast<std::size_t>(i * batch_size_), size = static_cast<std::size_t>(batch_size_);
+        const auto samples = std::span(order_).subspan(first, std::min(size, order_.size() - first));
+        return {staging_, samples, staging_.gather_labels(samples)};
+    }
+    detail::IndexIterator<Batches> begin() const { return {this, 0}; }
+    detail::IndexIterator<Batches> end() const { return {this, count_}; }
+
+private:
+    std::vector<Index> order_;  // which sample comes when
+    Index batch_size_;
+    Index count_ = 0;
+    mutable detail::Staging<Data> staging_;
+};
+
+/// The samples in the order of the dataset.
+///
+/// Throws     UsageError if the batch size is less than 1
+/// Example    for (const auto& batch : gacc::ordered_batches(test, {.batch_size = 100})) { ... }
+template <Dataset Data>
+Batches<Data> ordered_batches(const Data& data, BatchOptions options) {
+    std::vector<Index> order(static_cast<std::size_t>(data.size()));
+    std::iota(order.begin(), order.end(), Index{0});
+    return {data, std::move(order), options};
+}
+
+/// The samples in an order drawn anew at every call: one call an epoch.
+template <Dataset Data>
+Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng) {
+    std::vector<Index> order(static_cast<std::size_t>(data.size()));
+    std::iota(order.begin(), order.end(), Index{0});
+    rng.shuffle(std::span(order));
+    return {data, std::move(order), options};
+}
+
+template <Dataset Data>
+Batches<Data> ordered_batches(const Data&& data, BatchOptions options) = delete;  // the batches would outlive the data
+template <Dataset Data>
+Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng) = delete;
+
+}  // namespace gacc

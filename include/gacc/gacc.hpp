@@ -1,0 +1,42 @@
+#pragma once
+
+/// All of gacc but its optional parts (gacc/data/gzip.hpp needs zlib), in reading order.
+
+#include <gacc/version.hpp>
+
+#include <gacc/core/types.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/core/view.hpp>
+#include <gacc/core/tensor.hpp>
+#include <gacc/core/random.hpp>
+#include <gacc/core/gradient_tally.hpp>
+#include <gacc/core/parameter.hpp>
+
+#include <gacc/layers/layer.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+
+#include <gacc/losses/loss.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+
+#include <gacc/optim/optimizer.hpp>
+#include <gacc/optim/adam.hpp>
+#include <gacc/optim/schedule.hpp>
+
+#include <gacc/data/dataset.hpp>
+#include <gacc/data/batches.hpp>
+#include <gacc/data/idx.hpp>
+#include <gacc/data/mnist.hpp>
+
+#include <gacc/model/workspace.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include <gacc/accumulation/policy.hpp>
+#include <gacc/accumulation/accumulator.hpp>
+
+#include <gacc/io/safetensors.hpp>
+
+#include <gacc/train/metrics.hpp>
+#include <gacc/train/progress.hpp>

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/view.hpp>
+#include <gacc/losses/loss.hpp>
+
+#include <span>
+
+namespace gacc {
+
+/// The mean loss over any number of micro-batches. It adds sample by sample, so that it does not know the cut.
+///
+/// Example    mean_loss.add(loss.forward(model.forward(micro.inputs), micro.labels));
+class MeanLoss {
+public:
+    template <class Scalar>
+    void add(const LossValue<Scalar>& value) {
+        for (const Scalar loss : value.losses) { sum_ += static_cast<double>(loss); }
+        for (const Scalar weight : value.weights) { weight_ += static_cast<double>(weight); }
+    }
+
+    /// 0 if no sample counted yet.
+    double mean() const { return weight_ > 0 ? sum_ / weight_ : 0; }
+
+private:
+    double sum_ = 0;
+    double weight_ = 0;
+};
+
+/// How many samples have their largest output (the first, if several are equal) where the label says.
+///
+/// Shapes     outputs samples x classes;  labels samples
+/// Throws     ShapeError if there are not as many labels as samples
+template <class Derived>
+Index count_correct(const Eigen::DenseBase<Derived>& outputs, std::span<const Label> labels) {
+    if (static_cast<Index>(labels.size()) != outputs.rows()) {
+        throw ShapeError("count_correct", detail::text("expected a label for each of ", outputs.rows(),
+                                                       " samples, got ", labels.size()));
+    }
+    Index correct = 0;
+    for (Index i = 0; i < outputs.rows(); ++i) {
+        const Index label = labels[static_cast<std::size_t>(i)];
+        bool largest = label >= 0 && label < outputs.cols();
+        for (Index j = 0; largest && j < outputs.cols(); ++j) {  // not-a-number is never the largest
+            largest = j < label ? outputs(i, label) > outputs(i, j) : outputs(i, label) >= outputs(i, j);
+        }
+        correct += largest ? 1 : 0;
+    }
+    return correct;
+}
+
+}  // namespace gacc
