@@ -1,0 +1,19 @@
+# cmake --install, and the package that find_package(gacc) finds.
+
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/gacc)
+
+install(TARGETS gacc EXPORT gacc-targets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT gacc-targets NAMESPACE gacc:: DESTINATION ${package_dir})
+
+file(WRITE ${PROJECT_BINARY_DIR}/gacc-config.cmake [[
+include(CMakeFindDependencyMacro)
+find_dependency(Eigen3 3.4)
+include(${CMAKE_CURRENT_LIST_DIR}/gacc-targets.cmake)
+]])
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/gacc-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/gacc-config.cmake ${PROJECT_BINARY_DIR}/gacc-config-version.cmake
+        DESTINATION ${package_dir})

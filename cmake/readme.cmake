@@ -1,0 +1,9 @@
+# Fails if the README does not show examples/micro_batches.cpp and examples/accumulator.cpp word for word.
+file(READ ${ROOT}/README.md readme)
+foreach(example IN ITEMS micro_batches accumulator own_data)
+  file(READ ${ROOT}/examples/${example}.cpp source)
+  string(FIND "${readme}" "```cpp\n${source}```" at)
+  if(at EQUAL -1)
+    message(SEND_ERROR "README.md does not show examples/${example}.cpp as it is")
+  endif()
+endforeach()
