@@ -1,0 +1,101 @@
+// A training step after the first allocates nothing, on any thread. Counted by functions that take the place of malloc
+// and its kin (glibc).
+
+#include <gacc/gacc.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+#include "toy_digits.hpp"
+
+namespace {
+
+std::atomic<long> allocations{0};
+
+}  // namespace
+
+extern "C" {
+
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* old, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) {
+    ++allocations;
+    return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+    ++allocations;
+    return __libc_calloc(count, size);
+}
+void* realloc(void* old, std::size_t size) {
+    ++allocations;
+    return __libc_realloc(old, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+    ++allocations;
+    return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
+int posix_memalign(void** out, std::size_t alignment, std::size_t size) {
+    *out = memalign(alignment, size);
+    return *out == nullptr ? ENOMEM : 0;
+}
+
+}  // extern "C"
+
+namespace {
+
+/// Allocations in the second and all later batches of an epoch.
+long after_first_batch(int threads, gacc::Index micro_batch) {
+    gacc::set_threads(threads);
+    gacc::Rng rng(1);
+    const auto data = toy_digits(1000, rng);
+    gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 100), gacc::ReLU(),
+                           gacc::Linear(100, 10));
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy loss;
+    gacc::Adam adam(model.parameters());
+    gacc::MeanLoss mean;
+
+    long before = 0;
+    bool first = true;
+    for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 300}, rng)) {
+        for (const auto& micro : batch.micro_batches(micro_batch)) {
+            mean.add(loss.forward(model.forward(micro.inputs), micro.labels));
+            model.backward(loss.backward());
+        }
+        adam.step();
+        adam.zero_grad();
+        if (first) { before = allocations; }
+        first = false;
+    }
+    return allocations - before;
+}
+
+}  // namespace
+
+int main() {
+    const long at_start = allocations;
+    void* volatile some = std::malloc(10);  // volatile: Clang leaves out an allocation that nobody looks at
+    int failed = allocations > at_start ? 0 : 1;  // the count counts
+    std::free(some);
+#ifdef __clang__
+    const std::vector<int> teams = {1};  // LLVM's OpenMP allocates by itself whenever threads start on something
+#else
+    const std::vector<int> teams = {1, 2, 3};
+#endif
+    for (const int threads : teams) {
+        for (const gacc::Index micro_batch : {1, 32, 300}) {
+            const long count = after_first_batch(threads, micro_batch);
+            std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
+                        count);
+            failed += count == 0 ? 0 : 1;
+        }
+    }
+    std::printf("%d failed\n", failed);
+    return failed;
+}

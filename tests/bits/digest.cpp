@@ -1,0 +1,75 @@
+// Trains perceptrons under many cuts and numbers of threads. Prints one digest of the bytes that all of them end with;
+// exit code 1 if they do not.
+
+#include <gacc/gacc.hpp>
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+namespace {
+
+using gacc::Index;
+
+/// FNV-1a of the bytes.
+template <class Scalar>
+std::uint64_t digest(const gacc::Parameters<Scalar>& parameters, std::uint64_t hash = 0xcbf29ce484222325) {
+    for (const auto& parameter : parameters) {
+        const gacc::Matrix<Scalar> value = parameter.value();
+        const auto* bytes = reinterpret_cast<const unsigned char*>(value.data());
+        for (std::size_t i = 0; i < static_cast<std::size_t>(value.size()) * sizeof(Scalar); ++i) {
+            hash = (hash ^ bytes[i]) * 0x100000001b3;
+        }
+    }
+    return hash;
+}
+
+/// Three batches of 100 samples through 300-203-70-10: enough work for several threads.
+template <class Scalar>
+std::uint64_t train(Index micro_batch, int threads) {
+    gacc::set_threads(threads);
+    gacc::Rng rng(1);
+    gacc::Tensor<Scalar> inputs({300, 300});
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<Scalar>(rng.normal()); }
+    std::vector<gacc::Label> labels;
+    for (int i = 0; i < 300; ++i) { labels.push_back(static_cast<gacc::Label>(rng.below(10))); }
+    const gacc::TensorDataset<Scalar> data(std::move(inputs), std::move(labels));
+
+    gacc::Sequential model(gacc::Linear<Scalar>(300, 203), gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(203, 70),
+                           gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(70, 10));
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy<Scalar> loss;
+    gacc::Adam adam(model.parameters());
+    for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 100}, rng)) {
+        for (const auto& micro : batch.micro_batches(micro_batch)) {
+            loss.forward(model.forward(micro.inputs), micro.labels);
+            model.backward(loss.backward());
+        }
+        adam.step();
+        adam.zero_grad();
+    }
+    return digest(model.parameters());
+}
+
+template <class Scalar>
+bool print(const char* name) {
+    const std::uint64_t expected = train<Scalar>(100, 1);
+    for (const Index micro_batch : {7, 32, 100}) {
+        for (const int threads : {1, 2, 3}) {
+            if (train<Scalar>(micro_batch, threads) != expected) {
+                std::printf("%s: other bytes at micro-batch %td with %d threads\n", name, micro_batch, threads);
+                return false;
+            }
+        }
+    }
+    std::printf("%s %016" PRIx64 " ", name, expected);
+    return true;
+}
+
+}  // namespace
+
+int main() {
+    const bool same = print<float>("float") && print<double>("double");
+    std::puts("");
+    return same ? 0 : 1;
+}

@@ -1,0 +1,112 @@
+#include <gacc/core/gradient_tally.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+using gacc::GradientTally;
+using gacc::Reduction;
+
+namespace {
+
+void add(GradientTally& tally, Reduction reduction, const std::vector<double>& sample_weights) {
+    tally.add(reduction, std::span(sample_weights));
+}
+
+}  // namespace
+
+TEST_CASE("GradientTally: holds nothing at first") {
+    const GradientTally tally;
+    CHECK(tally.empty());
+    CHECK(tally.weight() == 0);
+    CHECK(tally.samples() == 0);
+    CHECK(tally.micro_batches() == 0);
+}
+
+TEST_CASE("GradientTally: counts samples and micro-batches of any size") {
+    GradientTally tally;
+    add(tally, Reduction::mean_over_samples, {1, 1, 1});
+    add(tally, Reduction::mean_over_samples, {1, 1});
+    CHECK_FALSE(tally.empty());
+    CHECK(tally.weight() == 5);
+    CHECK(tally.samples() == 5);
+    CHECK(tally.micro_batches() == 2);
+}
+
+TEST_CASE("GradientTally: takes weights in float too") {
+    GradientTally tally;
+    const std::vector<float> weights{0.25F, 2};
+    tally.add(Reduction::mean_over_samples, std::span(weights));
+    CHECK(tally.weight() == 2.25);
+}
+
+TEST_CASE("GradientTally: the mean over samples divides by the weights, counting samples of weight 0") {
+    GradientTally tally;
+    add(tally, Reduction::mean_over_samples, {0.5, 0, 2});
+    add(tally, Reduction::mean_over_samples, {0.25});
+    CHECK(tally.weight() == 2.75);
+    CHECK(tally.samples() == 4);
+}
+
+TEST_CASE("GradientTally: the mean over samples has the same bits for every cut") {
+    std::vector<double> weights;
+    for (int i = 1; i <= 30; ++i) { weights.push_back(0.1 * i); }
+    double whole = 0;
+    for (const double weight : weights) { whole += weight; }
+
+    for (std::size_t at_most = 1; at_most <= weights.size(); ++at_most) {
+        GradientTally tally;
+        for (std::size_t first = 0; first < weights.size(); first += at_most) {
+            const std::size_t size = std::min(at_most, weights.size() - first);
+            tally.add(Reduction::mean_over_samples, std::span(std::as_const(weights)).subspan(first, size));
+        }
+        CAPTURE(at_most);
+        CHECK(tally.weight() == whole);
+    }
+}
+
+TEST_CASE("GradientTally: the mean of means divides by the micro-batches that weigh anything") {
+    GradientTally tally;
+    add(tally, Reduction::mean_of_micro_batch_means, {1, 1, 1});
+    add(tally, Reduction::mean_of_micro_batch_means, {0.5});
+    add(tally, Reduction::mean_of_micro_batch_means, {0, 0});
+    CHECK(tally.weight() == 2);
+    CHECK(tally.samples() == 6);
+    CHECK(tally.micro_batches() == 3);
+}
+
+TEST_CASE("GradientTally: the sum of means is never divided") {
+    GradientTally tally;
+    add(tally, Reduction::sum_of_micro_batch_means, {0, 0});
+    CHECK(tally.weight() == 0);  // nothing to step with yet
+    add(tally, Reduction::sum_of_micro_batch_means, {1, 1, 1});
+    add(tally, Reduction::sum_of_micro_batch_means, {1});
+    add(tally, Reduction::sum_of_micro_batch_means, {0});
+    CHECK(tally.weight() == 1);
+    CHECK(tally.samples() == 7);
+}
+
+TEST_CASE("GradientTally: two reductions in one batch are refused and change nothing") {
+    GradientTally tally;
+    add(tally, Reduction::mean_over_samples, {1, 1});
+    CHECK_THROWS_WITH_AS(add(tally, Reduction::mean_of_micro_batch_means, {1}),
+                         "gacc: backward: expected the reduction of the micro-batches added before, got another one; "
+                         "step and zero_grad first",
+                         gacc::UsageError);
+    CHECK(tally.weight() == 2);
+    CHECK(tally.samples() == 2);
+    CHECK(tally.micro_batches() == 1);
+    CHECK_NOTHROW(add(tally, Reduction::mean_over_samples, {1}));
+}
+
+TEST_CASE("GradientTally: a new batch may be reduced in another way") {
+    GradientTally tally;
+    add(tally, Reduction::mean_over_samples, {1, 1});
+    tally = GradientTally();
+    add(tally, Reduction::mean_of_micro_batch_means, {1, 1});
+    CHECK(tally.weight() == 1);
+}

@@ -1,0 +1,58 @@
+#include <gacc/core/parallel.hpp>
+
+#include <doctest/doctest.h>
+
+#include <mutex>
+#include <vector>
+
+using gacc::Index;
+
+namespace {
+
+/// How often each of `items` is visited.
+std::vector<int> visits(Index items, Index work, int& calls) {
+    std::vector<int> seen(static_cast<std::size_t>(items));
+    std::mutex mutex;
+    calls = 0;
+    gacc::detail::parallel_for(items, work, [&](Index first, Index last) {
+        const std::lock_guard lock(mutex);
+        ++calls;
+        for (Index i = first; i < last; ++i) { ++seen[static_cast<std::size_t>(i)]; }
+    });
+    return seen;
+}
+
+}  // namespace
+
+TEST_CASE("parallel_for: visits every item once, whatever the number of threads") {
+    const int before = gacc::threads();
+    for (const int n : {1, 2, 3, 8}) {
+        gacc::set_threads(n);
+        for (const Index items : {1, 2, 7, 100}) {
+            int calls = 0;
+            CHECK(visits(items, 100'000'000, calls) == std::vector<int>(static_cast<std::size_t>(items), 1));
+            CHECK(calls == std::min<Index>(items, gacc::threads()));
+        }
+    }
+    gacc::set_threads(before);
+}
+
+TEST_CASE("parallel_for: little work stays on one thread") {
+    int calls = 0;
+    visits(100, 1000, calls);
+    CHECK(calls == 1);
+}
+
+TEST_CASE("set_threads: refuses a negative number and keeps what was") {
+    const int before = gacc::threads();
+    CHECK_THROWS_WITH_AS(gacc::set_threads(-1), "gacc: set_threads: expected 0 or more threads, got -1",
+                         gacc::UsageError);
+    CHECK(gacc::threads() == before);
+}
+
+TEST_CASE("set_threads: 0 is as many as the machine has") {
+    const int before = gacc::threads();
+    gacc::set_threads(0);
+    CHECK(gacc::threads() >= 1);
+    gacc::set_threads(before);
+}

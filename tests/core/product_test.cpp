@@ -1,0 +1,129 @@
+#include <gacc/core/product.hpp>
+
+#include <doctest/doctest.h>
+
+#include <gacc/core/memory.hpp>
+#include <gacc/core/random.hpp>
+
+#include <cstring>
+#include <type_traits>
+
+using gacc::Buffer;
+using gacc::Index;
+using gacc::Matrix;
+using gacc::detail::Panels;
+using gacc::detail::Product;
+
+namespace {
+
+template <class Scalar>
+Matrix<Scalar> random(Index rows, Index cols, gacc::Rng& rng) {
+    Matrix<Scalar> matrix(rows, cols);
+    std::generate_n(matrix.data(), matrix.size(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
+    return matrix;
+}
+
+/// a b, with b handed over in panels, as Linear's forward and its grad_x do.
+template <class Scalar>
+Matrix<Scalar> through_panels(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
+    const Index width = Product<Scalar>::width;
+    Buffer<Scalar> panels(Panels<Scalar>::size(b.cols(), b.rows()));
+    Panels<Scalar>::pack(b.transpose(), panels.data());
+    Matrix<Scalar> c(a.rows(), b.cols());
+    Product<Scalar>{.rows = a.rows(),
+                    .cols = b.cols(),
+                    .depth = a.cols(),
+                    .a = {a.data(), a.cols(), 1},
+                    .b = {panels.data(), width, b.rows() * width, true},
+                    .c0 = {gacc::detail::zeros<Scalar>.data(), 0, 0, true},
+                    .c = {c.data(), c.cols(), width, false}}
+        .run();
+    return c;
+}
+
+/// start + aᵀ b, into panels, as Linear's grad_W does.
+template <class Scalar>
+Matrix<Scalar> into_panels(const Matrix<Scalar>& start, const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
+    const Index width = Product<Scalar>::width;
+    Buffer<Scalar> panels(Panels<Scalar>::size(b.cols(), a.cols()));
+    Panels<Scalar>::pack(start.transpose(), panels.data());
+    Product<Scalar>{.rows = a.cols(),
+                    .cols = b.cols(),
+                    .depth = a.rows(),
+                    .a = {a.data(), 1, a.cols()},
+                    .b = {b.data(), b.cols(), width, false},
+                    .c0 = {panels.data(), width, a.cols() * width, true},
+                    .c = {panels.data(), width, a.cols() * width, true}}
+        .run();
+    return Panels<Scalar>::unpack(panels.data(), b.cols(), a.cols()).transpose();
+}
+
+template <class Scalar>
+bool same_bytes(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
+    return a.rows() == b.rows() && a.cols() == b.cols() &&
+           std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("Product: is Eigen's product for every small shape", Scalar, float, double) {
+    // Chains of up to 40 terms below 1: rounding stays under 40 * 40 halves of the last bit of 1.
+    const double tolerance = 800 * static_cast<double>(std::numeric_limits<Scalar>::epsilon());
+    gacc::Rng rng(1);
+    for (Index rows = 1; rows <= 26; ++rows) {
+        for (Index cols = 1; cols <= 40; cols += cols < 34 ? 1 : 3) {
+            const Index depth = 1 + static_cast<Index>(rng.below(40));
+            const auto a = random<Scalar>(rows, depth, rng), b = random<Scalar>(depth, cols, rng);
+            const Matrix<Scalar> expected = a * b;
+            const Matrix<Scalar> at = a.transpose();
+            REQUIRE((through_panels(a, b) - expected).cwiseAbs().maxCoeff() <= tolerance);
+            const auto start = random<Scalar>(rows, cols, rng);
+            REQUIRE((into_panels(start, at, b) - start - expected).cwiseAbs().maxCoeff() <= tolerance);
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("Product: an element does not depend on the rows around it", Scalar, float, double) {
+    gacc::Rng rng(2);
+    const auto a = random<Scalar>(50, 70, rng), b = random<Scalar>(70, 45, rng);
+    const auto whole = through_panels(a, b);
+    for (Index count = 1; count <= 50; ++count) {
+        const Index first = static_cast<Index>(rng.below(static_cast<std::uint64_t>(51 - count)));
+        const Matrix<Scalar> rows = a.middleRows(first, count), expected = whole.middleRows(first, count);
+        CHECK(same_bytes(through_panels(rows, b), expected));
+    }
+}
+
+TEST_CASE_TEMPLATE("Product: adding up over samples does not depend on where they are cut", Scalar, float, double) {
+    gacc::Rng rng(3);
+    for (const Index samples : {2, 7, 33, 150}) {
+        const auto x = random<Scalar>(samples, 23, rng), grad_y = random<Scalar>(samples, 37, rng);
+        const Matrix<Scalar> zero = Matrix<Scalar>::Zero(23, 37);
+        const auto whole = into_panels<Scalar>(zero, x, grad_y);
+        for (Index cut = 1; cut < samples; ++cut) {
+            const Matrix<Scalar> before = into_panels<Scalar>(zero, x.topRows(cut), grad_y.topRows(cut));
+            const Matrix<Scalar> after =
+                into_panels<Scalar>(before, x.bottomRows(samples - cut), grad_y.bottomRows(samples - cut));
+            REQUIRE(same_bytes(after, whole));
+        }
+    }
+}
+
+TEST_CASE("Product: does not depend on the number of threads") {
+    gacc::Rng rng(4);
+    const int before = gacc::threads();
+    for (const Index cols : {10, 40, 300}) {  // fewer panels than threads, a few, many
+        const auto a = random<float>(200, 150, rng), b = random<float>(150, cols, rng);
+        gacc::set_threads(1);
+        const auto alone = through_panels(a, b);
+        const auto start = random<float>(150, cols, rng);
+        const auto c = random<float>(200, cols, rng);
+        const auto sums = into_panels<float>(start, a, c);
+        for (const int n : {2, 3, 8}) {
+            gacc::set_threads(n);
+            CHECK(same_bytes(through_panels(a, b), alone));
+            CHECK(same_bytes(into_panels<float>(start, a, c), sums));
+        }
+    }
+    gacc::set_threads(before);
+}

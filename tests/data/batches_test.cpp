@@ -1,0 +1,324 @@
+#include <gacc/data/batches.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <ranges>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+using gacc::BatchOptions;
+using gacc::ConstMatrixView;
+using gacc::Index;
+using gacc::Label;
+using gacc::Matrix;
+using gacc::Rng;
+using gacc::TensorDataset;
+
+namespace {
+
+/// Sample i has the inputs 10 i, 10 i + 1, 10 i + 2 and the label i + 100. Notes what is asked of it.
+class Numbered {
+public:
+    using scalar_type = float;
+
+    explicit Numbered(Index size) : size_(size) {}
+
+    Index size() const { return size_; }
+    Index features() const { return 3; }
+    Label label(Index sample) const { return static_cast<Label>(sample + 100); }
+    void copy_inputs(Index sample, std::span<float> row) const {
+        std::iota(row.begin(), row.end(), static_cast<float>(10 * sample));
+        copied.push_back(sample);
+        places.insert(row.data());
+    }
+
+    mutable std::vector<Index> copied;      // samples, in the order in which they were asked for
+    mutable std::set<const float*> places;  // where their inputs were written
+
+private:
+    Index size_;
+};
+
+template <class Data>
+std::vector<Index> sizes(const gacc::MicroBatches<Data>& micro_batches) {
+    std::vector<Index> out;
+    for (const auto& micro : micro_batches) { out.push_back(micro.size()); }
+    return out;
+}
+
+template <class Data>
+std::vector<Index> sizes(const gacc::Batches<Data>& batches) {
+    std::vector<Index> out;
+    for (const auto& batch : batches) { out.push_back(batch.size()); }
+    return out;
+}
+
+/// The samples of all batches, one after the other.
+template <class Data>
+std::vector<Index> samples(const gacc::Batches<Data>& batches) {
+    std::vector<Index> out;
+    for (const auto& batch : batches) { out.insert(out.end(), batch.samples.begin(), batch.samples.end()); }
+    return out;
+}
+
+/// 0, 1, ..., size - 1
+std::vector<Index> all(Index size) {
+    std::vector<Index> out(static_cast<std::size_t>(size));
+    std::iota(out.begin(), out.end(), Index{0});
+    return out;
+}
+
+TensorDataset<float> ten_rows() {
+    gacc::Tensor<float> inputs({10, 2});
+    std::iota(inputs.data(), inputs.data() + inputs.size(), 0.0F);
+    return {std::move(inputs), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
+}
+
+template <class Data>
+concept Ordered = requires(Data&& data) {
+    gacc::ordered_batches(std::forward<Data>(data), BatchOptions{1});
+};
+
+template <class Data>
+concept Shuffled = requires(Data&& data, Rng& rng) {
+    gacc::shuffled_batches(std::forward<Data>(data), BatchOptions{1}, rng);
+};
+
+}  // namespace
+
+TEST_CASE("micro_batches: are as equal as can be, larger ones first") {
+    const Numbered data(100);
+    const auto hundred = gacc::ordered_batches(data, {.batch_size = 100});
+    CHECK(sizes(hundred[0].micro_batches(32)) == std::vector<Index>{25, 25, 25, 25});
+    const auto ten = gacc::ordered_batches(data, {.batch_size = 10});
+    CHECK(sizes(ten[0].micro_batches(4)) == std::vector<Index>{4, 3, 3});
+    CHECK(sizes(ten[0].micro_batches(1)) == std::vector<Index>(10, 1));
+    CHECK(sizes(ten[0].micro_batches(10)) == std::vector<Index>{10});
+    CHECK(sizes(ten[0].micro_batches(1000)) == std::vector<Index>{10});
+}
+
+TEST_CASE("micro_batches: every cut covers the batch in order with the fewest pieces, equal but for one sample") {
+    const Numbered data(40);
+    for (Index batch_size = 1; batch_size <= 40; ++batch_size) {
+        for (Index at_most = 1; at_most <= 50; ++at_most) {
+            CAPTURE(batch_size);
+            CAPTURE(at_most);
+            const auto batches = gacc::ordered_batches(data, {.batch_size = batch_size});
+            const auto batch = batches[0];
+
+            std::vector<Index> covered;
+            std::vector<Label> labels;
+            Index smallest = batch_size, largest = 0, count = 0;
+            for (const auto& micro : batch.micro_batches(at_most)) {
+                covered.insert(covered.end(), micro.samples.begin(), micro.samples.end());
+                labels.insert(labels.end(), micro.labels.begin(), micro.labels.end());
+                smallest = std::min(smallest, micro.size());
+                largest = std::max(largest, micro.size());
+                ++count;
+            }
+            CHECK(covered == all(batch_size));
+            CHECK(std::ranges::equal(labels, batch.labels));
+            CHECK(largest <= at_most);
+            CHECK(largest - smallest <= 1);
+            CHECK((count - 1) * at_most < batch_size);  // one piece fewer could not hold the batch
+            CHECK(count == batch.micro_batches(at_most).size());
+        }
+    }
+}
+
+TEST_CASE("micro_batches: less than one sample is refused") {
+    const Numbered data(4);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 4});
+    CHECK_THROWS_WITH_AS(batches[0].micro_batches(0),
+                         "gacc: micro_batches: expected 1 or more samples a micro-batch, got 0", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(batches[0].micro_batches(-3),
+                         "gacc: micro_batches: expected 1 or more samples a micro-batch, got -3", gacc::UsageError);
+}
+
+TEST_CASE("micro_batches: a micro-batch is a batch and can be cut again") {
+    const Numbered data(12);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 12});
+    const auto last = batches[0].micro_batches(6)[1];
+    CHECK(sizes(last.micro_batches(4)) == std::vector<Index>{3, 3});
+    CHECK(std::ranges::equal(last.micro_batches(4)[1].samples, std::vector<Index>{9, 10, 11}));
+}
+
+TEST_CASE("micro_batches: inputs, labels and samples belong together") {
+    const Numbered data(5);
+    Rng rng(42);
+    const auto batches = gacc::shuffled_batches(data, {.batch_size = 5}, rng);
+    const auto batch = batches[0];
+    for (const auto& micro : batch.micro_batches(2)) {
+        const ConstMatrixView<float> inputs = micro.inputs;
+        REQUIRE(inputs.rows() == micro.size());
+        for (Index i = 0; i < micro.size(); ++i) {
+            const Index sample = micro.samples[static_cast<std::size_t>(i)];
+            CHECK(inputs(i, 0) == static_cast<float>(10 * sample));
+            CHECK(micro.labels[static_cast<std::size_t>(i)] == static_cast<Label>(100 + sample));
+        }
+    }
+}
+
+TEST_CASE("Batch: a part is some of its samples in a row") {
+    const Numbered data(8);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 8});
+    const auto part = batches[0].part(2, 3);
+    CHECK(std::ranges::equal(part.samples, std::vector<Index>{2, 3, 4}));
+    CHECK(std::ranges::equal(part.labels, std::vector<Label>{102, 103, 104}));
+    CHECK(part.inputs.view().col(0).isApprox(Eigen::Vector3f(20, 30, 40), 0));
+}
+
+TEST_CASE("ordered_batches: walks over the samples in order, the last batch is what remains") {
+    const Numbered data(10);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 4});
+    CHECK(batches.size() == 3);
+    CHECK(sizes(batches) == std::vector<Index>{4, 4, 2});
+    CHECK(samples(batches) == all(10));
+}
+
+TEST_CASE("ordered_batches: drop_last leaves the samples out that do not fill a batch") {
+    const Numbered data(10);
+    CHECK(sizes(gacc::ordered_batches(data, {.batch_size = 4, .drop_last = true})) == std::vector<Index>{4, 4});
+    CHECK(sizes(gacc::ordered_batches(data, {.batch_size = 5, .drop_last = true})) == std::vector<Index>{5, 5});
+    CHECK(gacc::ordered_batches(data, {.batch_size = 11, .drop_last = true}).size() == 0);
+}
+
+TEST_CASE("ordered_batches: a batch larger than the dataset is the dataset") {
+    const Numbered data(10);
+    CHECK(sizes(gacc::ordered_batches(data, {.batch_size = 64})) == std::vector<Index>{10});
+}
+
+TEST_CASE("ordered_batches: no samples make no batches") {
+    const Numbered data(0);
+    CHECK(sizes(gacc::ordered_batches(data, {.batch_size = 4})).empty());
+}
+
+TEST_CASE("batches: a batch size below one is refused, ordered and shuffled") {
+    const Numbered data(10);
+    Rng rng(42);
+    CHECK_THROWS_WITH_AS(gacc::ordered_batches(data, {}), "gacc: batches: expected a batch_size of 1 or more, got 0",
+                         gacc::UsageError);
+    CHECK_THROWS_WITH_AS(gacc::shuffled_batches(data, {.batch_size = -2}, rng),
+                         "gacc: batches: expected a batch_size of 1 or more, got -2", gacc::UsageError);
+}
+
+TEST_CASE("batches: inputs are the rows of the dataset") {
+    const TensorDataset data = ten_rows();
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 6});
+    const auto first = batches[0];
+    CHECK(first.inputs.view() == Matrix<float>{{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}, {10, 11}});
+    CHECK(first.micro_batches(2)[2].inputs.view() == Matrix<float>{{8, 9}, {10, 11}});
+    const auto second = batches[1];
+    CHECK(second.inputs.view() == Matrix<float>{{12, 13}, {14, 15}, {16, 17}, {18, 19}});
+    CHECK(std::ranges::equal(second.labels, std::vector<Label>{6, 7, 8, 9}));
+}
+
+TEST_CASE("batches: inputs are gathered when they are used, and only those used") {
+    const Numbered data(10);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 6});
+    const auto batch = batches[0];
+    const auto micro_batches = batch.micro_batches(3);
+    CHECK(batch.labels[5] == 105);
+    CHECK(data.copied.empty());
+    CHECK(micro_batches[1].inputs.view().rows() == 3);
+    CHECK(data.copied == std::vector<Index>{3, 4, 5});
+}
+
+TEST_CASE("batches: all inputs pass through the room of one micro-batch") {
+    const Numbered data(100);
+    for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 40})) {
+        for (const auto& micro : batch.micro_batches(8)) { CHECK(micro.inputs.view().cols() == 3); }
+    }
+    CHECK(data.copied == all(100));
+    CHECK(data.places.size() == 8);
+    CHECK(*data.places.rbegin() - *data.places.begin() == 7 * 3);  // rows side by side
+}
+
+TEST_CASE("shuffled_batches: covers every sample once") {
+    const Numbered data(103);
+    Rng rng(42);
+    const auto batches = gacc::shuffled_batches(data, {.batch_size = 10}, rng);
+    CHECK(sizes(batches).back() == 3);
+    CHECK(samples(batches) != all(103));
+    CHECK(std::ranges::is_permutation(samples(batches), all(103)));
+}
+
+TEST_CASE("shuffled_batches: drop_last leaves out different samples every epoch, and none twice in one") {
+    const Numbered data(11);
+    Rng rng(42);
+    std::set<Index> seen;
+    for (int epoch = 0; epoch < 20; ++epoch) {
+        const auto batches = gacc::shuffled_batches(data, {.batch_size = 5, .drop_last = true}, rng);
+        const std::vector<Index> kept = samples(batches);
+        CHECK(kept.size() == 10);
+        CHECK(std::set(kept.begin(), kept.end()).size() == 10);
+        seen.insert(kept.begin(), kept.end());
+    }
+    CHECK(seen.size() == 11);
+}
+
+TEST_CASE("shuffled_batches: another call gives another order, the same seed the same one") {
+    const Numbered data(50);
+    Rng rng(42), again(42);
+    const auto first = gacc::shuffled_batches(data, {.batch_size = 8}, rng);
+    const auto second = gacc::shuffled_batches(data, {.batch_size = 8}, rng);
+    const auto first_again = gacc::shuffled_batches(data, {.batch_size = 8}, again);
+    CHECK(samples(first) != samples(second));
+    CHECK(samples(first) == samples(first_again));
+}
+
+TEST_CASE("shuffled_batches: the order does not depend on the batch size") {
+    const Numbered data(50);
+    Rng rng(42), again(42);
+    CHECK(samples(gacc::shuffled_batches(data, {.batch_size = 8}, rng)) ==
+          samples(gacc::shuffled_batches(data, {.batch_size = 50}, again)));
+}
+
+TEST_CASE("shuffled_batches: can be walked over more than once, in the same order") {
+    const Numbered data(20);
+    Rng rng(42);
+    const auto batches = gacc::shuffled_batches(data, {.batch_size = 6}, rng);
+    const std::vector<Index> order = samples(batches);
+    CHECK(samples(batches) == order);
+    CHECK(std::ranges::equal(batches[1].samples, std::span(order).subspan(6, 6)));
+}
+
+TEST_CASE("batches: work with the algorithms of the standard library") {
+    const Numbered data(10);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 4});
+    CHECK(std::ranges::input_range<decltype(batches)>);
+    CHECK(std::ranges::count_if(batches, [](const auto& batch) { return batch.size() == 4; }) == 2);
+}
+
+TEST_CASE("batches: a dataset that would not live long enough is refused, one that does is not") {
+    CHECK(Ordered<const Numbered&>);
+    CHECK(Ordered<Numbered&>);
+    CHECK_FALSE(Ordered<Numbered>);
+    CHECK_FALSE(Ordered<const Numbered>);
+
+    CHECK(Shuffled<const Numbered&>);
+    CHECK(Shuffled<Numbered&>);
+    CHECK_FALSE(Shuffled<Numbered>);
+    CHECK_FALSE(Shuffled<const Numbered>);
+}
+
+TEST_CASE("batches: sizes as large as can be mean everything at once") {
+    constexpr Index most = std::numeric_limits<Index>::max();
+    const Numbered data(10);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = most});
+    CHECK(sizes(batches) == std::vector<Index>{10});
+    CHECK(sizes(batches[0].micro_batches(most)) == std::vector<Index>{10});
+}
+
+TEST_CASE("Batch: a part outside of it is refused") {
+    const Numbered data(10);
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 10});
+    CHECK_THROWS_WITH_AS(batches[0].part(8, 5),
+                         "gacc: Batch::part: expected samples within the 10 of the batch, got 5 from 8 on",
+                         gacc::UsageError);
+}

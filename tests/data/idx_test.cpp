@@ -1,0 +1,204 @@
+#include <gacc/data/idx.hpp>
+
+#include <doctest/doctest.h>
+
+#include "support/temporary_folder.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+using gacc::DataError;
+using gacc::Shape;
+using gacc::Tensor;
+
+namespace {
+
+constexpr std::uint32_t largest = 0xffffffff;
+
+/// Two images of 2 x 3 pixels.
+Bytes two_images() { return idx_bytes({2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255}); }
+
+/// Reads a file "file" of these bytes.
+Tensor<std::uint8_t> read(const Bytes& bytes) {
+    const TemporaryFolder folder;
+    return gacc::read_idx(folder.write("file", bytes));
+}
+
+bool holds(const Tensor<std::uint8_t>& tensor, const Bytes& bytes) {
+    return std::ranges::equal(std::span(tensor.data(), static_cast<std::size_t>(tensor.size())), bytes);
+}
+
+/// A file that is not on disk, and may have lost its end since somebody looked at its size.
+struct MemoryFile {
+    Bytes bytes;
+    std::size_t lost = 0;
+    std::size_t at = 0;
+
+    std::uint64_t size(std::uint64_t) const { return bytes.size(); }
+    std::size_t read(std::span<std::uint8_t> out) {
+        const std::size_t count = std::min(out.size(), bytes.size() - lost - at);
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, out.begin());
+        at += count;
+        return count;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("read_idx: images have the shape and the bytes of the file") {
+    const Tensor<std::uint8_t> images = read(two_images());
+    CHECK(images.shape() == Shape{2, 2, 3});
+    CHECK(holds(images, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255}));
+}
+
+TEST_CASE("read_idx: labels are one byte each") {
+    const Tensor<std::uint8_t> labels = read(idx_bytes({4}, {7, 0, 9, 200}));
+    CHECK(labels.shape() == Shape{4});
+    CHECK(holds(labels, {7, 0, 9, 200}));
+}
+
+TEST_CASE("read_idx: files of one to four sizes are read") {
+    CHECK(read(idx_bytes({2}, {1, 2})).shape() == Shape{2});
+    CHECK(read(idx_bytes({1, 2}, {1, 2})).shape() == Shape{1, 2});
+    CHECK(read(idx_bytes({1, 2, 1}, {1, 2})).shape() == Shape{1, 2, 1});
+    CHECK(read(idx_bytes({1, 1, 2, 1}, {1, 2})).shape() == Shape{1, 1, 2, 1});
+}
+
+TEST_CASE("read_idx: sizes are big-endian") {
+    CHECK(read(idx_bytes({0x0102}, Bytes(0x0102))).samples() == 258);
+    CHECK(read(idx_bytes({0x010000}, Bytes(0x010000))).samples() == 65536);
+}
+
+TEST_CASE("read_idx: a file cut short anywhere is refused") {
+    const Bytes whole = two_images();
+    for (std::size_t length = 0; length < whole.size(); ++length) {
+        CAPTURE(length);
+        CHECK_THROWS_AS(read({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}), DataError);
+    }
+}
+
+TEST_CASE("read_idx: any other byte anywhere in the header is refused") {
+    for (std::size_t place = 0; place < 16; ++place) {
+        for (int change = 1; change < 256; ++change) {
+            CAPTURE(place);
+            CAPTURE(change);
+            MemoryFile file{.bytes = two_images()};
+            file.bytes[place] = static_cast<std::uint8_t>(file.bytes[place] ^ change);
+            CHECK_THROWS_AS(gacc::detail::parse_idx(file, "file"), DataError);
+        }
+    }
+}
+
+TEST_CASE("read_idx: a file that is not there") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "none";
+    const std::string text = "gacc: read_idx \"none\": expected a readable file, got none at " + path.string();
+    CHECK_THROWS_WITH_AS(gacc::read_idx(path), text.c_str(), DataError);
+}
+
+TEST_CASE("read_idx: a folder in place of a file") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "images";
+    std::filesystem::create_directory(path);
+    const std::string text = "gacc: read_idx \"images\": expected a readable file, got none at " + path.string();
+    CHECK_THROWS_WITH_AS(gacc::read_idx(path), text.c_str(), DataError);
+}
+
+TEST_CASE("read_idx: a file too short for a magic number") {
+    CHECK_THROWS_WITH_AS(read({}), "gacc: read_idx \"file\": expected a header of 4 bytes or more, got 0", DataError);
+    CHECK_THROWS_WITH_AS(read({0, 0, 8}), "gacc: read_idx \"file\": expected a header of 4 bytes or more, got 3",
+                         DataError);
+}
+
+TEST_CASE("read_idx: a gzipped file, with what to do about it") {
+    CHECK_THROWS_WITH_AS(read({0x1f, 0x8b, 8, 0, 0, 0}),
+                         "gacc: read_idx \"file\": expected a raw IDX file, got a gzipped one; gunzip it, or include "
+                         "<gacc/data/gzip.hpp> and use read_idx_gz",
+                         DataError);
+}
+
+TEST_CASE("read_idx: another magic number") {
+    CHECK_THROWS_WITH_AS(read({'G', 'I', 'F', '8', '9', 'a'}),
+                         "gacc: read_idx \"file\": expected the magic number 0 0 8 n (bytes in 1 to 4 dimensions), got "
+                         "71 73 70 56",
+                         DataError);
+}
+
+TEST_CASE("read_idx: numbers that are not bytes") {
+    CHECK_THROWS_WITH_AS(read({0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0}),
+                         "gacc: read_idx \"file\": expected the magic number 0 0 8 n (bytes in 1 to 4 dimensions), got "
+                         "0 0 13 1",
+                         DataError);
+}
+
+TEST_CASE("read_idx: no sizes and more than four") {
+    CHECK_THROWS_WITH_AS(read(idx_bytes({}, {1})),
+                         "gacc: read_idx \"file\": expected the magic number 0 0 8 n (bytes in 1 to 4 dimensions), got "
+                         "0 0 8 0",
+                         DataError);
+    CHECK_THROWS_WITH_AS(read(idx_bytes({1, 1, 1, 1, 1}, {1})),
+                         "gacc: read_idx \"file\": expected the magic number 0 0 8 n (bytes in 1 to 4 dimensions), got "
+                         "0 0 8 5",
+                         DataError);
+}
+
+TEST_CASE("read_idx: a header that ends early") {
+    CHECK_THROWS_WITH_AS(read({0, 0, 8, 3, 0, 0, 0, 2, 0, 0}),
+                         "gacc: read_idx \"file\": expected a header of 16 bytes, got a file of 10", DataError);
+}
+
+TEST_CASE("read_idx: sizes of zero") {
+    CHECK_THROWS_WITH_AS(read(idx_bytes({0}, {})),
+                         "gacc: read_idx \"file\": expected sizes from 1 up to what memory can hold, got 0", DataError);
+    CHECK_THROWS_WITH_AS(read(idx_bytes({2, 0, 3}, {})),
+                         "gacc: read_idx \"file\": expected sizes from 1 up to what memory can hold, got 2 x 0",
+                         DataError);
+}
+
+TEST_CASE("read_idx: sizes whose product no integer holds") {
+    CHECK_THROWS_WITH_AS(read(idx_bytes({largest, largest, largest}, {1, 2, 3})),
+                         "gacc: read_idx \"file\": expected sizes from 1 up to what memory can hold, got 4294967295 x "
+                         "4294967295",
+                         DataError);
+}
+
+TEST_CASE("read_idx: sizes whose product wraps around to the length of the file") {
+    // 65536^4 = 2^64, which is 0 in 64 bits.
+    CHECK_THROWS_WITH_AS(
+        read(idx_bytes({65536, 65536, 65536, 65536}, {})),
+        "gacc: read_idx \"file\": expected sizes from 1 up to what memory can hold, got 65536 x 65536 x "
+        "65536 x 65536",
+        DataError);
+}
+
+TEST_CASE("read_idx: a file that claims 2 GB and has 100 bytes") {
+    CHECK_THROWS_WITH_AS(read(idx_bytes({2, 1 << 15, 1 << 15}, Bytes(84))),
+                         "gacc: read_idx \"file\": expected 2,147,483,664 bytes for 2 x 32768 x 32768, got 100",
+                         DataError);
+}
+
+TEST_CASE("read_idx: takes no memory for a file that is too short") {
+    // No machine has 2^60 bytes: taking them would be a std::bad_alloc.
+    CHECK_THROWS_WITH_AS(read(idx_bytes({1 << 30, 1 << 30}, Bytes(88))),
+                         "gacc: read_idx \"file\": expected 1,152,921,504,606,846,988 bytes for 1073741824 x "
+                         "1073741824, got 100",
+                         DataError);
+}
+
+TEST_CASE("read_idx: a byte too few and a byte too many") {
+    Bytes bytes = two_images();
+    bytes.push_back(0);
+    CHECK_THROWS_WITH_AS(read(bytes), "gacc: read_idx \"file\": expected 28 bytes for 2 x 2 x 3, got more", DataError);
+    bytes.resize(27);
+    CHECK_THROWS_WITH_AS(read(bytes), "gacc: read_idx \"file\": expected 28 bytes for 2 x 2 x 3, got 27", DataError);
+}
+
+TEST_CASE("read_idx: a file that shrinks while it is read") {
+    MemoryFile file{.bytes = two_images(), .lost = 1};
+    CHECK_THROWS_WITH_AS(gacc::detail::parse_idx(file, "read_idx \"file\""),
+                         "gacc: read_idx \"file\": expected 28 bytes, got fewer while reading", DataError);
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# What gacc-mnist promises on its command line: trainer_test.sh GACC_MNIST MAKE_TOY_MNIST FOLDER
+set -u
+mnist=$1 work=$3
+failed=0 passed=0
+rm -rf "$work" && mkdir -p "$work/data" "$work/broken" && "$2" "$work/data" || exit 1
+unset GACC_DATA
+small=(--data "$work/data" --hidden 128 --batch-size 16 --micro-batch 4 --epochs 3)
+
+# expect NAME CODE PATTERN COMMAND...: the exit code, and a pattern in what both streams say ("" for none)
+expect() {
+    local name=$1 code=$2 pattern=$3 got
+    shift 3
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    got=$?
+    if [ "$got" = "$code" ] && cat "$work/out" "$work/err" | grep -qE -- "$pattern"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $name: expected exit code $code and /$pattern/, got $got and:"
+        cat "$work/out" "$work/err"
+    fi
+}
+check() { if eval "$2"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi; }
+
+expect "trains" 0 'test accuracy +[4-9][0-9]\.' "$mnist" "${small[@]}"
+check "one line an epoch when stderr is no terminal" '[ "$(grep -c "^epoch ./3  loss" "$work/err")" = 3 ]'
+check "no escape sequences when stderr is no terminal" '! grep -q "$(printf "\033")" "$work/err"'
+check "results alone on stdout" '! grep -q "^epoch" "$work/out"'
+expect "quiet" 0 'updates +375' "$mnist" "${small[@]}" --quiet
+check "quiet means an empty stderr" '[ ! -s "$work/err" ]'
+expect "json" 0 '^\{"name": "4 x 4", .*"updates": 375, .*\}$' "$mnist" "${small[@]}" --json
+expect "accumulate derives the micro-batch" 0 'batch 64 = 5 micro-batches of at most 13' \
+    "$mnist" --data "$work/data" --hidden 8 --batch-size 64 --accumulate 5 --epochs 1
+expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"
+check "compare has three arms" 'grep -qE "^updates +1,500 +375 +375$" "$work/out"'
+expect "compare in json" 0 '^\{"arms": \[.*\], "accumulated_equals_uncut": (true|false), ' "$mnist" compare "${small[@]}" --json
+expect "save" 0 '' "$mnist" "${small[@]}" --save "$work/model.safetensors"
+check "the saved file holds 784 x 128, 128, 128 x 10 and 10 floats" \
+    '[ "$(($(stat -c %s "$work/model.safetensors") - 8 - $(od -An -t u8 -N 8 "$work/model.safetensors")))" = $((4 * (784 * 128 + 128 + 1280 + 10))) ]'
+
+expect "help" 0 '--micro-batch' "$mnist" --help
+expect "unknown option" 2 'not expected' "$mnist" --nonsense
+expect "both of micro-batch and accumulate" 2 'excludes' "$mnist" "${small[@]}" --accumulate 2
+expect "micro-batch of 0" 2 '--micro-batch' "$mnist" --data "$work/data" --micro-batch 0
+expect "more micro-batches than samples" 2 'at most the 8 samples' "$mnist" --data "$work/data" --batch-size 8 --accumulate 9
+expect "a number of micro-batches that cannot be" 2 "try 64" "$mnist" --data "$work/data" --batch-size 128 --accumulate 100
+expect "save with compare" 2 '--save' "$mnist" compare "${small[@]}" --save "$work/x"
+expect "no data" 3 'gacc: load_mnist: expected train-images' "$mnist" --data "$work/nowhere"
+cp "$work/data/"* "$work/broken" && truncate -s 1000 "$work/broken/train-images-idx3-ubyte"
+expect "a cut file" 3 'read_idx "train-images-idx3-ubyte": expected 1,568,016 bytes for 2000 x 28 x 28, got 1,000' \
+    "$mnist" --data "$work/broken"
+expect "diverged" 5 'expected a finite loss and finite parameters' "$mnist" --data "$work/data" --learning-rate 1e6 --hidden 64,64,64,64,64,64
+expect "full disk" 7 'expected to write the results' bash -c '"$@" >/dev/full' - "$mnist" "${small[@]}"
+expect "save where no folder is" 7 'save_safetensors' "$mnist" "${small[@]}" --save "$work/none/model.safetensors"
+
+echo "$passed passed, $failed failed"
+exit $((failed > 0))

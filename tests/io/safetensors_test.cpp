@@ -1,0 +1,216 @@
+#include <gacc/io/safetensors.hpp>
+
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include "support/gradient_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <system_error>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+using gacc::Linear;
+using gacc::Matrix;
+using gacc::Sequential;
+
+namespace fs = std::filesystem;
+using namespace std::string_literals;
+
+namespace {
+
+/// An empty folder of its own for a test, gone with it.
+struct Folder {
+    Folder() : path(fs::temp_directory_path() / ("gacc_safetensors_test_" + std::to_string(::getpid()))) {
+        fs::remove_all(path);
+        fs::create_directory(path);
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() { fs::remove_all(path); }
+
+    std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator()); }
+    fs::path path;
+};
+
+/// While it lives no file of this process grows beyond `bytes`: a full disk, also for root.
+class FullDisk {
+public:
+    explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    FullDisk(const FullDisk&) = delete;
+    FullDisk& operator=(const FullDisk&) = delete;
+    ~FullDisk() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+
+private:
+    rlimit before_{};
+    void (*handler_)(int);
+};
+
+std::string content(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// W 1 x 2, b 1.
+template <class Scalar>
+Sequential<Scalar> small_model() {
+    Sequential<Scalar> model{Linear<Scalar>(2, 1)};
+    model.parameters()[0].set_value(Matrix<Scalar>{{1, -2}});
+    model.parameters()[1].set_value(Matrix<Scalar>{{Scalar(0.15625)}});
+    return model;
+}
+
+std::string error_text(const fs::path& path, std::errc error) {
+    return "gacc: save_safetensors \"" + path.string() + "\": expected to write the file, got \"" +
+           std::make_error_code(error).message() + "\"; is the folder there, and room?";
+}
+
+}  // namespace
+
+TEST_CASE("save_safetensors: every byte of a small model's file") {
+    const Folder folder;
+    auto model = small_model<float>();
+    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    // 128 bytes of header, 122 of them text.
+    const std::string expected =
+        "\x80\0\0\0\0\0\0\0"s
+        "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+        "\"0.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}      "
+        "\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x20\x3e"s;  // 1, -2, 0.15625
+    CHECK(content(folder.path / "model.safetensors") == expected);
+}
+
+TEST_CASE("save_safetensors: a model in double is F64") {
+    const Folder folder;
+    auto model = small_model<double>();
+    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    const std::string expected =
+        "\x80\0\0\0\0\0\0\0"s
+        "{\"0.weight\":{\"dtype\":\"F64\",\"shape\":[1,2],\"data_offsets\":[0,16]},"
+        "\"0.bias\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[16,24]}}    "
+        "\x00\x00\x00\x00\x00\x00\xf0\x3f\x00\x00\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\xc4\x3f"s;
+    CHECK(content(folder.path / "model.safetensors") == expected);
+}
+
+TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_features") {
+    const Folder folder;
+    Sequential model(Linear(19, 18), gacc::ReLU(), Linear(18, 17));
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    std::string numbers;
+    for (const auto& parameter : model.parameters()) {
+        const Matrix<float> value = parameter.value();
+        numbers.append(reinterpret_cast<const char*>(value.data()), static_cast<std::size_t>(value.size()) * 4);
+    }
+    const std::string file = content(folder.path / "model.safetensors");
+    REQUIRE(file.size() > numbers.size());
+    CHECK((file.size() - numbers.size()) % 8 == 0);
+    CHECK(file.ends_with(numbers));
+    CHECK(file.find("\"2.weight\":{\"dtype\":\"F32\",\"shape\":[17,18],\"data_offsets\":[1440,2664]}") !=
+          std::string::npos);
+}
+
+TEST_CASE("save_safetensors: names are quoted as JSON wants it") {
+    const Folder folder;
+    auto model = small_model<float>();
+    model.parameters()[0].rename("a \"b\" \\ \n é");
+    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    CHECK(content(folder.path / "model.safetensors").find(R"({"a \"b\" \\ \u000a é":{"dtype")") == 8);
+}
+
+TEST_CASE("save_safetensors: takes the place of the file that was there, and leaves nothing beside it") {
+    const Folder folder;
+    auto model = small_model<float>();
+    const fs::path path = folder.path / "model.safetensors";
+    std::ofstream(path) << std::string(100000, 'x');
+    gacc::save_safetensors(path, model.parameters());
+    CHECK(fs::file_size(path) == 8 + 128 + 12);
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("save_safetensors: saving changes nothing in the model") {
+    const Folder folder;
+    auto model = small_model<float>();
+    const auto before = gacc::test::state_of(model.parameters());
+    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    CHECK(gacc::test::state_of(model.parameters()) == before);
+}
+
+TEST_CASE("save_safetensors: a folder that is not there is an error") {
+    const Folder folder;
+    auto model = small_model<float>();
+    const fs::path path = folder.path / "none" / "model.safetensors";
+    CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
+                         error_text(path, std::errc::io_error).c_str(), gacc::OutputError);
+    CHECK(folder.files() == 0);
+}
+
+TEST_CASE("save_safetensors: a folder in the place of the file is an error, and stays") {
+    const Folder folder;
+    auto model = small_model<float>();
+    const fs::path path = folder.path / "model.safetensors";
+    fs::create_directory(path);
+    std::ofstream(path / "inside") << "old";
+    CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
+                         error_text(path, std::errc::is_a_directory).c_str(), gacc::OutputError);
+    CHECK(content(path / "inside") == "old");
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("save_safetensors: a folder that cannot be written is an error, and the old file stays as it was") {
+    const Folder folder;
+    auto model = small_model<float>();
+    const fs::path path = folder.path / "model.safetensors";
+    std::ofstream(path) << "old";
+    fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec);
+    if (::access(folder.path.c_str(), W_OK) == 0) {
+        MESSAGE("not tested: root may write everywhere");
+    } else {
+        CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
+                             error_text(path, std::errc::io_error).c_str(), gacc::OutputError);
+    }
+    fs::permissions(folder.path, fs::perms::owner_all);
+    CHECK(content(path) == "old");
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("save_safetensors: a full disk is an error, and the old file stays as it was, with nothing beside it") {
+    const Folder folder;
+    const fs::path path = folder.path / "model.safetensors";
+    std::ofstream(path) << "old";
+    Sequential large(Linear(100, 100));
+    auto small = small_model<float>();
+    const auto text = error_text(path, std::errc::io_error);
+    {
+        const FullDisk full(100);  // for the buffered bytes of a small file, which are written when it closes
+        CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, small.parameters()), text.c_str(), gacc::OutputError);
+    }
+    {
+        const FullDisk full(20000);
+        CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, large.parameters()), text.c_str(), gacc::OutputError);
+    }
+    CHECK(content(path) == "old");
+    CHECK(folder.files() == 1);
+}
+
+TEST_CASE("safetensors: no parameters are an empty object, padded to eight bytes") {
+    gacc::GradientTally tally;
+    const std::string header = gacc::detail::safetensors_header(gacc::Parameters<float>({}, tally));
+    CHECK(header == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
+}
