@@ -1,0 +1,53 @@
+#pragma once
+
+#include <gacc/core/tile.hpp>
+
+#include <gacc/core/memory.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+/// Multiply-adds that one core can do at most, in floating-point operations (two each) a second: twelve chains that
+/// need nothing but registers, the best of several short runs.
+inline double peak_flops() {
+    using namespace Eigen::internal;
+    using Packet = gacc::detail::Simd<float>::Packet;
+    constexpr int chains = 12, rounds = 200'000;
+    double best = 0;
+    for (int run = 0; run < 20; ++run) {
+        Packet factor = pset1<Packet>(0.5F), sum[chains];
+        for (auto& chain : sum) { chain = pset1<Packet>(1.0F); }
+        const auto start = std::chrono::steady_clock::now();
+        for (int round = 0; round < rounds; ++round) {
+            gacc::detail::pin(factor);
+#pragma GCC unroll 16
+            for (auto& chain : sum) { chain = pmadd(factor, factor, chain); }
+        }
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        for (auto& chain : sum) { gacc::detail::pin(chain); }
+        best = std::max(best, 2.0 * chains * rounds * gacc::detail::Simd<float>::lanes / seconds);
+    }
+    return best;
+}
+
+/// Seconds that Adam's memory traffic takes on one core for so many parameters: one pass that reads values, gradients
+/// and both moments and writes all but the gradients, the best of several.
+inline double adam_traffic_seconds(gacc::Index parameters) {
+    using namespace Eigen::internal;
+    using Packet = gacc::detail::Simd<float>::Packet;
+    constexpr gacc::Index lanes = gacc::detail::Simd<float>::lanes;
+    gacc::Buffer<float> value(parameters + lanes), grad(parameters + lanes), m(parameters + lanes),
+        v(parameters + lanes);
+    double best = 1;
+    for (int run = 0; run < 50; ++run) {
+        const auto start = std::chrono::steady_clock::now();
+        for (gacc::Index i = 0; i < parameters; i += lanes) {
+            const Packet g = pload<Packet>(&grad[i]);
+            pstore(&value[i], padd(pload<Packet>(&value[i]), g));
+            pstore(&m[i], padd(pload<Packet>(&m[i]), g));
+            pstore(&v[i], padd(pload<Packet>(&v[i]), g));
+        }
+        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+    return best;
+}
