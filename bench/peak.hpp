@@ -2,7 +2,7 @@
 
 #include <gacc/core/tile.hpp>
 
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -6,7 +6,7 @@
 
 #include <gacc/core/types.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/core/tensor.hpp>

@@ -1,119 +1,57 @@
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <array>
-#include <cstdint>
-#include <limits>
-#include <new>
+#include <string>
 #include <utility>
 
 using gacc::Buffer;
-using gacc::Index;
+using gacc::memory::Kind;
 
-namespace {
-
-Buffer<float> one_two_three() {
-    Buffer<float> buffer(3);
-    for (Index i = 0; i < 3; ++i) { buffer[i] = static_cast<float>(i + 1); }
-    return buffer;
-}
-
-bool holds_one_two_three(const Buffer<float>& buffer) {
-    return std::ranges::equal(buffer.span(), std::array{1.0F, 2.0F, 3.0F});
-}
-
-}  // namespace
-
-TEST_CASE("Buffer: without a size it is empty") {
-    const Buffer<float> buffer;
-    CHECK(buffer.size() == 0);
-    CHECK(buffer.data() == nullptr);
-    CHECK(buffer.span().empty());
-}
-
-TEST_CASE("Buffer: is zero when made, also where other numbers lay before") {
-    std::ranges::fill(Buffer<double>(1000).span(), 7.0);
-    const Buffer<double> buffer(1000);
-    CHECK(buffer.size() == 1000);
-    CHECK(std::ranges::count(buffer.span(), 0.0) == 1000);
-}
-
-TEST_CASE_TEMPLATE("Buffer: starts on a cache line, whatever its size", Scalar, std::uint8_t, float, double) {
-    for (Index size = 0; size < 40; ++size) {
-        const Buffer<Scalar> buffer(size);
-        CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64 == 0);
+TEST_CASE("memory: a buffer's bytes are counted under its kind while it lives, wherever it moves") {
+    const auto before = gacc::memory::live();
+    {
+        Buffer<double> moments(10, Kind::moments);
+        CHECK(gacc::memory::live()[Kind::moments] == before[Kind::moments] + 80);
+        Buffer<double> copy(moments);
+        CHECK(gacc::memory::live()[Kind::moments] == before[Kind::moments] + 160);
+        const Buffer<double> moved(std::move(copy));
+        CHECK(gacc::memory::live()[Kind::moments] == before[Kind::moments] + 160);
+        moments = Buffer<double>(3, Kind::scratch);
+        CHECK(gacc::memory::live()[Kind::moments] == before[Kind::moments] + 80);
+        CHECK(gacc::memory::live()[Kind::scratch] == before[Kind::scratch] + 24);
     }
+    CHECK(gacc::memory::live() == before);
 }
 
-TEST_CASE("Buffer: a copy has numbers of its own") {
-    const Buffer<float> original = one_two_three();
-    Buffer<float> copy(original);
-    CHECK(holds_one_two_three(copy));
-    copy[0] = 9;
-    CHECK(holds_one_two_three(original));
+TEST_CASE("memory: peaks are of each kind and of all at once, and start anew when told") {
+    gacc::memory::forget_peak();
+    const auto start = gacc::memory::peak();
+    const std::size_t total = gacc::memory::peak_total();
+    CHECK(start == gacc::memory::live());
+    CHECK(total == start.total());
+    { const Buffer<float> a(100, Kind::packed); }
+    { const Buffer<float> b(50, Kind::scratch); }
+    CHECK(gacc::memory::peak()[Kind::packed] == start[Kind::packed] + 400);
+    CHECK(gacc::memory::peak()[Kind::scratch] == start[Kind::scratch] + 200);
+    CHECK(gacc::memory::peak_total() == total + 400);
+    gacc::memory::forget_peak();
+    CHECK(gacc::memory::peak() == start);
 }
 
-TEST_CASE("Buffer: assignment replaces size and numbers, also of itself") {
-    const Buffer<float> original = one_two_three();
-    Buffer<float> assigned(5);
-    assigned = original;
-    CHECK(holds_one_two_three(assigned));
-    const Buffer<float>& itself = assigned;
-    assigned = itself;
-    CHECK(holds_one_two_three(assigned));
+TEST_CASE("memory: a buffer that grows gives back the old block before it takes the new one") {
+    Buffer<float> buffer(100, Kind::activations);
+    gacc::memory::forget_peak();
+    const std::size_t before = gacc::memory::peak_total();
+    buffer.reserve(150);
+    CHECK(gacc::memory::peak_total() == before + 200);
+    CHECK(gacc::memory::live()[Kind::activations] >= 600);
 }
 
-TEST_CASE("Buffer: moving hands the numbers on and leaves nothing behind") {
-    Buffer<float> first = one_two_three();
-    const float* numbers = first.data();
-
-    Buffer<float> second(std::move(first));
-    CHECK(second.data() == numbers);
-    CHECK(first.size() == 0);  // NOLINT(bugprone-use-after-move): that it is empty is what is tested
-    CHECK(first.data() == nullptr);
-
-    Buffer<float> third(8);
-    third = std::move(second);
-    CHECK(third.data() == numbers);
-    CHECK(holds_one_two_three(third));
-    CHECK(second.size() == 0);  // NOLINT(bugprone-use-after-move)
-}
-
-TEST_CASE("Buffer: first gives the front, to write to as well") {
-    Buffer<float> buffer = one_two_three();
-    buffer.first(2)[1] = 20;
-    CHECK(buffer.first(2).size() == 2);
-    CHECK(buffer[1] == 20);
-    CHECK(std::as_const(buffer).first(2).data() == buffer.data());
-}
-
-TEST_CASE("Buffer: reserve keeps what is large enough and never shrinks") {
-    Buffer<float> buffer = one_two_three();
-    const float* numbers = buffer.data();
-    buffer.reserve(3);
-    buffer.reserve(1);
-    CHECK(buffer.data() == numbers);
-    CHECK(holds_one_two_three(buffer));
-}
-
-TEST_CASE("Buffer: reserve grows to the size asked for, of zeros") {
-    Buffer<float> buffer = one_two_three();
-    buffer.reserve(50);
-    CHECK(buffer.size() == 50);
-    CHECK(std::ranges::count(buffer.span(), 0.0F) == 50);
-}
-
-TEST_CASE("Buffer: a size that cannot be is refused as memory that is not there") {
-    constexpr Index largest = std::numeric_limits<Index>::max();
-    CHECK_THROWS_AS(Buffer<float>(-1), std::bad_alloc);
-    CHECK_THROWS_AS(Buffer<double>(largest / 8 + 1), std::bad_alloc);  // its bytes would not fit an Index
-    CHECK_THROWS_AS(Buffer<double>{largest}, std::bad_alloc);
-}
-
-TEST_CASE("Buffer: a reserve that fails leaves it as it was") {
-    Buffer<float> buffer = one_two_three();
-    CHECK_THROWS_AS(buffer.reserve(std::numeric_limits<Index>::max()), std::bad_alloc);
-    CHECK(holds_one_two_three(buffer));
+TEST_CASE("memory: the report is a table of the kinds in use") {
+    const Buffer<float> buffer(1'000'000, Kind::moments);
+    const std::string report = gacc::memory::report();
+    CHECK(report.starts_with("bytes of                       now         at most\n"));
+    CHECK(report.find("\nmoments               ") != std::string::npos);
+    CHECK(report.find("\nall at once") != std::string::npos);
 }

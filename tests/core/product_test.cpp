@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/random.hpp>
 
 #include <cstring>

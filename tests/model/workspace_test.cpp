@@ -2,45 +2,108 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <set>
 #include <vector>
 
+using gacc::Activation;
 using gacc::Index;
 using gacc::Workspace;
 
+namespace {
+
+using gacc::memory::Kind;
+
+std::size_t held(Kind kind) { return gacc::memory::live()[kind]; }
+
+}  // namespace
+
 TEST_CASE("Workspace: activations have a row for each sample and a column for each feature, and do not overlap") {
     Workspace<float> workspace;
-    workspace.reserve_activations({3, 1, 2}, 4);
+    workspace.lay_out({{3}, {1}, {2}}, 0, 4);
     CHECK(workspace.samples() == 4);
-    for (std::size_t i = 0; i < 3; ++i) { workspace.activation(i).setConstant(static_cast<float>(i)); }
+    for (std::size_t i = 0; i < 3; ++i) { workspace.activation(i, 0, 4).setConstant(static_cast<float>(i)); }
     const std::vector<Index> widths{3, 1, 2};
     for (std::size_t i = 0; i < 3; ++i) {
-        CHECK(workspace.activation(i).rows() == 4);
-        CHECK(workspace.activation(i).cols() == widths[i]);
-        CHECK((workspace.activation(i).array() == static_cast<float>(i)).all());
+        CHECK(workspace.activation(i, 0, 4).rows() == 4);
+        CHECK(workspace.activation(i, 0, 4).cols() == widths[i]);
+        CHECK((workspace.activation(i, 0, 4).array() == static_cast<float>(i)).all());
     }
+}
+
+TEST_CASE("Workspace: the part of an activation is where those samples are") {
+    Workspace<float> workspace;
+    workspace.lay_out({{5}, {3}}, 0, 10);
+    for (std::size_t i = 0; i < 2; ++i) {
+        auto all = workspace.activation(i, 0, 10);
+        CHECK(workspace.activation(i, 4, 2).data() == all.data() + 4 * all.outerStride());
+    }
+}
+
+TEST_CASE("Workspace: dropped activations have room for one block, which the next dropped ones use again") {
+    using Space = Workspace<float>;
+    const Index samples = 3 * Space::block;
+    const std::vector<Activation> activations{{4, false}, {7, false}, {5, true}, {6, false}, {2, true}};
+    Space workspace;
+    workspace.lay_out(activations, 0, samples);
+    CHECK(Space::activation_numbers(activations, samples) ==
+          samples * (Space::stride(5) + Space::stride(2)) + Space::block * (Space::stride(4) + Space::stride(7)));
+
+    std::set<const float*> starts;
+    for (const std::size_t i : {0, 1, 2, 4}) { starts.insert(workspace.activation(i, 0, 1).data()); }
+    CHECK(starts.size() == 4);
+    CHECK(workspace.activation(0, 0, 1).data() == workspace.activation(3, 0, 1).data());
+    CHECK(workspace.activation(1, 2 * Space::block + 3, 1).data() == workspace.activation(1, 3, 1).data());
+    CHECK(workspace.activation(2, 2 * Space::block + 3, 1).data() != workspace.activation(2, 3, 1).data());
+}
+
+TEST_CASE("Workspace: blocks are nearly equal") {
+    Workspace<float> workspace;
+    workspace.lay_out({{1}}, 0, Workspace<float>::block + 1);
+    CHECK(workspace.blocks() == 2);
+    CHECK(workspace.block_rows() == Workspace<float>::block / 2 + 1);
+    workspace.lay_out({{1}}, 0, 7);
+    CHECK(workspace.blocks() == 1);
+    CHECK(workspace.block_rows() == 7);
 }
 
 TEST_CASE("Workspace: grad_y and grad_x of a layer do not overlap") {
     Workspace<float> workspace;
-    workspace.reserve_activations({3, 1, 2}, 4);
-    workspace.reserve_gradients();
+    workspace.lay_out({{3}, {1}, {2}}, 3, 4);
     workspace.gradient(1, workspace.samples(), 3).setConstant(1);
     workspace.gradient(2, workspace.samples(), 2).setConstant(2);
     CHECK((workspace.gradient(1, workspace.samples(), 3).array() == 1).all());
     CHECK((workspace.gradient(2, workspace.samples(), 2).array() == 2).all());
 }
 
-TEST_CASE("Workspace: keeps the memory of the largest micro-batch") {
+TEST_CASE("Workspace: holds what it says beforehand, and keeps the memory of the largest micro-batch") {
+    const std::size_t activations = held(Kind::activations), scratch = held(Kind::scratch);
     Workspace<double> workspace;
-    workspace.reserve_activations({3, 5}, 10);
-    workspace.reserve_gradients();
-    const std::size_t bytes = workspace.bytes();
-    CHECK(bytes >= 10 * (3 + 5) * sizeof(double));
-    workspace.reserve_activations({3, 5}, 2);
-    workspace.reserve_gradients();
+    const auto bytes = [&](Index samples) {
+        return sizeof(double) * static_cast<std::size_t>(Workspace<double>::activation_numbers({{3}, {5}}, samples));
+    };
+    workspace.lay_out({{3}, {5}}, 5, 10);
+    CHECK(held(Kind::activations) - activations == bytes(10));
+    CHECK(held(Kind::scratch) - scratch ==
+          sizeof(double) * static_cast<std::size_t>(Workspace<double>::gradient_numbers(5, 10)));
+    workspace.lay_out({{3}, {5}}, 5, 2);
     CHECK(workspace.samples() == 2);
-    CHECK(workspace.bytes() == bytes);
-    workspace.reserve_activations({3, 5}, 20);
-    workspace.reserve_gradients();
-    CHECK(workspace.bytes() > bytes);
+    CHECK(held(Kind::activations) - activations == bytes(10));
+    workspace.lay_out({{3}, {5}}, 5, 20);
+    CHECK(held(Kind::activations) - activations == bytes(20));
+    workspace.lay_out({{3}, {5}}, 5, 1, 30);
+    CHECK(held(Kind::activations) - activations == bytes(30));
+}
+
+TEST_CASE("Workspace: rows start on a cache line, and not a power of two apart") {
+    Workspace<float> workspace;
+    workspace.lay_out({{1024}, {10}}, 0, 3);
+    for (std::size_t i = 0; i < 2; ++i) {
+        for (Index row = 0; row < 3; ++row) {
+            CHECK(reinterpret_cast<std::uintptr_t>(workspace.activation(i, row, 1).data()) % 64 == 0);
+        }
+    }
+    CHECK(Workspace<float>::stride(1024) == 1024 + 16);
+    CHECK(Workspace<float>::stride(10) == 16);
+    CHECK(Workspace<float>::stride(0) == 0);
 }

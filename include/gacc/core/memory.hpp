@@ -1,74 +1,119 @@
 #pragma once
 
-#include <gacc/core/types.hpp>
+#include <gacc/core/error.hpp>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstddef>
-#include <memory>
-#include <new>
-#include <span>
-#include <utility>
+#include <string>
 
-namespace gacc {
+/// Every array of the library is a Buffer, and every Buffer is counted here, by what it is for.
+namespace gacc::memory {
 
-/// A block of numbers that starts on a cache line and is zero when made. Every array of the library is one.
-///
-/// Throws     std::bad_alloc if there is not so much memory
-template <class Scalar>
-class Buffer {
+enum class Kind {
+    parameters,   ///< values of trained numbers
+    gradients,    ///< what backward calls have added up
+    moments,      ///< an optimizer's state
+    packed,       ///< weights in a second order, for the product kernels
+    activations,  ///< outputs of layers, later the gradients by them
+    scratch,      ///< what losses keep, and gradients that cannot lie over activations
+    staging,      ///< samples on their way into a micro-batch: inputs, labels, order
+    data,         ///< tensors and datasets
+};
+inline constexpr std::size_t kinds = 8;
+inline constexpr std::array<const char*, kinds> kind_names = {"parameters",  "gradients", "moments", "packed weights",
+                                                              "activations", "scratch",   "staging", "data"};
+
+/// Bytes of each kind.
+class Bytes {
 public:
-    static constexpr std::size_t alignment = 64;
-
-    Buffer() = default;
-    explicit Buffer(Index size) : data_(allocate(size)), size_(size) { std::fill_n(data_.get(), size, Scalar(0)); }
-
-    Buffer(const Buffer& other) : Buffer(other.size_) { std::copy_n(other.data(), size_, data()); }
-    Buffer& operator=(const Buffer& other) {
-        if (this != &other) { *this = Buffer(other); }
-        return *this;
+    std::size_t& operator[](Kind kind) { return of_[static_cast<std::size_t>(kind)]; }
+    std::size_t operator[](Kind kind) const { return of_[static_cast<std::size_t>(kind)]; }
+    std::size_t total() const {
+        std::size_t sum = 0;
+        for (const std::size_t bytes : of_) { sum += bytes; }
+        return sum;
     }
-    Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
-    Buffer& operator=(Buffer&& other) noexcept {
-        data_ = std::move(other.data_);
-        size_ = std::exchange(other.size_, 0);
-        return *this;
-    }
-    ~Buffer() = default;
-
-    Index size() const { return size_; }
-    Scalar* data() { return data_.get(); }
-    const Scalar* data() const { return data_.get(); }
-    Scalar& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
-    const Scalar& operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
-
-    std::span<Scalar> span() { return {data(), static_cast<std::size_t>(size_)}; }
-    std::span<const Scalar> span() const { return {data(), static_cast<std::size_t>(size_)}; }
-    /// The first `count` numbers.
-    std::span<Scalar> first(Index count) { return span().first(static_cast<std::size_t>(count)); }
-    std::span<const Scalar> first(Index count) const { return span().first(static_cast<std::size_t>(count)); }
-
-    /// Makes room for `size` numbers; what was there is lost if the buffer has to grow, and it never shrinks.
-    void reserve(Index size) {
-        if (size > size_) { *this = Buffer(size); }
-    }
+    bool operator==(const Bytes&) const = default;
 
 private:
-    struct Free {
-        void operator()(Scalar* data) const { ::operator delete[](data, std::align_val_t(alignment)); }
-    };
-    using Owner = std::unique_ptr<Scalar[], Free>;
-
-    static Owner allocate(Index size) {
-        const auto count = static_cast<std::size_t>(size);
-        if (size < 0 || count > static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(Scalar)) {
-            throw std::bad_array_new_length();
-        }
-        void* data = ::operator new[](count * sizeof(Scalar), std::align_val_t(alignment));
-        return Owner(static_cast<Scalar*>(data));
-    }
-
-    Owner data_;
-    Index size_ = 0;
+    std::array<std::size_t, kinds> of_{};
 };
 
-}  // namespace gacc
+namespace detail {
+
+/// Bytes now and at most, counted by all threads.
+struct Count {
+    std::atomic<std::size_t> live{0}, peak{0};
+
+    void add(std::size_t bytes) {
+        const std::size_t now = live += bytes;
+        for (std::size_t most = peak; now > most && !peak.compare_exchange_weak(most, now);) {}
+    }
+    void forget() { peak = live.load(); }
+};
+
+struct Counts {
+    std::array<Count, kinds> of;
+    Count total;
+
+    void add(Kind kind, std::size_t bytes) {
+        of[static_cast<std::size_t>(kind)].add(bytes);
+        total.add(bytes);
+    }
+    void remove(Kind kind, std::size_t bytes) {
+        of[static_cast<std::size_t>(kind)].live -= bytes;
+        total.live -= bytes;
+    }
+};
+
+inline Counts& counts() {
+    static Counts all;
+    return all;
+}
+
+}  // namespace detail
+
+/// Bytes that the program's buffers hold now.
+inline Bytes live() {
+    Bytes bytes;
+    for (std::size_t i = 0; i < kinds; ++i) { bytes[Kind(i)] = detail::counts().of[i].live; }
+    return bytes;
+}
+/// The most that each kind has held. Kinds peak at different times: the sum's own peak is peak_total().
+inline Bytes peak() {
+    Bytes bytes;
+    for (std::size_t i = 0; i < kinds; ++i) { bytes[Kind(i)] = detail::counts().of[i].peak; }
+    return bytes;
+}
+inline std::size_t peak_total() { return detail::counts().total.peak; }
+
+/// Peaks start anew from what is held now.
+inline void forget_peak() {
+    for (auto& count : detail::counts().of) { count.forget(); }
+    detail::counts().total.forget();
+}
+
+/// Bytes by kind, now and at most, as a table.
+///
+/// Example    std::cout << gacc::memory::report();
+inline std::string report() {
+    const auto row = [](std::string name, const std::string& now, const std::string& most) {
+        name.resize(18, ' ');
+        const auto right = [](const std::string& number) {
+            return std::string(16 - std::min<std::size_t>(number.size(), 16), ' ') + number;
+        };
+        return name + right(now) + right(most) + '\n';
+    };
+    const Bytes now = live(), most = peak();
+    std::string table = row("bytes of", "now", "at most");
+    for (std::size_t i = 0; i < kinds; ++i) {
+        if (most[Kind(i)] > 0) {
+            table += row(kind_names[i], gacc::detail::grouped(now[Kind(i)]), gacc::detail::grouped(most[Kind(i)]));
+        }
+    }
+    return table + row("all at once", gacc::detail::grouped(now.total()), gacc::detail::grouped(peak_total()));
+}
+
+}  // namespace gacc::memory

@@ -46,13 +46,15 @@ inline int threads() { return detail::thread_setting(); }
 namespace detail {
 
 /// Calls f(first, last) for parts that together are [0, items), each on its own thread. `work` is the number of
-/// multiply-adds in all: where it is too little to pay for waking a thread, fewer are used.
+/// multiply-adds in all: where it is too little to pay for waking a thread, fewer are used. Within such a part
+/// everything is done by its one thread.
 template <class F>
 void parallel_for(Index items, Index work, const F& f) {
     constexpr Index worth_a_thread = 100'000;
     const Index parts = std::min({Index{threads()}, items, std::max<Index>(work / worth_a_thread, 1)});
     if (parts <= 1) { return f(Index{0}, items); }
 #ifdef _OPENMP
+    if (omp_in_parallel() != 0) { return f(Index{0}, items); }
     // All threads every time, also those without a part: a team of another size would be made anew.
 #pragma omp parallel for num_threads(threads()) schedule(static, 1)
     for (Index part = 0; part < parts; ++part) { f(items * part / parts, items * (part + 1) / parts); }

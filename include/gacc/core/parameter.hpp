@@ -2,7 +2,7 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/gradient_tally.hpp>
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/panels.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/view.hpp>
@@ -30,8 +30,8 @@ template <class Scalar>
 class Parameter {
 public:
     Parameter(std::string name, Shape shape)
-        : name_(std::move(name)), shape_(checked(std::move(shape))), value_(stored_size(shape_)), grad_(value_.size()) {
-    }
+        : name_(std::move(name)), shape_(checked(std::move(shape))),
+          value_(stored_size(shape_), memory::Kind::parameters), grad_(value_.size(), memory::Kind::gradients) {}
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }

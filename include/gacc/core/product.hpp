@@ -3,6 +3,7 @@
 #include <gacc/core/panels.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/tile.hpp>
+#include <gacc/core/view.hpp>
 
 #include <algorithm>
 #include <array>
@@ -32,35 +33,52 @@ struct Product {
     Strided<Scalar> a;
     Columns<const Scalar> b;
     Columns<const Scalar> c0;  // padded
-    Columns<Scalar> c;         // padded, or b is
+    Columns<Scalar> c = {};    // padded, or b is
 
-    /// Shares out panels over the threads, or rows where there are fewer panels than threads; never the depth.
     void run() const {
-        const Index panels = Panels<Scalar>::count(cols);
-        const Index work = rows * cols * depth;
-        if (panels >= threads()) {
-            parallel_for(panels, work, [&](Index first, Index last) { run(first, last, 0, rows); });
-        } else {
-            parallel_for(rows, work, [&](Index first, Index last) { run(0, panels, first, last); });
-        }
+        share([&](Index p, Index first, Index last) {
+            const Index columns = std::min(width, cols - p * width);
+            const auto result = c.at(p);
+            if (!b.padded) {
+                copied_factor(last - first, columns, depth, rows_of_a(first), b.at(p), start(p, first),
+                              {result.data + first * result.row, result.row});
+            } else if (columns == width || c.padded) {
+                panel(last - first, depth, rows_of_a(first), b.at(p), start(p, first),
+                      {result.data + first * result.row, result.row});
+            } else {
+                through_block(p, first, last, [&](Index row, Index, const ConstMatrixView<Scalar>& part) {
+                    for (Index r = 0; r < part.rows(); ++r) {
+                        std::copy_n(part.data() + r * part.outerStride(), columns,
+                                    result.data + (row + r) * result.row);
+                    }
+                });
+            }
+        });
+    }
+
+    /// C is not written, but handed to put(row, column, part) in parts with their place in C, each once, by the thread
+    /// that made it. B must be padded.
+    template <class Put>
+    void run_into(const Put& put) const {
+        share([&](Index p, Index first, Index last) { through_block(p, first, last, put); });
     }
 
 private:
-    void run(Index first_panel, Index last_panel, Index first_row, Index last_row) const {
-        for (Index p = first_panel; p < last_panel; ++p) {
-            const Index columns = std::min(width, cols - p * width);
-            const Strided<Scalar> factor{a.data + first_row * a.row, a.row, a.step};
-            const PanelRows<const Scalar> start{c0.at(p).data + first_row * c0.row, c0.row};
-            const PanelRows<Scalar> result{c.at(p).data + first_row * c.row, c.row};
-            if (!b.padded) {
-                copied_factor(last_row - first_row, columns, depth, factor, b.at(p), start, result);
-            } else if (columns == width || c.padded) {
-                panel(last_row - first_row, depth, factor, b.at(p), start, result);
-            } else {
-                narrow_result(last_row - first_row, columns, depth, factor, b.at(p), start, result);
+    /// Calls part(panel, first_row, last_row) for all of C. Shares out panels over the threads, or rows where there are
+    /// fewer panels than threads; never the depth.
+    template <class Part>
+    void share(const Part& part) const {
+        const Index panels = Panels<Scalar>::count(cols), work = rows * cols * depth;
+        const bool by_panel = panels >= threads();
+        parallel_for(by_panel ? panels : rows, work, [&](Index first, Index last) {
+            for (Index p = by_panel ? first : 0; p < (by_panel ? last : panels); ++p) {
+                part(p, by_panel ? 0 : first, by_panel ? rows : last);
             }
-        }
+        });
     }
+
+    Strided<Scalar> rows_of_a(Index first) const { return {a.data + first * a.row, a.row, a.step}; }
+    PanelRows<const Scalar> start(Index p, Index first) const { return {c0.at(p).data + first * c0.row, c0.row}; }
 
     /// Rows are cut into tiles that differ by one row at most, so that none is thin.
     static void panel(Index rows, Index depth, Strided<Scalar> a, PanelRows<const Scalar> b, PanelRows<const Scalar> c0,
@@ -73,18 +91,16 @@ private:
                         {c0.data + split * c0.row, c0.row}, {c.data + split * c.row, c.row});
     }
 
-    /// The last panel of a C without memory for all its columns: through a block that has it.
-    static void narrow_result(Index rows, Index columns, Index depth, Strided<Scalar> a, PanelRows<const Scalar> b,
-                              PanelRows<const Scalar> c0, PanelRows<Scalar> c) {
+    /// Some rows of a panel of C, part by part through a block that has memory for all its columns.
+    template <class Put>
+    void through_block(Index p, Index first_row, Index last_row, const Put& put) const {
         constexpr Index block_rows = 8 * Simd<Scalar>::height;
         alignas(64) std::array<Scalar, block_rows * width> block;
-        for (Index first = 0; first < rows; first += block_rows) {
-            const Index part = std::min(block_rows, rows - first);
-            panel(part, depth, {a.data + first * a.row, a.row, a.step}, b, {c0.data + first * c0.row, c0.row},
-                  {block.data(), width});
-            for (Index r = 0; r < part; ++r) {
-                std::copy_n(block.data() + r * width, columns, c.data + (first + r) * c.row);
-            }
+        for (Index first = first_row; first < last_row; first += block_rows) {
+            const Index count = std::min(block_rows, last_row - first);
+            panel(count, depth, rows_of_a(first), b.at(p), start(p, first), {block.data(), width});
+            put(first, p * width,
+                ConstMatrixView<Scalar>(block.data(), count, std::min(width, cols - p * width), width));
         }
     }
 

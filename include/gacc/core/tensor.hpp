@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/view.hpp>
 
 #include <algorithm>

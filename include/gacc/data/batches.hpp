@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/data/dataset.hpp>
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
-#include <vector>
+#include <utility>
 
 namespace gacc {
 
@@ -24,9 +24,10 @@ public:
     explicit Staging(const Data& data) : data_(data) {}
 
     std::span<const Label> gather_labels(std::span<const Index> samples) {
-        labels_.resize(samples.size());
-        std::ranges::transform(samples, labels_.begin(), [&](Index sample) { return data_.label(sample); });
-        return labels_;
+        const auto count = static_cast<Index>(samples.size());
+        labels_.reserve(count);
+        std::ranges::transform(samples, labels_.data(), [&](Index sample) { return data_.label(sample); });
+        return std::as_const(labels_).first(count);
     }
 
     ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
@@ -42,9 +43,15 @@ public:
 
 private:
     const Data& data_;
-    std::vector<Label> labels_;  // of the batch
-    Buffer<Scalar> inputs_;      // of the micro-batch, samples x features
+    Buffer<Label> labels_{memory::Kind::staging};   // of the batch
+    Buffer<Scalar> inputs_{memory::Kind::staging};  // of the micro-batch, samples x features
 };
+
+inline Buffer<Index> in_order(Index samples) {
+    Buffer<Index> order(samples, memory::Kind::staging);
+    std::iota(order.data(), order.data() + samples, Index{0});
+    return order;
+}
 
 /// Walks over `count` things that `range[i]` makes when they are asked for.
 template <class Range>
@@ -162,12 +169,12 @@ class Batches {
 public:
     using value_type = Batch<Data>;
 
-    Batches(const Data& data, std::vector<Index> order, BatchOptions options)
+    Batches(const Data& data, Buffer<Index> order, BatchOptions options)
         : order_(std::move(order)), batch_size_(options.batch_size), staging_(data) {
         if (batch_size_ < 1) {
             throw UsageError("batches", detail::text("expected a batch_size of 1 or more, got ", batch_size_));
         }
-        const auto samples = static_cast<Index>(order_.size());
+        const auto samples = order_.size();
         count_ = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
     }
     Batches(const Batches&) = delete;  // its batches point to it
@@ -175,15 +182,15 @@ public:
 
     Index size() const { return count_; }
     Batch<Data> operator[](Index i) const {
-        const auto first = static_cast<std::size_t>(i * batch_size_), size = static_cast<std::size_t>(batch_size_);
-        const auto samples = std::span(order_).subspan(first, std::min(size, order_.size() - first));
+        const Index first = i * batch_size_, size = std::min(batch_size_, order_.size() - first);
+        const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
         return {staging_, samples, staging_.gather_labels(samples)};
     }
     detail::IndexIterator<Batches> begin() const { return {this, 0}; }
     detail::IndexIterator<Batches> end() const { return {this, count_}; }
 
 private:
-    std::vector<Index> order_;  // which sample comes when
+    Buffer<Index> order_;  // which sample comes when
     Index batch_size_;
     Index count_ = 0;
     mutable detail::Staging<Data> staging_;
@@ -195,17 +202,14 @@ private:
 /// Example    for (const auto& batch : gacc::ordered_batches(test, {.batch_size = 100})) { ... }
 template <Dataset Data>
 Batches<Data> ordered_batches(const Data& data, BatchOptions options) {
-    std::vector<Index> order(static_cast<std::size_t>(data.size()));
-    std::iota(order.begin(), order.end(), Index{0});
-    return {data, std::move(order), options};
+    return {data, detail::in_order(data.size()), options};
 }
 
 /// The samples in an order drawn anew at every call: one call an epoch.
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng) {
-    std::vector<Index> order(static_cast<std::size_t>(data.size()));
-    std::iota(order.begin(), order.end(), Index{0});
-    rng.shuffle(std::span(order));
+    auto order = detail::in_order(data.size());
+    rng.shuffle(order.span());
     return {data, std::move(order), options};
 }
 

@@ -28,7 +28,8 @@ public:
     /// The features of y for an x of `in_features`.
     virtual Index out_features(Index in_features) const = 0;
 
-    /// Whether y may be x itself, since backward needs y alone: then the layer needs no activations of its own.
+    /// Whether y may be x itself, and grad_x y or grad_y: true only for a layer without parameters that works element
+    /// by element and whose backward needs y alone. It needs no activations of its own, and is given any part of them.
     virtual bool in_place() const { return false; }
     /// Whether backward reads y. If it does not, the next layer may work in place.
     virtual bool reads_output() const { return true; }
@@ -40,6 +41,18 @@ public:
     /// A grad_x without data is not wanted: the first layer of a model is spared that work.
     virtual void backward(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& y,
                           const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x) = 0;
+
+    /// Whether backward_over may be called.
+    virtual bool writes_over_input() const { return false; }
+    /// Like backward, but grad_x takes the place of x, so that gradients need no memory of their own. If x is the
+    /// output of an in-place layer, that is `before`, and what takes the place of x is the gradient by *its* input.
+    virtual void backward_over(MatrixView<Scalar> /*x*/, const ConstMatrixView<Scalar>& /*y*/,
+                               const ConstMatrixView<Scalar>& /*grad_y*/, Layer* /*before*/) {
+        throw UsageError(description(), "expected a layer that writes over its input, got one that does not");
+    }
+
+    /// Numbers that it keeps besides parameters once it has made a grad_x.
+    virtual Index packed_numbers() const { return 0; }
 
     /// In a fixed order, named within the layer ("weight", "bias").
     virtual std::vector<Parameter<Scalar>*> parameters() { return {}; }

@@ -61,29 +61,30 @@ public:
         detail::check_features(*this, x);
         check(grad_y, x.rows(), weight_.rows());
         if (grad_x.data() != nullptr) { check(grad_x, x.rows(), x.cols()); }
-        const auto [grad_weight, weight_from_zero] = weight_.stored_grads_to_start();
-        const Index panel = x.cols() * width;
-        Product{.rows = x.cols(),
-                .cols = grad_y.cols(),
-                .depth = x.rows(),
-                .a = {x.data(), 1, x.outerStride()},
-                .b = {grad_y.data(), grad_y.outerStride(), width, false},
-                .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
-                .c = {grad_weight.data(), width, panel, true}}
-            .run();
-        add_column_sums(grad_y, bias_.stored_grads().data());
-
+        add_gradients(x, grad_y);
         if (grad_x.data() == nullptr) { return; }
-        refresh_transposed();
-        Product{.rows = x.rows(),
-                .cols = x.cols(),
-                .depth = grad_y.cols(),
-                .a = {grad_y.data(), grad_y.outerStride(), 1},
-                .b = {transposed_.data(), width, grad_y.cols() * width, true},
-                .c0 = zeros(),
-                .c = {grad_x.data(), grad_x.outerStride(), width, false}}
-            .run();
+        Product product = input_gradient(grad_y);
+        product.c = {grad_x.data(), grad_x.outerStride(), width, false};
+        product.run();
     }
+
+    bool writes_over_input() const override { return true; }
+    void backward_over(MatrixView<Scalar> x, const ConstMatrixView<Scalar>& y, const ConstMatrixView<Scalar>& grad_y,
+                       Layer<Scalar>* before) override {
+        if (before == nullptr) {
+            return backward(x, y, grad_y, x);
+        }  // x is read for the last time before it is written
+        detail::check_features<Scalar>(*this, x);
+        check(grad_y, x.rows(), weight_.rows());
+        add_gradients(x, grad_y);
+        input_gradient(grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& grad) {
+            const MatrixView<Scalar> part(x.data() + row * x.outerStride() + column, grad.rows(), grad.cols(),
+                                          Eigen::OuterStride<>(x.outerStride()));
+            before->backward(part, part, grad, part);
+        });
+    }
+
+    Index packed_numbers() const override { return detail::Panels<Scalar>::size(weight_.cols(), weight_.rows()); }
 
     Parameter<Scalar>& weight() { return weight_; }
     Parameter<Scalar>& bias() { return bias_; }
@@ -121,6 +122,32 @@ private:
 
     static Columns zeros() { return {detail::zeros<Scalar>.data(), 0, 0, true}; }
 
+    /// grad_W += grad_yᵀ x,  grad_b += column sums of grad_y
+    void add_gradients(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& grad_y) {
+        const auto [grad_weight, weight_from_zero] = weight_.stored_grads_to_start();
+        const Index panel = x.cols() * width;
+        Product{.rows = x.cols(),
+                .cols = grad_y.cols(),
+                .depth = x.rows(),
+                .a = {x.data(), 1, x.outerStride()},
+                .b = {grad_y.data(), grad_y.outerStride(), width, false},
+                .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
+                .c = {grad_weight.data(), width, panel, true}}
+            .run();
+        add_column_sums(grad_y, bias_.stored_grads().data());
+    }
+
+    /// grad_x = grad_y W, without a place for it yet.
+    Product input_gradient(const ConstMatrixView<Scalar>& grad_y) {
+        refresh_transposed();
+        return {.rows = grad_y.rows(),
+                .cols = weight_.cols(),
+                .depth = grad_y.cols(),
+                .a = {grad_y.data(), grad_y.outerStride(), 1},
+                .b = {transposed_.data(), width, grad_y.cols() * width, true},
+                .c0 = zeros()};
+    }
+
     /// Sample by sample, so that the sum does not know where the batch was cut.
     static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
         for (Index i = 0; i < grad_y.rows(); ++i) {
@@ -132,16 +159,17 @@ private:
     /// Wᵀ in panels, made anew when W has changed: once a batch.
     void refresh_transposed() {
         if (transposed_.size() > 0 && transposed_version_ == weight_.version()) { return; }
-        transposed_.reserve(detail::Panels<Scalar>::size(weight_.cols(), weight_.rows()));
+        transposed_.reserve(packed_numbers());
         detail::Panels<Scalar>::transpose(std::as_const(weight_).stored_values().data(), weight_.rows(), weight_.cols(),
                                           transposed_.data());
         transposed_version_ = weight_.version();
     }
 
     LinearOptions options_;
-    Parameter<Scalar> weight_;   // out_features x in_features
-    Parameter<Scalar> bias_;     // out_features
-    Buffer<Scalar> transposed_;  // panels of Wᵀ, in_features x out_features; empty in a first layer
+    Parameter<Scalar> weight_;  // out_features x in_features
+    Parameter<Scalar> bias_;    // out_features
+    Buffer<Scalar> transposed_{
+        memory::Kind::packed};  // panels of Wᵀ, in_features x out_features; empty in a first layer
     std::uint64_t transposed_version_ = 0;
 };
 

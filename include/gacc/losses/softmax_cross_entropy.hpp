@@ -1,7 +1,8 @@
 #pragma once
 
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/memory.hpp>
+#include <gacc/core/parallel.hpp>
 #include <gacc/losses/loss.hpp>
 
 #include <algorithm>
@@ -43,13 +44,18 @@ public:
         weights_.reserve(samples_);
 
         LossValue<Scalar> value{.losses = losses_.first(samples_), .weights = weights_.first(samples_)};
+        constexpr Index cost = 20;  // multiply-adds that a logit is worth
+        detail::parallel_for(samples_, samples_ * classes_ * cost, [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i) {
+                const auto sample = static_cast<std::size_t>(i);
+                const Scalar weight = weights.empty() ? Scalar(1) : weights[sample];
+                const bool ignored = labels[sample] == options_.ignored_label || weight == 0;
+                weights_[i] = ignored ? Scalar(0) : weight;
+                losses_[i] = ignored ? Scalar(0) : weights_[i] * row(logits, i, labels[sample]);
+                if (ignored) { std::fill_n(grad_.data() + i * classes_, classes_, Scalar(0)); }
+            }
+        });
         for (Index i = 0; i < samples_; ++i) {
-            const auto sample = static_cast<std::size_t>(i);
-            const Scalar weight = weights.empty() ? Scalar(1) : weights[sample];
-            const bool ignored = labels[sample] == options_.ignored_label || weight == 0;
-            weights_[i] = ignored ? Scalar(0) : weight;
-            losses_[i] = ignored ? Scalar(0) : weights_[i] * row(logits, i, labels[sample]);
-            if (ignored) { std::fill_n(grad_.data() + i * classes_, classes_, Scalar(0)); }
             value.sum += static_cast<double>(losses_[i]);
             value.weight += static_cast<double>(weights_[i]);
         }
@@ -57,6 +63,9 @@ public:
         ready_ = true;
         return value;
     }
+
+    /// Numbers it keeps for every sample of the largest micro-batch it has seen.
+    static Index numbers_per_sample(Index classes) { return classes + 2; }
 
     /// The gradient of the last forward, once.
     LossGradient<Scalar> backward() {
@@ -118,9 +127,9 @@ private:
     Index classes_ = 0;
     double weight_ = 0;
     bool ready_ = false;
-    Buffer<Scalar> grad_;     // samples x classes
-    Buffer<Scalar> losses_;   // samples, w_i loss_i
-    Buffer<Scalar> weights_;  // samples, w_i
+    Buffer<Scalar> grad_{memory::Kind::scratch};     // samples x classes
+    Buffer<Scalar> losses_{memory::Kind::scratch};   // samples, w_i loss_i
+    Buffer<Scalar> weights_{memory::Kind::scratch};  // samples, w_i
 };
 
 }  // namespace gacc

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gacc/core/memory.hpp>
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/simd.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -98,7 +98,7 @@ class Adam : public Optimizer<Scalar> {
 public:
     explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
-          m_(this->parameters().stored_count()), v_(m_.size()) {}
+          m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {}
 
     const AdamOptions& options() const { return options_; }
     /// From the next step on.

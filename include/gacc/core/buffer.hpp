@@ -1,0 +1,96 @@
+#pragma once
+
+#include <gacc/core/memory.hpp>
+#include <gacc/core/types.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace gacc {
+
+/// A block of numbers that starts on a cache line and is zero when made. Every array of the library is one.
+///
+/// Throws     std::bad_alloc if there is not so much memory
+template <class Scalar>
+class Buffer {
+public:
+    static constexpr std::size_t alignment = 64;
+
+    Buffer() = default;
+    /// Empty, and of this kind when it grows.
+    explicit Buffer(memory::Kind kind) : kind_(kind) {}
+    explicit Buffer(Index size, memory::Kind kind = memory::Kind::data)
+        : kind_(kind), data_(allocate(size, kind)), size_(size) {
+        std::fill_n(data_.get(), size, Scalar(0));
+    }
+
+    Buffer(const Buffer& other) : Buffer(other.size_, other.kind_) { std::copy_n(other.data(), size_, data()); }
+    Buffer& operator=(const Buffer& other) {
+        if (this != &other) { *this = Buffer(other); }
+        return *this;
+    }
+    Buffer(Buffer&& other) noexcept
+        : kind_(other.kind_), data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        kind_ = other.kind_;
+        data_ = std::move(other.data_);
+        size_ = std::exchange(other.size_, 0);
+        return *this;
+    }
+    ~Buffer() = default;
+
+    Index size() const { return size_; }
+    std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(Scalar); }
+    Scalar* data() { return data_.get(); }
+    const Scalar* data() const { return data_.get(); }
+    Scalar& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
+    const Scalar& operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
+
+    std::span<Scalar> span() { return {data(), static_cast<std::size_t>(size_)}; }
+    std::span<const Scalar> span() const { return {data(), static_cast<std::size_t>(size_)}; }
+    /// The first `count` numbers.
+    std::span<Scalar> first(Index count) { return span().first(static_cast<std::size_t>(count)); }
+    std::span<const Scalar> first(Index count) const { return span().first(static_cast<std::size_t>(count)); }
+
+    /// Makes room for `size` numbers; what was there is lost if the buffer has to grow, and it never shrinks. The old
+    /// memory is given back first, so that the two are never held at once: without memory for the new the buffer is
+    /// empty.
+    void reserve(Index size) {
+        if (size <= size_) { return; }
+        check(size);
+        *this = Buffer(kind_);
+        *this = Buffer(size, kind_);
+    }
+
+private:
+    struct Free {
+        memory::Kind kind = memory::Kind::data;
+        std::size_t bytes = 0;
+        void operator()(Scalar* data) const {
+            ::operator delete[](data, std::align_val_t(alignment));
+            memory::detail::counts().remove(kind, bytes);
+        }
+    };
+    using Owner = std::unique_ptr<Scalar[], Free>;
+
+    static void check(Index size) {
+        if (size < 0 || size > PTRDIFF_MAX / Index{sizeof(Scalar)}) { throw std::bad_array_new_length(); }
+    }
+    static Owner allocate(Index size, memory::Kind kind) {
+        check(size);
+        const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(Scalar);
+        void* data = ::operator new[](bytes, std::align_val_t(alignment));
+        memory::detail::counts().add(kind, bytes);
+        return Owner(static_cast<Scalar*>(data), Free{kind, bytes});
+    }
+
+    memory::Kind kind_ = memory::Kind::data;
+    Owner data_;
+    Index size_ = 0;
+};
+
+}  // namespace gacc
