@@ -50,7 +50,7 @@ TEST_CASE("Workspace: dropped activations have room for one block, which the nex
           samples * (Space::stride(5) + Space::stride(2)) + Space::block * (Space::stride(4) + Space::stride(7)));
 
     std::set<const float*> starts;
-    for (const std::size_t i : {0, 1, 2, 4}) { starts.insert(workspace.activation(i, 0, 1).data()); }
+    for (const std::size_t i : {0U, 1U, 2U, 4U}) { starts.insert(workspace.activation(i, 0, 1).data()); }
     CHECK(starts.size() == 4);
     CHECK(workspace.activation(0, 0, 1).data() == workspace.activation(3, 0, 1).data());
     CHECK(workspace.activation(1, 2 * Space::block + 3, 1).data() == workspace.activation(1, 3, 1).data());
