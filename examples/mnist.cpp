@@ -26,6 +26,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include <iostream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "peak_memory.hpp"
@@ -34,7 +35,7 @@ namespace {
 
 using gacc::Index;
 
-enum ExitCode { done = 0, usage = 2, bad_data = 3, diverged = 5, output_failed = 7 };
+enum ExitCode { done = 0, usage = 2, bad_data = 3, diverged = 5, over_budget = 6, output_failed = 7 };
 
 // --- settings ------------------------------------------------------------------------------------------------------
 
@@ -42,8 +43,11 @@ struct Settings {
     std::string data = "data/mnist";
     Index epochs = 2;
     Index batch_size = 128;
-    Index micro_batch = 32;
-    Index accumulate = 0;  // micro-batches a batch; 0: follows from micro_batch
+    Index micro_batch = 0;   // 0: 32, or what fits the memory
+    Index accumulate = 0;    // micro-batches a batch; 0: follows from micro_batch
+    std::size_t memory = 0;  // bytes for training; 0: no limit
+    bool recompute = false;
+    bool dry_run = false;
     double learning_rate = 1e-3;
     std::string schedule = "linear";
     std::vector<Index> hidden = {512, 256, 128};
@@ -64,10 +68,17 @@ void add_options(CLI::App& app, Settings& settings) {
         ->capture_default_str();
     auto* micro = app.add_option("--micro-batch", settings.micro_batch, "Samples of one forward and backward pass")
                       ->check(positive)
-                      ->capture_default_str();
-    app.add_option("--accumulate", settings.accumulate, "Instead of --micro-batch: how many of them make a batch")
-        ->check(positive)
-        ->excludes(micro);
+                      ->default_str("32, or what fits --memory");
+    auto* accumulate =
+        app.add_option("--accumulate", settings.accumulate, "Instead of --micro-batch: how many of them make a batch")
+            ->check(positive)
+            ->excludes(micro);
+    app.add_option("--memory", settings.memory, "Budget of training, as 12MiB: chooses the micro-batch that fits")
+        ->transform(CLI::AsSizeValue(true))
+        ->check(CLI::PositiveNumber)
+        ->excludes(accumulate);
+    app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
+    app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
     app.add_option("--learning-rate", settings.learning_rate, "Of Adam")
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
@@ -87,13 +98,17 @@ void add_options(CLI::App& app, Settings& settings) {
     app.add_flag("--json", settings.json, "Results as JSON");
 }
 
-/// Fills in the one of micro_batch and accumulate that was not given.
+/// Fills in the one of micro_batch and accumulate that was not given; neither, if memory decides.
 void derive(Settings& settings) {
     const Index batch = settings.batch_size;
     if (settings.accumulate > batch) {
         throw CLI::ValidationError(
             "--accumulate",
             gacc::detail::text("expected at most the ", batch, " samples of a batch, got ", settings.accumulate));
+    }
+    if (settings.accumulate == 0 && settings.micro_batch == 0) {
+        if (settings.memory > 0) { return; }  // the plan chooses
+        settings.micro_batch = 32;
     }
     if (settings.accumulate > 0) { settings.micro_batch = (batch + settings.accumulate - 1) / settings.accumulate; }
     settings.micro_batch = std::min(settings.micro_batch, batch);
@@ -109,13 +124,14 @@ void derive(Settings& settings) {
 // --- one run -------------------------------------------------------------------------------------------------------
 
 struct Arm {
-    std::string name;
+    std::string name;  // empty: as planned, "4 x 32"
     Index batch_size;
-    Index micro_batch;
+    Index micro_batch;  // 0: the plan chooses
 };
 
 struct Result {
-    Arm arm;
+    std::string name;
+    gacc::Plan plan;
     Index updates = 0;
     double final_loss = 0;  // mean over the last epoch
     double test_accuracy = 0;
@@ -160,6 +176,17 @@ std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
     return all;
 }
 
+gacc::Plan plan(const Arm& arm, const Settings& settings, const gacc::ImageDataset<float>& data,
+                gacc::Sequential<float>& model, const gacc::Adam<float>& adam) {
+    return gacc::plan(
+        model, adam,
+        {.batch_size = arm.batch_size,
+         .micro_batch = arm.micro_batch,
+         .memory = settings.memory,
+         .recomputation = settings.recompute ? gacc::Recomputation::always : gacc::Recomputation::if_needed,
+         .dataset_size = data.size()});
+}
+
 Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<float>& data,
              const gacc::ImageDataset<float>& test) {
     forget_peak_memory();
@@ -168,6 +195,11 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters(), {.learning_rate = settings.learning_rate});
+    const auto planned = plan(arm, settings, data, model, adam);
+    if (!settings.quiet) {
+        std::cerr << "batch of " << planned.batch_size << " = " << planned.micro_batches << " micro-batches of at most "
+                  << planned.micro_batch << ", " << gacc::detail::grouped(planned.bytes.total()) << " bytes\n";
+    }
     const Index batches = (data.size() + arm.batch_size - 1) / arm.batch_size;
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
 
@@ -178,13 +210,14 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                                                                   .live = terminal && !settings.quiet,
                                                                   .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
-    result.arm = arm;
+    result.plan = planned;
+    result.name = arm.name.empty() ? gacc::detail::text(planned.micro_batches, " x ", planned.micro_batch) : arm.name;
     std::vector<double> seconds;
     for (Index epoch = 1; epoch <= settings.epochs; ++epoch) {
         const auto start = std::chrono::steady_clock::now();
         gacc::MeanLoss mean;
         for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng)) {
-            for (const auto& micro : batch.micro_batches(arm.micro_batch)) {
+            for (const auto& micro : batch.micro_batches(planned)) {
                 mean.add(loss.forward(model.forward(micro.inputs), micro.labels));
                 if (!std::isfinite(mean.mean())) { throw Diverged{epoch, adam.steps()}; }
                 model.backward(loss.backward());
@@ -242,32 +275,40 @@ void print_table(const std::vector<Result>& results) {
         for (const Result& result : results) { std::cout << "  " << std::setw(18) << cell(result); }
         std::cout << '\n';
     };
-    row("", [](const Result& r) { return r.arm.name; });
-    row("batch (samples)", [](const Result& r) { return std::to_string(r.arm.batch_size); });
-    row("micro-batch (samples)", [](const Result& r) { return std::to_string(r.arm.micro_batch); });
+    row("", [](const Result& r) { return r.name; });
+    row("batch (samples)", [](const Result& r) { return std::to_string(r.plan.batch_size); });
+    row("micro-batch (samples)", [](const Result& r) { return std::to_string(r.plan.micro_batch); });
     row("updates", [](const Result& r) { return grouped(static_cast<double>(r.updates)); });
     row("final training loss", [](const Result& r) { return fixed(r.final_loss, 4); });
     row("test accuracy", [](const Result& r) { return fixed(100 * r.test_accuracy, 2) + " %"; });
     row("seconds an epoch", [](const Result& r) { return fixed(r.seconds_per_epoch, 2); });
     row("samples/s", [](const Result& r) { return grouped(r.samples_per_second); });
-    row("peak memory (MiB)", [](const Result& r) { return fixed(static_cast<double>(r.peak_memory) / 1048576, 1); });
+    row("planned memory (MiB)",
+        [](const Result& r) { return fixed(static_cast<double>(r.plan.bytes.total()) / 1048576, 1); });
+    row("process peak (MiB)", [](const Result& r) { return fixed(static_cast<double>(r.peak_memory) / 1048576, 1); });
 }
 
 std::string json(const Result& result) {
-    return gacc::detail::text(R"({"name": ")", result.arm.name, R"(", "batch_size": )", result.arm.batch_size,
-                              ", \"micro_batch\": ", result.arm.micro_batch, ", \"updates\": ", result.updates,
-                              ", \"final_loss\": ", fixed(result.final_loss, 6),
-                              ", \"test_accuracy\": ", fixed(result.test_accuracy, 4),
-                              ", \"seconds_per_epoch\": ", fixed(result.seconds_per_epoch, 4),
-                              ", \"samples_per_second\": ", fixed(result.samples_per_second, 0),
-                              ", \"peak_memory_bytes\": ", result.peak_memory, "}");
+    return gacc::detail::text(
+        R"({"name": ")", result.name, R"(", "batch_size": )", result.plan.batch_size,
+        ", \"micro_batch\": ", result.plan.micro_batch, ", \"updates\": ", result.updates,
+        ", \"final_loss\": ", fixed(result.final_loss, 6), ", \"test_accuracy\": ", fixed(result.test_accuracy, 4),
+        ", \"seconds_per_epoch\": ", fixed(result.seconds_per_epoch, 4),
+        ", \"samples_per_second\": ", fixed(result.samples_per_second, 0),
+        ", \"planned_bytes\": ", result.plan.bytes.total(), ", \"peak_memory_bytes\": ", result.peak_memory, "}");
 }
 
 // --- main ----------------------------------------------------------------------------------------------------------
 
 void run(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test) {
-    const std::string name = std::to_string(settings.accumulate) + " x " + std::to_string(settings.micro_batch);
-    const Result result = train({name, settings.batch_size, settings.micro_batch}, settings, data, test);
+    const Arm arm{"", settings.batch_size, settings.micro_batch};
+    if (settings.dry_run) {
+        auto model = perceptron(data.features(), settings.hidden);
+        const gacc::Adam adam(model.parameters());
+        std::cout << plan(arm, settings, data, model, adam).description();
+        return;
+    }
+    const Result result = train(arm, settings, data, test);
     if (settings.json) {
         std::cout << json(result) << '\n';
     } else {
@@ -321,8 +362,12 @@ int main(int argc, char** argv) try {
     try {
         app.parse(argc, argv);
         derive(settings);
-        if (*comparison && !settings.save.empty()) {
-            throw CLI::ValidationError("--save", "expected one run, got the three of compare");
+        for (const auto& [option, given] :
+             {std::pair("--save", !settings.save.empty()), std::pair("--memory", settings.memory > 0),
+              std::pair("--dry-run", settings.dry_run)}) {
+            if (*comparison && given) {
+                throw CLI::ValidationError(option, "expected one run, got the three of compare");
+            }
         }
     } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? done : usage; }
 
@@ -333,14 +378,14 @@ int main(int argc, char** argv) try {
         throw gacc::DataError("gacc-mnist", gacc::detail::text("expected test images of ", data.features(),
                                                                " pixels as for training, got ", test.features()));
     }
-    if (!settings.quiet) {
-        std::cerr << "batch " << settings.batch_size << " = " << settings.accumulate << " micro-batches of at most "
-                  << settings.micro_batch << ", " << gacc::threads() << " thread(s)\n";
-    }
+    if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
     (*comparison ? compare : run)(settings, data, test);
     std::cout.flush();
     if (!std::cout) { throw gacc::OutputError("gacc-mnist", "expected to write the results, got an error"); }
     return done;
+} catch (const gacc::MemoryError& error) {
+    std::cerr << error.what() << '\n';
+    return over_budget;
 } catch (const gacc::DataError& error) {
     std::cerr << error.what() << '\n';
     return bad_data;

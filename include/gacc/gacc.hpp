@@ -6,6 +6,7 @@
 
 #include <gacc/core/types.hpp>
 #include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/view.hpp>
@@ -32,9 +33,11 @@
 
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/sequential.hpp>
+#include <gacc/model/recomputation.hpp>
 
 #include <gacc/accumulation/policy.hpp>
 #include <gacc/accumulation/accumulator.hpp>
+#include <gacc/accumulation/plan.hpp>
 
 #include <gacc/io/safetensors.hpp>
 

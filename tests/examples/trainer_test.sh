@@ -30,8 +30,23 @@ check "results alone on stdout" '! grep -q "^epoch" "$work/out"'
 expect "quiet" 0 'updates +375' "$mnist" "${small[@]}" --quiet
 check "quiet means an empty stderr" '[ ! -s "$work/err" ]'
 expect "json" 0 '^\{"name": "4 x 4", .*"updates": 375, .*\}$' "$mnist" "${small[@]}" --json
-expect "accumulate derives the micro-batch" 0 'batch 64 = 5 micro-batches of at most 13' \
+expect "accumulate derives the micro-batch" 0 'batch of 64 = 5 micro-batches of at most 13' \
     "$mnist" --data "$work/data" --hidden 8 --batch-size 64 --accumulate 5 --epochs 1
+expect "dry run" 0 '^in all +[0-9,]+ bytes$' "$mnist" "${small[@]}" --dry-run
+check "a dry run trains nothing" '! grep -q "^epoch" "$work/err" && [ "$(head -n 1 "$work/out")" = "batch of 16 = 4 micro-batches of at most 4" ]'
+expect "memory chooses the micro-batch" 0 '^of a budget of +2,097,152 bytes$' \
+    "$mnist" --data "$work/data" --hidden 128 --batch-size 2000 --memory 2MiB --dry-run
+expect "and training keeps to it" 0 '^micro-batch \(samples\) +1?[0-9]?[0-9]$' \
+    "$mnist" --data "$work/data" --hidden 128 --batch-size 2000 --memory 2MiB --epochs 1
+expect "recomputation" 0 'activations are computed again: [0-9]+ % more work' \
+    "$mnist" --data "$work/data" --hidden 64,64,64,64 --recompute --dry-run
+expect "recomputation changes no bit" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --recompute --save "$work/recomputed"
+expect "against without" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --save "$work/kept"
+check "the same bytes" 'cmp "$work/recomputed" "$work/kept"'
+expect "a budget that cannot be met" 6 'gacc: plan: a micro-batch of 1 needs [0-9,]+ bytes, the budget is 1,024; the parameters' \
+    "$mnist" "${small[@]:0:6}" --memory 1KiB
+expect "memory in words" 2 '--memory' "$mnist" --data "$work/data" --memory lots
+expect "memory with compare" 2 '--memory' "$mnist" compare --data "$work/data" --memory 10MiB
 expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"
 check "compare has three arms" 'grep -qE "^updates +1,500 +375 +375$" "$work/out"'
 expect "compare in json" 0 '^\{"arms": \[.*\], "accumulated_equals_uncut": (true|false), ' "$mnist" compare "${small[@]}" --json

@@ -27,6 +27,11 @@ class UsageError : public Error {
     using Error::Error;
 };
 
+/// A memory budget that cannot be met.
+class MemoryError : public UsageError {
+    using UsageError::UsageError;
+};
+
 /// A file that is not what it should be.
 class DataError : public Error {
     using Error::Error;

@@ -8,6 +8,12 @@
 #include <cstddef>
 #include <string>
 
+namespace gacc {
+
+inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
+
+}  // namespace gacc
+
 /// Every array of the library is a Buffer, and every Buffer is counted here, by what it is for.
 namespace gacc::memory {
 

@@ -7,6 +7,7 @@
 #include <gacc/data/dataset.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -109,6 +110,22 @@ public:
     ///
     /// Throws     UsageError if at_most < 1
     MicroBatches<Data> micro_batches(Index at_most) const { return {*this, at_most}; }
+
+    /// Cut as planned: `plan` says a batch_size and a micro_batch, as a Plan does.
+    ///
+    /// Throws     UsageError if this batch is larger than the plan's
+    template <class P>
+    requires requires(const P& plan) {
+        { plan.batch_size } -> std::convertible_to<Index>;
+        { plan.micro_batch } -> std::convertible_to<Index>;
+    }
+    MicroBatches<Data> micro_batches(const P& plan) const {
+        if (size() > plan.batch_size) {
+            throw UsageError("micro_batches", detail::text("expected a batch of at most the ", plan.batch_size,
+                                                           " samples of the plan, got ", size()));
+        }
+        return micro_batches(plan.micro_batch);
+    }
 
     /// Samples first to first + count - 1 of this batch.
     ///

@@ -44,6 +44,7 @@ public:
         for (auto* parameter : layers_.back()->parameters()) {
             parameter->rename(prefix + parameter->name());
             work_per_sample_ += parameter->size();
+            activations_.back().work += parameter->size();
         }
         gradient_width_ = widest_gradient_apart();
     }
@@ -198,8 +199,12 @@ private:
     }
     Index widest_gradient_apart() const {
         Index widest = 0;
-        for (std::size_t i = 1; i < layers_.size(); ++i) {
-            if (!gradient_over(i)) { widest = std::max(widest, activations_[slots_[i - 1]].width); }
+        for (std::size_t i = layers_.size(); i-- > 1;) {  // as the backward pass goes
+            if (!gradient_over(i)) {
+                widest = std::max(widest, activations_[slots_[i - 1]].width);
+            } else if (in_place(i - 1)) {
+                --i;
+            }
         }
         return widest;
     }

@@ -4,6 +4,7 @@
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace gacc {
@@ -13,13 +14,14 @@ namespace gacc {
 struct Activation {
     Index width = 0;
     bool kept = true;
+    Index work = 0;  ///< multiply-adds to compute it for a sample
 };
 
 /// The memory of one forward and backward pass, for the samples of one micro-batch.
 ///
-/// Shapes     activation i  samples x width if it is kept, block x width if not (those between two kept ones lie side
-/// by
-///            side, where the next such lie again);  two gradients  block x gradient_width
+/// Shapes     activation i  samples x width if it is kept, block x width if not;  two gradients  block x gradient_width
+///            Dropped activations between two kept ones lie side by side, sample by sample, and the next such run lies
+///            there again: threads at different layers do not meet, since their samples differ.
 template <class Scalar>
 class Workspace {
 public:
@@ -32,14 +34,19 @@ public:
     void lay_out(const std::vector<Activation>& activations, Index gradient_width, Index samples, Index room = 0) {
         samples_ = samples;
         placed_.resize(activations.size());
-        Index kept = 0, run = 0;
+        const auto [kept, longest] = numbers_per_sample(activations);
+        Index before = 0, run = 0;  // numbers of a sample that are kept before, and dropped side by side
         for (std::size_t i = 0; i < activations.size(); ++i) {
-            const Activation& activation = activations[i];
-            placed_[i] = {activation, activation.kept ? kept : run};
-            if (activation.kept) { kept += samples * stride(activation.width); }
-            run = activation.kept ? 0 : run + block_rows(samples) * stride(activation.width);
+            const Index width = stride(activations[i].width);
+            if (activations[i].kept) {
+                placed_[i] = {activations[i], samples * before, width};
+                before += width;
+                run = 0;
+            } else {
+                placed_[i] = {activations[i], samples * kept + run, longest};
+                run += width;
+            }
         }
-        for (Place& place : placed_) { place.offset += place.activation.kept ? 0 : kept; }
         activations_.reserve(activation_numbers(activations, std::max(samples, room)));
         for (auto& gradient : gradients_) {
             gradient.reserve(gradient_numbers(gradient_width, std::max(samples, room)) / 2);
@@ -48,29 +55,24 @@ public:
 
     /// What lay_out takes, in numbers.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
-        Index kept = 0, run = 0, longest = 0;
-        for (const Activation& activation : activations) {
-            kept += activation.kept ? stride(activation.width) : 0;
-            run = activation.kept ? 0 : run + stride(activation.width);
-            longest = std::max(longest, run);
-        }
-        return samples * kept + block_rows(samples) * longest;
+        const auto [kept, longest] = numbers_per_sample(activations);
+        return samples * kept + std::min(samples, block) * longest;
     }
     static Index gradient_numbers(Index gradient_width, Index samples) {
-        return 2 * block_rows(samples) * stride(gradient_width);
+        return 2 * std::min(samples, block) * stride(gradient_width);
     }
 
     Index samples() const { return samples_; }
     Index blocks() const { return (samples_ + block - 1) / block; }
     /// Samples of every block but the last, which may have fewer.
-    Index block_rows() const { return block_rows(samples_); }
+    Index block_rows() const { return (samples_ + blocks() - 1) / std::max<Index>(blocks(), 1); }
 
     /// The activations of samples first to first + count - 1, which are of one block.
     MatrixView<Scalar> activation(std::size_t i, Index first, Index count) {
         const Place& place = placed_[i];
-        const Index apart = stride(place.activation.width), row = place.activation.kept ? first : first % block_rows();
-        return {activations_.data() + place.offset + row * apart, count, place.activation.width,
-                Eigen::OuterStride<>(apart)};
+        const Index row = place.activation.kept ? first : first % block_rows();
+        return {activations_.data() + place.offset + row * place.stride, count, place.activation.width,
+                Eigen::OuterStride<>(place.stride)};
     }
 
     /// One of two buffers in turn: grad_y in the one, grad_x in the other.
@@ -90,11 +92,18 @@ private:
     struct Place {
         Activation activation;
         Index offset;  // in activations_
+        Index stride;  // from one sample to the next
     };
 
-    static Index block_rows(Index samples) {
-        const Index blocks = std::max<Index>((samples + block - 1) / block, 1);
-        return (samples + blocks - 1) / blocks;
+    /// Numbers that a sample has kept, and those of the longest run of dropped activations.
+    static std::pair<Index, Index> numbers_per_sample(const std::vector<Activation>& activations) {
+        Index kept = 0, run = 0, longest = 0;
+        for (const Activation& activation : activations) {
+            kept += activation.kept ? stride(activation.width) : 0;
+            run = activation.kept ? 0 : run + stride(activation.width);
+            longest = std::max(longest, run);
+        }
+        return {kept, stride(longest)};
     }
 
     Index samples_ = 0;

@@ -100,6 +100,8 @@ public:
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
           m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {}
 
+    std::size_t state_bytes() const override { return m_.bytes() + v_.bytes(); }
+
     const AdamOptions& options() const { return options_; }
     /// From the next step on.
     void set_learning_rate(double learning_rate) {

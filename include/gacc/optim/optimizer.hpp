@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/parameter.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,9 @@ public:
 
     /// Empties the gradient buffers and the tally of what they hold.
     void zero_grad() { parameters_.zero_grad(); }
+
+    /// Bytes of buffers that it keeps from step to step.
+    virtual std::size_t state_bytes() const { return 0; }
 
     /// Updates made so far.
     Index steps() const { return steps_; }

@@ -1,0 +1,190 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/model/recomputation.hpp>
+#include <gacc/model/sequential.hpp>
+#include <gacc/optim/optimizer.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace gacc {
+
+/// When activations are dropped and computed again in the backward pass, which takes less memory and more time.
+enum class Recomputation {
+    if_needed,  ///< if even a micro-batch of 1 (or the one asked for) does not fit the budget otherwise
+    always,
+    never,
+};
+
+struct PlanOptions {
+    Index batch_size = 0;
+    Index micro_batch = 0;   ///< samples at most; 0: the plan chooses
+    std::size_t memory = 0;  ///< the budget in bytes; 0: none
+    Recomputation recomputation = Recomputation::if_needed;
+    Index dataset_size = 0;  ///< samples, whose order takes 8 bytes each; 0: not counted
+};
+
+/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, packed weights,
+/// activations, the loss's and the batches' own buffers. Datasets are not part of it.
+struct Plan {
+    Index batch_size = 0;
+    Index micro_batch = 0;       ///< samples of the largest micro-batch
+    Index micro_batches = 0;     ///< of a batch
+    memory::Bytes bytes;         ///< by kind
+    std::size_t memory = 0;      ///< the budget; 0: none
+    bool more_fits = false;      ///< a larger micro-batch would fit, but only cost memory
+    std::size_t recomputed = 0;  ///< activations that are dropped and computed again
+    std::size_t activations = 0;
+    double more_work = 0;  ///< multiply-adds for them, as a share of those of training without
+
+    /// As a table.
+    std::string description() const {
+        std::string text = detail::text("batch of ", batch_size, " = ", micro_batches, " micro-batch",
+                                        micro_batches == 1 ? "" : "es", " of at most ", micro_batch, '\n');
+        const auto row = [&](std::string name, std::size_t number) {
+            name.resize(18, ' ');
+            const std::string digits = detail::grouped(number);
+            text += name + std::string(18 - std::min<std::size_t>(digits.size(), 18), ' ') + digits + " bytes\n";
+        };
+        for (std::size_t i = 0; i < memory::kinds; ++i) {
+            if (bytes[memory::Kind(i)] > 0) { row(memory::kind_names[i], bytes[memory::Kind(i)]); }
+        }
+        row("in all", bytes.total());
+        if (memory > 0) { row("of a budget of", memory); }
+        if (more_fits) { text += "a larger micro-batch would fit, but only cost memory: it is walked in blocks\n"; }
+        if (recomputed > 0) {
+            text += detail::text(recomputed, " of ", activations,
+                                 " activations are computed again: ", static_cast<int>(100 * more_work + 0.5),
+                                 " % more work\n");
+        }
+        return text;
+    }
+};
+
+namespace detail {
+
+/// A model's training with one micro-batch, and with or without recomputation.
+template <class Scalar>
+class Planner {
+public:
+    Planner(const Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options)
+        : model_(model), optimizer_(optimizer), options_(options) {}
+
+    std::vector<Activation> activations(Index micro_batch, bool recompute) const {
+        auto activations = model_.activations();
+        if (recompute) { return least_memory<Scalar>(activations, micro_batch); }
+        for (Activation& activation : activations) { activation.kept = true; }
+        return activations;
+    }
+
+    memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
+        using memory::Kind;
+        const auto size = [](Index numbers, std::size_t each) { return static_cast<std::size_t>(numbers) * each; };
+        memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
+        bytes[Kind::parameters] = bytes[Kind::gradients] = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
+        bytes[Kind::moments] = optimizer_.state_bytes();
+        bytes[Kind::scratch] +=
+            size(micro_batch * SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features()), sizeof(Scalar));
+        bytes[Kind::staging] = size(micro_batch * model_.in_features(), sizeof(Scalar)) +
+                               size(options_.batch_size, sizeof(Label)) + size(options_.dataset_size, sizeof(Index));
+        return bytes;
+    }
+
+    /// The largest micro-batch up to `most` that fits the budget; 0 if none does.
+    Index largest(Index most, bool recompute) const {
+        Index fits = 0, too_much = most + 1;
+        while (too_much - fits > 1) {
+            const Index middle = fits + (too_much - fits) / 2;
+            (total(middle, recompute) <= options_.memory ? fits : too_much) = middle;
+        }
+        return fits;
+    }
+    std::size_t total(Index micro_batch, bool recompute) const {
+        return bytes(micro_batch, activations(micro_batch, recompute)).total();
+    }
+
+    [[noreturn]] void refuse(Index micro_batch, bool recompute) const {
+        using memory::Kind;
+        const auto needs = bytes(micro_batch, activations(micro_batch, recompute));
+        throw MemoryError(
+            "plan",
+            text("a micro-batch of ", micro_batch, " needs ", grouped(needs.total()), " bytes, the budget is ",
+                 grouped(options_.memory), "; the parameters, gradients and the optimizer's moments alone take ",
+                 grouped(needs[Kind::parameters] + needs[Kind::gradients] + needs[Kind::moments])));
+    }
+
+private:
+    const Sequential<Scalar>& model_;
+    const Optimizer<Scalar>& optimizer_;
+    const PlanOptions& options_;
+};
+
+}  // namespace detail
+
+/// Plans the training of a model, and prepares the model for it: its next forward takes the plan's memory at once, and
+/// a larger micro-batch is an error from then on. With a budget the micro-batch is the largest that fits, up to the
+/// block in which larger ones are walked anyway (Workspace::block): beyond it they cost memory and save no time.
+/// Micro-batches are as equal as can be, so the largest may be smaller than that.
+///
+/// Throws     UsageError if an option is out of its range; MemoryError, a UsageError, if the budget cannot be met
+/// Example    const auto plan = gacc::plan(model, adam, {.batch_size = 4096, .memory = 64 * gacc::MiB});
+///            for (const auto& micro : batch.micro_batches(plan)) { ... }
+template <class Scalar>
+Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options) {
+    const auto check = [](const char* name, Index value, Index least) {
+        if (value < least) {
+            throw UsageError("plan", detail::text("expected ", name, " of ", least, " or more, got ", value));
+        }
+    };
+    check("a batch_size", options.batch_size, 1);
+    check("a micro_batch", options.micro_batch, 0);
+    check("a dataset_size", options.dataset_size, 0);
+    if (model.size() == 0) { throw UsageError("plan", "expected a model with layers, got none"); }
+
+    const detail::Planner<Scalar> planner(model, optimizer, options);
+    const Index helps = std::min(Workspace<Scalar>::block, options.batch_size);
+    const Index most = options.micro_batch > 0 ? std::min(options.micro_batch, options.batch_size) : helps;
+    const Index least = options.micro_batch > 0 ? most : 1;
+    Index at_most = most;
+    bool recompute = options.recomputation == Recomputation::always;
+    if (options.memory > 0) {
+        const auto fitting = [&] {
+            if (options.micro_batch == 0) { return planner.largest(most, recompute); }
+            return planner.total(most, recompute) <= options.memory ? most : 0;
+        };
+        at_most = fitting();
+        if (at_most == 0 && options.recomputation == Recomputation::if_needed) {
+            recompute = true;
+            at_most = fitting();
+        }
+        if (at_most == 0) { planner.refuse(least, recompute); }
+    }
+
+    Plan plan;
+    plan.batch_size = options.batch_size;
+    plan.micro_batches = (options.batch_size + at_most - 1) / at_most;
+    plan.micro_batch = (options.batch_size + plan.micro_batches - 1) / plan.micro_batches;
+    plan.memory = options.memory;
+    plan.more_fits = options.micro_batch == 0 && at_most == helps && helps < options.batch_size &&
+                     (options.memory == 0 || planner.total(helps + 1, recompute) <= options.memory);
+
+    const auto activations = planner.activations(plan.micro_batch, recompute);
+    plan.bytes = planner.bytes(plan.micro_batch, activations);
+    plan.activations = activations.size();
+    Index forward = 0, again = 0;
+    for (const Activation& activation : activations) {
+        forward += activation.work;
+        again += activation.kept ? 0 : activation.work;
+        plan.recomputed += activation.kept ? 0 : 1;
+    }
+    const Index in_all = 3 * forward - activations.front().work;  // the first layer makes no grad_x
+    plan.more_work = in_all > 0 ? static_cast<double>(again) / static_cast<double>(in_all) : 0;
+    model.lay_out(plan.micro_batch, activations);
+    return plan;
+}
+
+}  // namespace gacc

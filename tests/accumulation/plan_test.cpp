@@ -1,0 +1,231 @@
+#include <gacc/accumulation/plan.hpp>
+
+#include <gacc/data/batches.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/optim/adam.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+using gacc::Index;
+using gacc::memory::Kind;
+
+namespace {
+
+gacc::Sequential<float> perceptron() {
+    return gacc::Sequential(gacc::Linear(784, 512), gacc::ReLU(), gacc::Linear(512, 256), gacc::ReLU(),
+                            gacc::Linear(256, 128), gacc::ReLU(), gacc::Linear(128, 10));
+}
+
+gacc::Sequential<float> deep(int layers) {
+    gacc::Sequential<float> model;
+    for (int i = 0; i < layers; ++i) {
+        model.add(gacc::Linear(256, 256));
+        model.add(gacc::ReLU());
+    }
+    return model;
+}
+
+template <class Scalar>
+gacc::TensorDataset<Scalar> noise(Index samples, Index features, Index classes, gacc::Rng& rng) {
+    gacc::Tensor<Scalar> inputs({samples, features});
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<Scalar>(rng.normal()); }
+    std::vector<gacc::Label> labels(static_cast<std::size_t>(samples));
+    for (auto& label : labels) { label = static_cast<gacc::Label>(rng.below(static_cast<std::uint64_t>(classes))); }
+    return {std::move(inputs), std::move(labels)};
+}
+
+gacc::Plan planned(gacc::Sequential<float>& model, const gacc::PlanOptions& options) {
+    const gacc::Adam adam(model.parameters());
+    return gacc::plan(model, adam, options);
+}
+
+std::string refusal(gacc::Sequential<float>& model, const gacc::PlanOptions& options) {
+    try {
+        planned(model, options);
+    } catch (const gacc::MemoryError& error) { return error.what(); }
+    return "nothing";
+}
+
+/// Plans, trains two epochs as planned, and compares by the byte what every kind held at most.
+template <class Scalar>
+void check_measured(gacc::Rng& rng) {
+    const auto size = [&](std::uint64_t most) { return 1 + static_cast<Index>(rng.below(most)); };
+    const Index features = size(60), classes = size(12), samples = size(300), batch_size = size(300);
+    const auto data = noise<Scalar>(samples, features, classes, rng);
+
+    const auto before = gacc::memory::live();
+    gacc::memory::forget_peak();
+    {
+        gacc::Sequential<Scalar> model;
+        Index in = features;
+        for (Index layers = size(6); layers > 0; --layers) {
+            const Index out = layers == 1 ? classes : size(80);
+            model.add(gacc::Linear<Scalar>(in, out));
+            if (layers > 1 || rng.below(4) == 0) { model.add(gacc::ReLU<Scalar>()); }
+            in = out;
+        }
+        model.initialize(rng);
+        gacc::SoftmaxCrossEntropy<Scalar> loss;
+        gacc::Adam<Scalar> adam(model.parameters());
+        const bool choose = rng.below(2) == 0;
+        const auto plan = gacc::plan(model, adam,
+                                     {.batch_size = std::min(batch_size, samples),
+                                      .micro_batch = choose ? 0 : size(300),
+                                      .memory = choose ? 4 * gacc::MiB : 0,
+                                      .recomputation = gacc::Recomputation(rng.below(3)),
+                                      .dataset_size = samples});
+        for (int epoch = 0; epoch < 2; ++epoch) {
+            for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = plan.batch_size}, rng)) {
+                for (const auto& micro : batch.micro_batches(plan)) {
+                    loss.forward(model.forward(micro.inputs), micro.labels);
+                    model.backward(loss.backward());
+                }
+                adam.step();
+                adam.zero_grad();
+            }
+        }
+        for (std::size_t i = 0; i < gacc::memory::kinds; ++i) {
+            CAPTURE(gacc::memory::kind_names[i]);
+            CHECK(gacc::memory::peak()[Kind(i)] - before[Kind(i)] == plan.bytes[Kind(i)]);
+        }
+        CHECK(gacc::memory::peak_total() - before.total() == plan.bytes.total());
+    }
+    CHECK(gacc::memory::live() == before);
+}
+
+}  // namespace
+
+TEST_CASE("plan: its bytes are the bytes measured, for 200 random models") {
+    gacc::Rng rng(1);
+    for (int trial = 0; trial < 100; ++trial) {
+        check_measured<float>(rng);
+        check_measured<double>(rng);
+    }
+}
+
+TEST_CASE("plan: the perceptron's bytes are those of its numbers, and little more") {
+    auto model = perceptron();
+    const auto at = [&](Index micro_batch) {
+        return planned(model, {.batch_size = 2048, .micro_batch = micro_batch}).bytes;
+    };
+    const auto one = at(1), many = at(64);
+    const std::size_t numbers = 4 * 567'434;
+    for (const Kind kind : {Kind::parameters, Kind::gradients}) {
+        CHECK(one[kind] >= numbers);
+        CHECK(one[kind] <= numbers + numbers / 100);  // the last panel of each layer is filled up
+    }
+    CHECK(one[Kind::moments] == 2 * one[Kind::parameters]);
+    CHECK(static_cast<double>(many.total() - one.total()) / 63 <= 1.05 * (906 + 784) * 4);
+}
+
+TEST_CASE("plan: memory grows linearly with the micro-batch and not with their number") {
+    auto model = perceptron();
+    const auto total = [&](Index batch, Index micro) {
+        return planned(model, {.batch_size = batch, .micro_batch = micro}).bytes.total();
+    };
+    const std::size_t labels = sizeof(gacc::Label);
+    CHECK(total(64, 32) + (4096 - 64) * labels == total(4096, 32));
+    const std::size_t sample = total(4096, 2) - total(4096, 1);
+    for (const Index micro : {4, 64, 128, 512}) {
+        CHECK(total(4096, micro) == total(4096, 1) + static_cast<std::size_t>(micro - 1) * sample);
+    }
+}
+
+TEST_CASE("plan: a budget is met with the largest micro-batch that fits it, up to where more helps") {
+    auto model = perceptron();
+    const auto needs = [&](Index micro) {
+        return planned(model, {.batch_size = 4096, .micro_batch = micro}).bytes.total();
+    };
+    for (const Index fits : {1, 16, 64}) {  // which divide 4096
+        const auto exact = planned(model, {.batch_size = 4096, .memory = needs(fits)});
+        CHECK(exact.micro_batch == fits);
+        CHECK(exact.micro_batches == 4096 / fits);
+        CHECK(exact.bytes.total() == needs(fits));
+        CHECK_FALSE(exact.more_fits);
+        CHECK(exact.recomputed == 0);
+    }
+    const auto plenty = planned(model, {.batch_size = 4096, .memory = gacc::GiB});
+    CHECK(plenty.micro_batch == gacc::Workspace<float>::block);
+    CHECK(plenty.more_fits);
+    CHECK(plenty.description().find("would fit, but only cost memory") != std::string::npos);
+    CHECK(planned(model, {.batch_size = 50, .memory = gacc::GiB}).micro_batch == 50);
+    CHECK_FALSE(planned(model, {.batch_size = 50, .memory = gacc::GiB}).more_fits);
+}
+
+TEST_CASE("plan: micro-batches are as equal as can be, and the memory is that of the largest") {
+    auto model = perceptron();
+    const auto plan = planned(model, {.batch_size = 100, .micro_batch = 32});
+    CHECK(plan.micro_batches == 4);
+    CHECK(plan.micro_batch == 25);
+    CHECK(plan.bytes == planned(model, {.batch_size = 100, .micro_batch = 25}).bytes);
+}
+
+TEST_CASE("plan: what does not fit otherwise is computed again") {
+    auto model = deep(64);
+    const auto least = planned(model, {.batch_size = 16, .micro_batch = 1});
+    const auto plan = planned(model, {.batch_size = 16, .memory = least.bytes.total() - 1});
+    CHECK(plan.recomputed > 0);
+    CHECK(plan.more_work > 0);
+    CHECK(plan.more_work < 0.4);
+    CHECK(plan.bytes.total() < least.bytes.total());
+    CHECK(plan.description().find(" activations are computed again: ") != std::string::npos);
+    CHECK(refusal(model,
+                  {.batch_size = 16, .memory = least.bytes.total() - 1, .recomputation = gacc::Recomputation::never})
+              .find("a micro-batch of 1 needs ") != std::string::npos);
+}
+
+TEST_CASE("plan: a deep network takes at most 30 % of its uncut activations when they are computed again") {
+    auto model = deep(64);
+    for (const Index batch : {32, 128, 2048}) {
+        const auto uncut = planned(model, {.batch_size = batch, .micro_batch = batch});
+        const auto again =
+            planned(model, {.batch_size = batch, .micro_batch = batch, .recomputation = gacc::Recomputation::always});
+        CHECK(again.micro_batch == batch);
+        CHECK(10 * again.bytes[Kind::activations] <= 3 * uncut.bytes[Kind::activations]);
+    }
+}
+
+TEST_CASE("plan: a larger micro-batch than planned is an error, which changes nothing") {
+    auto model = perceptron();
+    const auto plan = planned(model, {.batch_size = 8, .micro_batch = 4});
+    const gacc::Matrix<float> four = gacc::Matrix<float>::Zero(4, 784), five = gacc::Matrix<float>::Zero(5, 784);
+    model.forward(four);
+    const auto before = gacc::memory::live();
+    CHECK_THROWS_WITH_AS(model.forward(five),
+                         "gacc: Sequential::forward: expected at most the 4 samples a micro-batch of the plan, got 5; "
+                         "cut batches with micro_batches(plan), or plan anew",
+                         gacc::UsageError);
+    CHECK(gacc::memory::live() == before);
+
+    gacc::Rng rng(1);
+    const auto data = noise<float>(9, 784, 10, rng);
+    for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 9})) {
+        CHECK_THROWS_WITH_AS(batch.micro_batches(plan),
+                             "gacc: micro_batches: expected a batch of at most the 8 samples of the plan, got 9",
+                             gacc::UsageError);
+    }
+}
+
+TEST_CASE("plan: errors say what is wrong and what is the least") {
+    auto model = perceptron();
+    const auto least =
+        planned(model, {.batch_size = 4096, .micro_batch = 1, .recomputation = gacc::Recomputation::always});
+    const std::size_t alone = least.bytes[Kind::parameters] + least.bytes[Kind::gradients] + least.bytes[Kind::moments];
+    CHECK(refusal(model, {.batch_size = 4096, .memory = 4 * gacc::MiB}) ==
+          "gacc: plan: a micro-batch of 1 needs " + gacc::detail::grouped(least.bytes.total()) +
+              " bytes, the budget is 4,194,304; the parameters, gradients and the optimizer's moments alone take " +
+              gacc::detail::grouped(alone));
+    CHECK(refusal(model, {.batch_size = 4096, .micro_batch = 100, .memory = 4 * gacc::MiB})
+              .starts_with("gacc: plan: a micro-batch of 100 needs "));
+    CHECK_THROWS_WITH_AS(planned(model, {}), "gacc: plan: expected a batch_size of 1 or more, got 0", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(planned(model, {.batch_size = 1, .micro_batch = -1}),
+                         "gacc: plan: expected a micro_batch of 0 or more, got -1", gacc::UsageError);
+    const gacc::Adam adam(model.parameters());
+    gacc::Sequential<float> empty;
+    CHECK_THROWS_WITH_AS(gacc::plan(empty, adam, {.batch_size = 1}),
+                         "gacc: plan: expected a model with layers, got none", gacc::UsageError);
+}

@@ -1,0 +1,115 @@
+#include <gacc/model/recomputation.hpp>
+
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <vector>
+
+using gacc::Activation;
+using gacc::Index;
+using gacc::Matrix;
+using Space = gacc::Workspace<float>;
+
+namespace {
+
+std::vector<Activation> equal(std::size_t count, Index width) {
+    return {count, Activation{width, true, width * width}};
+}
+
+/// The least there is, by trying every choice.
+Index least_by_trial(std::vector<Activation> activations, Index samples) {
+    Index least = Space::activation_numbers(activations, samples);
+    for (unsigned choice = 0; choice < 1U << (activations.size() - 1); ++choice) {
+        for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = (choice >> i & 1) != 0; }
+        least = std::min(least, Space::activation_numbers(activations, samples));
+    }
+    return least;
+}
+
+gacc::Sequential<float> random_model(gacc::Rng& rng, Index in, int depth) {
+    gacc::Sequential<float> model;
+    for (int i = 0; i < depth; ++i) {
+        const Index out = 1 + static_cast<Index>(rng.below(40));
+        model.add(gacc::Linear(in, out));
+        for (std::uint64_t j = rng.below(3); j > 0; --j) { model.add(gacc::ReLU()); }  // none, one or two
+        in = out;
+    }
+    return model;
+}
+
+}  // namespace
+
+TEST_CASE("least_memory: no choice of activations takes less") {
+    gacc::Rng rng(1);
+    for (int trial = 0; trial < 100; ++trial) {
+        std::vector<Activation> activations(1 + rng.below(9));
+        for (Activation& activation : activations) { activation.width = 1 + static_cast<Index>(rng.below(200)); }
+        for (const Index samples : {Index{1}, Index{50}, Index{1000}}) {
+            const auto chosen = gacc::least_memory<float>(activations, samples);
+            CHECK(chosen.back().kept);
+            CHECK(Space::activation_numbers(chosen, samples) == least_by_trial(activations, samples));
+        }
+    }
+}
+
+TEST_CASE("least_memory: of 64 equal layers a small micro-batch keeps about every eighth, a large one the last") {
+    const auto kept = [](Index samples) {
+        return std::ranges::count_if(gacc::least_memory<float>(equal(64, 256), samples), &Activation::kept);
+    };
+    CHECK(kept(1) >= 6);
+    CHECK(kept(1) <= 10);
+    CHECK(kept(100 * Space::block) == 1);
+}
+
+TEST_CASE("least_memory: drops nothing where that gains nothing") {
+    CHECK(gacc::least_memory<float>(equal(1, 7), 10)[0].kept);
+    const auto two = gacc::least_memory<float>(equal(2, 7), 10);
+    CHECK((two[0].kept && two[1].kept));
+}
+
+TEST_CASE("Sequential: recomputation changes no bit of the gradients") {
+    gacc::Rng rng(2);
+    for (int trial = 0; trial < 60; ++trial) {
+        const Index samples =
+            trial % 3 == 0 ? 1 + static_cast<Index>(rng.below(5)) : 1 + static_cast<Index>(rng.below(400));
+        const Index in = 1 + static_cast<Index>(rng.below(30));
+        gacc::Rng same_layers(static_cast<std::uint64_t>(trial)), again = same_layers;
+        const int depth = 1 + static_cast<int>(rng.below(9));
+        auto kept = random_model(same_layers, in, depth), dropped = random_model(again, in, depth);
+        gacc::Rng same(7), draw(7);
+        kept.initialize(same);
+        dropped.initialize(draw);
+
+        auto activations = dropped.activations();
+        if (trial % 2 == 0) {
+            activations = gacc::least_memory<float>(activations, samples);
+        } else {  // any choice will do
+            for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = rng.below(2) == 0; }
+        }
+        dropped.lay_out(samples, activations);
+
+        const Matrix<float> x =
+            Matrix<float>::NullaryExpr(samples, in, [&] { return static_cast<float>(rng.normal()); });
+        std::vector<gacc::Label> labels(static_cast<std::size_t>(samples));
+        for (auto& label : labels) {
+            label = static_cast<gacc::Label>(rng.below(static_cast<std::uint64_t>(kept.out_features())));
+        }
+        for (auto* model : {&kept, &dropped}) {
+            gacc::SoftmaxCrossEntropy loss;
+            for (int twice = 0; twice < 2; ++twice) {
+                loss.forward(model->forward(x), labels);
+                model->backward(loss.backward());
+            }
+        }
+        const auto a = kept.parameters(), b = dropped.parameters();
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            const auto left = a[i].grad(), right = b[i].grad();
+            CHECK(std::memcmp(left.data(), right.data(), static_cast<std::size_t>(left.size()) * sizeof(float)) == 0);
+        }
+    }
+}
