@@ -17,7 +17,7 @@ int main() {
     const auto plan = gacc::plan(model, adam, {.batch_size = 1500, .memory = 2 * gacc::MiB, .dataset_size = 6000});
     std::cout << plan.description();
 
-    for (int epoch = 1; epoch <= 25; ++epoch) {
+    for (int epoch = 1; epoch <= 40; ++epoch) {
         for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 1500}, rng)) {
             for (const auto& micro : batch.micro_batches(plan)) {
                 loss.forward(model.forward(micro.inputs), micro.labels);
