@@ -1,59 +1,147 @@
-// The kernel against Eigen's own product, by shape: bench_products
+// The kernels against Eigen's own product, by shape, and layer by layer, on one thread: bench_products
 
 #include <gacc/gacc.hpp>
 
 #include <benchmark/benchmark.h>
 
 #include "peak.hpp"
+#include "peers/perceptron.hpp"
 
 namespace {
 
 using gacc::Index;
+using gacc::Matrix;
 
-double peak = 0;
+double peak = 0;  // of float
 
-void report(benchmark::State& state) {
-    const double flops = 2.0 * static_cast<double>(state.range(0) * state.range(1) * state.range(2));
-    state.counters["of_peak"] = benchmark::Counter(flops / peak, benchmark::Counter::kIsIterationInvariantRate);
+/// Share of the peak of one core; of half of it for double, of which a register holds half as many.
+template <class Scalar>
+void report(benchmark::State& state, double multiply_adds) {
+    const double share = 2 * multiply_adds / (peak * sizeof(float) / sizeof(Scalar));
+    state.counters["of_peak"] = benchmark::Counter(share, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// y = x Wᵀ + b for rows x in -> out.
-void kernel(benchmark::State& state) {
-    gacc::set_threads(1);
-    const gacc::Matrix<float> x = gacc::Matrix<float>::Random(state.range(0), state.range(1));
-    gacc::Matrix<float> y(state.range(0), state.range(2));
-    const gacc::Linear layer(state.range(1), state.range(2));
-    for (auto _ : state) {
-        layer.forward(x, {y.data(), y.rows(), y.cols(), Eigen::OuterStride<>(y.cols())});
-        benchmark::DoNotOptimize(y.data());
-    }
-    report(state);
+template <class Scalar>
+gacc::MatrixView<Scalar> view(Matrix<Scalar>& matrix) {
+    return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
 }
 
-void eigen(benchmark::State& state) {
-    Eigen::setNbThreads(1);
-    const gacc::Matrix<float> x = gacc::Matrix<float>::Random(state.range(0), state.range(1));
-    const gacc::Matrix<float> weight = gacc::Matrix<float>::Random(state.range(2), state.range(1));
-    gacc::Matrix<float> y(state.range(0), state.range(2));
-    for (auto _ : state) {
-        y.noalias() = x * weight.transpose();
-        benchmark::DoNotOptimize(y.data());
+/// One Linear layer with its inputs and all gradients, in gacc and in Eigen.
+template <class Scalar>
+struct Both {
+    Both(Index rows, Index in, Index out)
+        : layer(in, out), x(Matrix<Scalar>::Random(rows, in)), y(rows, out), grad_y(Matrix<Scalar>::Random(rows, out)),
+          grad_x(rows, in), weight(Matrix<Scalar>::Random(out, in)), grad_weight(Matrix<Scalar>::Zero(out, in)) {
+        layer.weight().set_value(weight);
     }
-    report(state);
+    explicit Both(const benchmark::State& state) : Both(state.range(0), state.range(1), state.range(2)) {}
+
+    void gacc_forward() { layer.forward(x, view(y)); }
+    void gacc_grad_weight() { layer.backward(x, y, grad_y, {nullptr, 0, 0, Eigen::OuterStride<>(0)}); }
+    void gacc_backward() { layer.backward(x, y, grad_y, view(grad_x)); }
+    void eigen_forward() { y.noalias() = x * weight.transpose(); }
+    void eigen_grad_weight() { grad_weight.noalias() += grad_y.transpose() * x; }
+    void eigen_backward() {
+        eigen_grad_weight();
+        grad_x.noalias() = grad_y * weight;
+    }
+    double products(double count) const { return count * static_cast<double>(x.size() * weight.rows()); }
+
+    gacc::Linear<Scalar> layer;
+    Matrix<Scalar> x, y, grad_y, grad_x, weight, grad_weight;
+};
+
+/// One of the functions above, which is worth so many products.
+template <class Scalar, auto function, int products>
+void product(benchmark::State& state) {
+    Both<Scalar> both(state);
+    for (auto _ : state) {
+        (both.*function)();
+        benchmark::ClobberMemory();
+    }
+    report<Scalar>(state, both.products(products));
+}
+
+/// All products of a forward and backward pass of the perceptron of the README.
+template <auto forward, auto grad_weight, auto backward>
+void perceptron(benchmark::State& state) {
+    std::vector<std::unique_ptr<Both<float>>> layers;
+    double multiply_adds = 0;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
+        layers.push_back(std::make_unique<Both<float>>(state.range(0), widths[i], widths[i + 1]));
+        multiply_adds += layers.back()->products(i == 0 ? 2 : 3);
+    }
+    for (auto _ : state) {
+        for (auto& layer : layers) { (*layer.*forward)(); }
+        for (std::size_t i = layers.size(); i-- > 1;) { (*layers[i].*backward)(); }
+        (*layers[0].*grad_weight)();
+        benchmark::ClobberMemory();
+    }
+    report<float>(state, multiply_adds);
+}
+
+void relu(benchmark::State& state) {
+    gacc::ReLU layer;
+    const Matrix<float> grad_y = Matrix<float>::Random(state.range(0), state.range(1));
+    Matrix<float> x = Matrix<float>::Random(state.range(0), state.range(1)), y(x.rows(), x.cols());
+    for (auto _ : state) {
+        layer.forward(x, view(y));
+        layer.backward(y, y, grad_y, view(y));
+        benchmark::ClobberMemory();
+    }
+}
+
+void softmax_cross_entropy(benchmark::State& state) {
+    gacc::SoftmaxCrossEntropy loss;
+    const Matrix<float> logits = Matrix<float>::Random(state.range(0), state.range(1));
+    const std::vector<gacc::Label> labels(static_cast<std::size_t>(state.range(0)), 3);
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(loss.forward(logits, labels));
+        benchmark::DoNotOptimize(loss.backward());
+    }
 }
 
 void shapes(benchmark::internal::Benchmark* benchmark) {
     benchmark->ArgNames({"rows", "in", "out"})->Unit(benchmark::kMicrosecond);
-    for (const Index rows : {1, 8, 32, 128, 512, 2048}) { benchmark->Args({rows, 784, 512})->Args({rows, 128, 10}); }
+    for (const Index rows : {1, 8, 32, 128, 512, 2048}) {
+        for (std::size_t i = 0; i + 1 < widths.size(); ++i) { benchmark->Args({rows, widths[i], widths[i + 1]}); }
+    }
     benchmark->Args({1024, 1024, 1024})->Args({2048, 2048, 2048});
 }
+void rows(benchmark::internal::Benchmark* benchmark) {
+    benchmark->ArgName("rows")->Arg(32)->Arg(128)->Arg(512)->Arg(2048)->Unit(benchmark::kMicrosecond);
+}
+void small(benchmark::internal::Benchmark* benchmark) {
+    benchmark->Args({32, 512, 256})->Args({128, 512, 256})->Args({512, 512, 256})->Unit(benchmark::kMicrosecond);
+}
+
+using Float = Both<float>;
+using Double = Both<double>;
 
 }  // namespace
 
-BENCHMARK(kernel)->Apply(shapes);
-BENCHMARK(eigen)->Apply(shapes);
+BENCHMARK(perceptron<&Float::gacc_forward, &Float::gacc_grad_weight, &Float::gacc_backward>)
+    ->Name("perceptron/gacc")
+    ->Apply(rows);
+BENCHMARK(perceptron<&Float::eigen_forward, &Float::eigen_grad_weight, &Float::eigen_backward>)
+    ->Name("perceptron/eigen")
+    ->Apply(rows);
+BENCHMARK(product<float, &Float::gacc_forward, 1>)->Name("forward/gacc")->Apply(shapes);
+BENCHMARK(product<float, &Float::eigen_forward, 1>)->Name("forward/eigen")->Apply(shapes);
+BENCHMARK(product<float, &Float::gacc_grad_weight, 1>)->Name("grad_weight/gacc")->Apply(shapes);
+BENCHMARK(product<float, &Float::eigen_grad_weight, 1>)->Name("grad_weight/eigen")->Apply(shapes);
+BENCHMARK(product<float, &Float::gacc_backward, 2>)->Name("backward/gacc")->Apply(shapes);
+BENCHMARK(product<float, &Float::eigen_backward, 2>)->Name("backward/eigen")->Apply(shapes);
+BENCHMARK(product<double, &Double::gacc_forward, 1>)->Name("forward/gacc/double")->Apply(small);
+BENCHMARK(product<double, &Double::eigen_forward, 1>)->Name("forward/eigen/double")->Apply(small);
+BENCHMARK(product<double, &Double::gacc_backward, 2>)->Name("backward/gacc/double")->Apply(small);
+BENCHMARK(product<double, &Double::eigen_backward, 2>)->Name("backward/eigen/double")->Apply(small);
+BENCHMARK(relu)->Args({32, 512})->Args({128, 512})->Unit(benchmark::kMicrosecond);
+BENCHMARK(softmax_cross_entropy)->Args({32, 10})->Args({128, 10})->Unit(benchmark::kMicrosecond);
 
 int main(int argc, char** argv) {
+    gacc::set_threads(1);
+    Eigen::setNbThreads(1);
     peak = peak_flops();
     benchmark::AddCustomContext("multiply-add peak of one core", gacc::detail::text(peak / 1e9, " GFLOP/s"));
     benchmark::Initialize(&argc, argv);

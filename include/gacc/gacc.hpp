@@ -22,6 +22,7 @@
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
 
+#include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/schedule.hpp>

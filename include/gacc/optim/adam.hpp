@@ -3,10 +3,13 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/simd.hpp>
+#include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace gacc {
 
@@ -81,15 +84,18 @@ struct AdamOptions {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-8;
+    /// The largest norm of the mean gradient, of all parameters together: a longer one is shortened to it.
+    double clip_norm = std::numeric_limits<double>::infinity();
 };
 
 /// Adam: steps of about the learning rate, along the mean gradient over its root mean square.
 ///
-/// Update     g = grad / weight;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
+/// Update     g = grad / weight, times clip_norm / |g| where |g|, of all parameters together, is larger;
+///            m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
 ///            value -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon),  t the step, from 1
-/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores
+/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
 /// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number
-/// Defaults   those of the paper, learning rate 0.001
+/// Defaults   those of the paper, learning rate 0.001; no clipping
 /// Throws     UsageError if an option is out of its range
 /// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
 /// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
@@ -98,9 +104,11 @@ class Adam : public Optimizer<Scalar> {
 public:
     explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
-          m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {}
+          m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {
+        if (std::isfinite(options.clip_norm)) { norm_.emplace(this->parameters()); }
+    }
 
-    std::size_t state_bytes() const override { return m_.bytes() + v_.bytes(); }
+    std::size_t state_bytes() const override { return m_.bytes() + v_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
     const AdamOptions& options() const { return options_; }
     /// From the next step on.
@@ -114,7 +122,7 @@ private:
     void update(double weight) override {
         const auto t = static_cast<double>(this->steps());
         const detail::AdamStep<Scalar> step{
-            .scale = static_cast<Scalar>(1 / weight),
+            .scale = static_cast<Scalar>(1 / std::max(weight, norm_ ? (*norm_)() / options_.clip_norm : 0)),
             .beta1 = static_cast<Scalar>(options_.beta1),
             .beta2 = static_cast<Scalar>(options_.beta2),
             .rest1 = static_cast<Scalar>(1 - options_.beta1),
@@ -139,12 +147,14 @@ private:
         check("beta1", options.beta1, options.beta1 >= 0 && options.beta1 < 1, "from 0 up to, not including, 1");
         check("beta2", options.beta2, options.beta2 >= 0 && options.beta2 < 1, "from 0 up to, not including, 1");
         check("epsilon", options.epsilon, options.epsilon >= 0, "of 0 or more");
+        this->check_option("clip_norm", options.clip_norm, options.clip_norm > 0, "larger than 0");
         return options;
     }
 
     AdamOptions options_;
     Buffer<Scalar> m_;  // first moments of all parameters, one after the other
     Buffer<Scalar> v_;  // second moments, likewise
+    std::optional<GradientNorm<Scalar>> norm_;
 };
 
 }  // namespace gacc

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <gacc/core/buffer.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/core/parameter.hpp>
+#include <gacc/core/simd.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace gacc {
+
+/// The norm of all gradients of a model together, as of one vector: sqrt(sum of grad²), of the sums that the buffers
+/// hold. Added up in blocks of a fixed size, so that neither the cut of the batch nor the threads change a bit of it.
+///
+/// State      8 bytes for every 4,096 numbers
+/// Example    gacc::GradientNorm<float> norm(model.parameters());  double length = norm() / weight;
+template <class Scalar>
+class GradientNorm {
+public:
+    explicit GradientNorm(Parameters<Scalar> parameters)
+        : parameters_(std::move(parameters)), sums_(blocks(parameters_), memory::Kind::moments) {}
+
+    double operator()() {
+        Index first = 0;
+        for (auto& parameter : parameters_) {
+            const auto grads = parameter.stored_grads();
+            const auto size = static_cast<Index>(grads.size());
+            detail::parallel_for(count(size), size, [&](Index begin, Index end) {
+                for (Index i = begin; i < end; ++i) {
+                    sums_[first + i] = sum_of_squares(grads.data() + i * block, std::min(block, size - i * block));
+                }
+            });
+            first += count(size);
+        }
+        double sum = 0;
+        for (const double part : sums_.span()) { sum += part; }
+        return std::sqrt(sum);
+    }
+
+    std::size_t bytes() const { return sums_.bytes(); }
+
+private:
+    static constexpr Index block = 4096;
+
+    static Index count(Index size) { return (size + block - 1) / block; }
+    static Index blocks(const Parameters<Scalar>& parameters) {
+        Index sum = 0;
+        for (auto& parameter : parameters) {
+            sum += count(static_cast<Index>(std::as_const(parameter).stored_values().size()));
+        }
+        return sum;
+    }
+
+    /// `size` is a multiple of the packet.
+    static double sum_of_squares(const Scalar* grads, Index size) {
+        using namespace Eigen::internal;
+        using Packet = typename detail::Simd<Scalar>::Packet;
+        constexpr Index lanes = detail::Simd<Scalar>::lanes;
+        Packet squares = pset1<Packet>(Scalar(0));
+        for (Index i = 0; i < size; i += lanes) {
+            const Packet grad = pload<Packet>(grads + i);
+            squares = pmadd(grad, grad, squares);
+        }
+        alignas(64) Scalar lane[lanes];
+        pstore(lane, squares);
+        double sum = 0;
+        for (const Scalar part : lane) { sum += static_cast<double>(part); }
+        return sum;
+    }
+
+    Parameters<Scalar> parameters_;
+    Buffer<double> sums_;  // of each block
+};
+
+}  // namespace gacc
