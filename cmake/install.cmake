@@ -11,6 +11,7 @@ install(EXPORT gacc-targets NAMESPACE gacc:: DESTINATION ${package_dir})
 file(WRITE ${PROJECT_BINARY_DIR}/gacc-config.cmake [[
 include(CMakeFindDependencyMacro)
 find_dependency(Eigen3 3.4)
+find_dependency(Threads)
 include(${CMAKE_CURRENT_LIST_DIR}/gacc-targets.cmake)
 ]])
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/gacc-config-version.cmake

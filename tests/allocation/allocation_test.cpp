@@ -80,15 +80,10 @@ long after_first_batch(int threads, gacc::Index micro_batch) {
 
 int main() {
     const long at_start = allocations;
-    void* volatile some = std::malloc(10);  // volatile: Clang leaves out an allocation that nobody looks at
+    void* volatile some = std::malloc(10);        // volatile: Clang leaves out an allocation that nobody looks at
     int failed = allocations > at_start ? 0 : 1;  // the count counts
     std::free(some);
-#ifdef __clang__
-    const std::vector<int> teams = {1};  // LLVM's OpenMP allocates by itself whenever threads start on something
-#else
-    const std::vector<int> teams = {1, 2, 3};
-#endif
-    for (const int threads : teams) {
+    for (const int threads : {1, 2, 3}) {
         for (const gacc::Index micro_batch : {1, 32, 300}) {
             const long count = after_first_batch(threads, micro_batch);
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,

@@ -31,7 +31,7 @@ TEST_CASE("parallel_for: visits every item once, whatever the number of threads"
         for (const Index items : {1, 2, 7, 100}) {
             int calls = 0;
             CHECK(visits(items, 100'000'000, calls) == std::vector<int>(static_cast<std::size_t>(items), 1));
-            CHECK(calls == std::min<Index>(items, gacc::threads()));
+            CHECK(calls == (n == 1 ? 1 : std::min<Index>(items, 4 * std::min<Index>(n, items))));
         }
     }
     gacc::set_threads(before);
@@ -41,6 +41,24 @@ TEST_CASE("parallel_for: little work stays on one thread") {
     int calls = 0;
     visits(100, 1000, calls);
     CHECK(calls == 1);
+}
+
+TEST_CASE("parallel_for: no part has fewer items than asked for") {
+    const int before = gacc::threads();
+    gacc::set_threads(8);
+    std::mutex mutex;
+    Index smallest = 100, items = 0;
+    gacc::detail::parallel_for(
+        100, 100'000'000,
+        [&](Index first, Index last) {
+            const std::lock_guard lock(mutex);
+            smallest = std::min(smallest, last - first);
+            items += last - first;
+        },
+        30);
+    CHECK(items == 100);
+    CHECK(smallest >= 30);
+    gacc::set_threads(before);
 }
 
 TEST_CASE("set_threads: refuses a negative number and keeps what was") {
@@ -54,5 +72,7 @@ TEST_CASE("set_threads: 0 is as many as the machine has") {
     const int before = gacc::threads();
     gacc::set_threads(0);
     CHECK(gacc::threads() >= 1);
+    gacc::set_threads(1'000'000);
+    CHECK(gacc::threads() == gacc::detail::ThreadPool::most_threads);
     gacc::set_threads(before);
 }

@@ -70,11 +70,14 @@ private:
     void share(const Part& part) const {
         const Index panels = Panels<Scalar>::count(cols), work = rows * cols * depth;
         const bool by_panel = panels >= threads();
-        parallel_for(by_panel ? panels : rows, work, [&](Index first, Index last) {
-            for (Index p = by_panel ? first : 0; p < (by_panel ? last : panels); ++p) {
-                part(p, by_panel ? 0 : first, by_panel ? rows : last);
-            }
-        });
+        parallel_for(
+            by_panel ? panels : rows, work,
+            [&](Index first, Index last) {
+                for (Index p = by_panel ? first : 0; p < (by_panel ? last : panels); ++p) {
+                    part(p, by_panel ? 0 : first, by_panel ? rows : last);
+                }
+            },
+            by_panel ? 1 : Simd<Scalar>::height);
     }
 
     Strided<Scalar> rows_of_a(Index first) const { return {a.data + first * a.row, a.row, a.step}; }

@@ -160,7 +160,7 @@ private:
             }
         };
         if (count < enough * threads()) { return layers(0, count); }
-        detail::parallel_for(count, count * work_per_sample_, layers);
+        detail::parallel_for(count, count * work_per_sample_, layers, enough);
     }
 
     /// The backward pass of one block. Gradients lie over the activations that they belong to, which nobody needs any

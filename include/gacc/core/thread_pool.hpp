@@ -1,0 +1,140 @@
+#pragma once
+
+#include <gacc/core/types.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace gacc::detail {
+
+/// Threads that share out the parts of one job at a time. Whoever is free claims the next part, the caller too, so
+/// nobody waits for a thread that has not come: on a machine that is busy with other work, or after a fork, the caller
+/// does what others do not. Which thread does a part must not matter to the result.
+///
+/// Each thread claims from a range of its own first, so that from one job to the next it tends to find its numbers in
+/// its cache, and then from those of others. A claim is one compare-and-swap on a ticket: generation, end, next.
+class ThreadPool {
+public:
+    static constexpr int most_threads = 64;
+
+    /// The one of the process. It is never destroyed, since its threads may outlive main().
+    static ThreadPool& instance() {
+        static auto* pool = new ThreadPool;
+        return *pool;
+    }
+
+    /// Calls f(part) for every part from 0 to parts - 1, on up to so many threads, and returns when all are done.
+    /// Within a part, or while another thread's job runs, everything is done by the one thread that calls.
+    template <class F>
+    void run(Index parts, int threads, const F& f) {
+        if (threads <= 1 || busy_.exchange(true, std::memory_order_acquire)) {
+            for (Index part = 0; part < parts; ++part) { f(part); }
+            return;
+        }
+        const int ranges = std::min({threads, most_threads, static_cast<int>(std::min<Index>(parts, most_threads))});
+        start_workers(ranges - 1);
+        publish(
+            parts, ranges, [](const void* job, Index part) { (*static_cast<const F*>(job))(part); }, &f);
+        help(0, generation_.load(std::memory_order_relaxed));
+        for (int spins = 0; left_.load(std::memory_order_acquire) > 0; ++spins) {
+            spins < patience ? pause() : std::this_thread::yield();
+        }
+        const std::exception_ptr error = std::exchange(error_, nullptr);
+        busy_.store(false, std::memory_order_release);
+        if (error) { std::rethrow_exception(error); }
+    }
+
+private:
+    static constexpr int patience = 4000;  // pauses, some 50 microseconds, before a thread gives up its core
+
+    struct alignas(64) Range {
+        std::atomic<std::uint64_t> ticket{0};  // generation in 32 bits, end in 16, next in 16
+    };
+
+    void publish(Index parts, int ranges, void (*call)(const void*, Index), const void* job) {
+        call_.store(call, std::memory_order_relaxed);
+        job_.store(job, std::memory_order_relaxed);
+        ranges_.store(ranges, std::memory_order_relaxed);
+        left_.store(parts, std::memory_order_relaxed);
+        const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+        for (Index i = 0; i < ranges; ++i) {
+            const auto first = static_cast<std::uint64_t>(parts * i / ranges);
+            const auto end = static_cast<std::uint64_t>(parts * (i + 1) / ranges);
+            tickets_[static_cast<std::size_t>(i)].ticket.store(std::uint64_t{generation} << 32 | end << 16 | first,
+                                                               std::memory_order_release);
+        }
+        generation_.store(generation, std::memory_order_release);
+        generation_.notify_all();
+    }
+
+    /// Claims parts of this generation's job and does them, until none is left to claim.
+    void help(int me, std::uint32_t generation) {
+        const int ranges = ranges_.load(std::memory_order_relaxed);
+        for (int i = 0; i < ranges; ++i) {
+            auto& ticket = tickets_[static_cast<std::size_t>((me + i) % ranges)].ticket;
+            auto now = ticket.load(std::memory_order_acquire);
+            while (now >> 32 == generation && (now & 0xFFFF) < (now >> 16 & 0xFFFF)) {
+                if (!ticket.compare_exchange_weak(now, now + 1, std::memory_order_acquire)) { continue; }
+                do_part(static_cast<Index>(now & 0xFFFF));  // the job stays until left_ counts this part
+                now = ticket.load(std::memory_order_acquire);
+            }
+        }
+    }
+
+    void do_part(Index part) {
+        try {
+            call_.load(std::memory_order_relaxed)(job_.load(std::memory_order_relaxed), part);
+        } catch (...) {
+            if (!failed_.exchange(true, std::memory_order_relaxed)) { error_ = std::current_exception(); }
+        }
+        left_.fetch_sub(1, std::memory_order_acq_rel);
+    }
+
+    /// Without memory or rights for a thread there are fewer.
+    void start_workers(int count) {
+        failed_.store(false, std::memory_order_relaxed);
+        try {
+            for (; workers_ < count; ++workers_) {
+                std::thread([this, me = workers_ + 1, seen = generation_.load()] { work(me, seen); }).detach();
+            }
+        } catch (const std::system_error&) {}
+    }
+
+    void work(int me, std::uint32_t seen) {
+        while (true) {
+            for (int spins = 0; spins < patience && generation_.load(std::memory_order_acquire) == seen; ++spins) {
+                pause();
+            }
+            generation_.wait(seen, std::memory_order_acquire);
+            seen = generation_.load(std::memory_order_acquire);
+            if (me < ranges_.load(std::memory_order_relaxed)) { help(me, seen); }
+        }
+    }
+
+    static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
+
+    std::array<Range, most_threads> tickets_;
+    alignas(64) std::atomic<std::uint32_t> generation_{0};  // counts jobs
+    alignas(64) std::atomic<Index> left_{0};                // parts not done
+    alignas(64) std::atomic<bool> busy_{false};
+    std::atomic<void (*)(const void*, Index)> call_{nullptr};
+    std::atomic<const void*> job_{nullptr};
+    std::atomic<int> ranges_{0};
+    std::atomic<bool> failed_{false};
+    std::exception_ptr error_;  // the first, if a part threw
+    int workers_ = 0;
+};
+
+}  // namespace gacc::detail
