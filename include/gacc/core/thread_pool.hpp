@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <system_error>
@@ -51,7 +52,10 @@ public:
     }
 
 private:
-    static constexpr int patience = 4000;  // pauses, some 50 microseconds, before a thread gives up its core
+    /// A thread without work looks out for the next job so long before it sleeps. Waking takes long, and a scheduler
+    /// that wakes a thread on its caller's core needs some milliseconds to see that the two get in each other's way.
+    static constexpr std::chrono::milliseconds attention{2};
+    static constexpr int patience = 1000;  // pauses before the caller lets others have its core while they finish
 
     struct alignas(64) Range {
         std::atomic<std::uint64_t> ticket{0};  // generation in 32 bits, end in 16, next in 16
@@ -108,8 +112,10 @@ private:
 
     void work(int me, std::uint32_t seen) {
         while (true) {
-            for (int spins = 0; spins < patience && generation_.load(std::memory_order_acquire) == seen; ++spins) {
-                pause();
+            const auto start = std::chrono::steady_clock::now();
+            while (generation_.load(std::memory_order_acquire) == seen &&
+                   std::chrono::steady_clock::now() - start < attention) {
+                for (int i = 0; i < 16; ++i) { pause(); }
             }
             generation_.wait(seen, std::memory_order_acquire);
             seen = generation_.load(std::memory_order_acquire);
