@@ -33,6 +33,7 @@
 #include <gacc/data/mnist.hpp>
 
 #include <gacc/model/workspace.hpp>
+#include <gacc/model/layer_chain.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/model/recomputation.hpp>
 

@@ -75,6 +75,9 @@ public:
                 Eigen::OuterStride<>(place.stride)};
     }
 
+    /// The last activations, which are always kept.
+    MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
+
     /// One of two buffers in turn: grad_y in the one, grad_x in the other.
     MatrixView<Scalar> gradient(std::size_t turn, Index count, Index width) {
         return {gradients_[turn % 2].data(), count, width, Eigen::OuterStride<>(stride(width))};

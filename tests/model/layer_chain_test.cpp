@@ -1,0 +1,46 @@
+#include <gacc/model/layer_chain.hpp>
+
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+
+#include <doctest/doctest.h>
+
+using gacc::Linear;
+using gacc::ReLU;
+using Chain = gacc::detail::LayerChain<float>;
+
+TEST_CASE("LayerChain: a ReLU after a Linear shares its activation, one after another ReLU has its own") {
+    Chain chain;
+    chain.add(Linear(5, 4));
+    chain.add(ReLU());
+    CHECK(chain.activations().size() == 1);
+    chain.add(ReLU());
+    CHECK(chain.activations().size() == 2);
+    chain.add(Linear(4, 3));
+    REQUIRE(chain.activations().size() == 3);
+    CHECK(chain.activations()[1].width == 4);
+    CHECK(chain.activations()[2].width == 3);
+    CHECK(chain.in_features() == 5);
+    CHECK(chain.out_features() == 3);
+}
+
+TEST_CASE("LayerChain: an activation's work is that of the layers that make it") {
+    Chain chain;
+    chain.add(Linear(5, 4));
+    chain.add(ReLU());
+    chain.add(Linear(4, 3));
+    CHECK(chain.activations()[0].work == 5 * 4 + 4);
+    CHECK(chain.activations()[1].work == 4 * 3 + 3);
+}
+
+TEST_CASE("LayerChain: gradients need memory of their own only where they cannot lie over activations") {
+    Chain chain;
+    chain.add(Linear(5, 4));
+    chain.add(ReLU());
+    chain.add(Linear(4, 3));
+    CHECK(chain.gradient_width() == 0);
+    chain.add(ReLU());  // the last: nobody writes a gradient over its output
+    CHECK(chain.gradient_width() == 3);
+    chain.add(Linear(3, 2));
+    CHECK(chain.gradient_width() == 0);
+}
