@@ -16,9 +16,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -73,11 +75,7 @@ Found train(const Row& row) {
     const std::size_t idle = peak_memory(), held = gacc::memory::live().total();
     gacc::memory::forget_peak();
     auto model = build(row.model);
-    for (auto& parameter : model.parameters()) {  // without a copy, unlike initialize()
-        const auto values = parameter.stored_values();
-        const float scale = 1 / std::sqrt(static_cast<float>(parameter.cols()));
-        std::ranges::generate(values, [&] { return scale * static_cast<float>(rng.uniform(-1, 1)); });
-    }
+    model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters());
     const auto plan =
@@ -115,6 +113,7 @@ Found train_apart(const Row& row) {
     if (pipe(ends) != 0) { throw std::runtime_error("expected a pipe, got an error"); }
     const std::string micro = std::to_string(row.micro_batch);
     const pid_t child = fork();
+    if (child < 0) { throw std::runtime_error("expected a new process, got an error"); }
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
         execl("/proc/self/exe", "bench_accumulation", "--row", row.model.c_str(), micro.c_str(),
@@ -140,21 +139,22 @@ public:
     void Start() override {}
     void Stop(Result* result) override { Stop(*result); }
     void Stop(Result& result) override {
+        measured_row.clear();  // a repetition is measured anew
         result.num_allocs = 0;
         result.max_bytes_used = static_cast<std::int64_t>(measured);
     }
     std::size_t measured = 0;
+    std::string measured_row;  // its name
 };
 Memory memory_manager;
 
 /// A line of the table. Google Benchmark asks for it twice, for the time and for the memory; both are of one run.
 void step(benchmark::State& state, const Row& row) {
-    static std::string last;
     static Found found;
     const std::string name = row.model + std::to_string(row.micro_batch) + (row.recompute ? "r" : "");
-    if (name != last) {
+    if (name != memory_manager.measured_row) {
         found = train_apart(row);
-        last = name;
+        memory_manager.measured_row = name;
     }
     memory_manager.measured = found.measured;
     std::sort(found.seconds.begin(), found.seconds.begin() + found.steps);

@@ -22,6 +22,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -73,12 +74,14 @@ void add_options(CLI::App& app, Settings& settings) {
         app.add_option("--accumulate", settings.accumulate, "Instead of --micro-batch: how many of them make a batch")
             ->check(positive)
             ->excludes(micro);
-    app.add_option("--memory", settings.memory, "Budget of training, as 12MiB: chooses the micro-batch that fits")
+    app.add_option("--memory", settings.memory,
+                   "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
         ->transform(CLI::AsSizeValue(true))
-        ->check(CLI::PositiveNumber)
+        ->check(
+            CLI::Validator([](const std::string& bytes) { return bytes == "0" ? "expected 1 byte or more" : ""; }, ""))
         ->excludes(accumulate);
     app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
-    app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
+    auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
     app.add_option("--learning-rate", settings.learning_rate, "Of Adam")
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
@@ -90,12 +93,14 @@ void add_options(CLI::App& app, Settings& settings) {
         ->check(positive)
         ->default_str("512,256,128");
     app.add_option("--threads", settings.threads, "0: as many as the machine has")
-        ->check(CLI::Range(0, 1024))
+        ->check(CLI::Range(0, 64))
         ->capture_default_str();
-    app.add_option("--seed", settings.seed, "Of the first weights and the order of the samples")->capture_default_str();
+    app.add_option("--seed", settings.seed, "Of the first weights and the order of the samples")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.add_option("--save", settings.save, "Write the trained parameters here (safetensors)");
     app.add_flag("--quiet", settings.quiet, "No progress on standard error");
-    app.add_flag("--json", settings.json, "Results as JSON");
+    app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
 }
 
 /// Fills in the one of micro_batch and accumulate that was not given; neither, if memory decides.
@@ -197,8 +202,9 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     gacc::Adam adam(model.parameters(), {.learning_rate = settings.learning_rate});
     const auto planned = plan(arm, settings, data, model, adam);
     if (!settings.quiet) {
-        std::cerr << "batch of " << planned.batch_size << " = " << planned.micro_batches << " micro-batches of at most "
-                  << planned.micro_batch << ", " << gacc::detail::grouped(planned.bytes.total()) << " bytes\n";
+        const std::string text = planned.description();
+        std::cerr << text.substr(0, text.find('\n')) << ", " << gacc::detail::grouped(planned.bytes.total())
+                  << " bytes\n";
     }
     const Index batches = (data.size() + arm.batch_size - 1) / arm.batch_size;
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
@@ -263,7 +269,8 @@ std::optional<double> difference(const Result& a, const Result& b) {
 
 std::string fixed(double value, int digits) {
     std::ostringstream out;
-    out << std::fixed << std::setprecision(digits) << value;
+    if (std::abs(value) < 1e9) { out << std::fixed; }
+    out << std::setprecision(digits) << value;
     return out.str();
 }
 
@@ -371,6 +378,10 @@ int main(int argc, char** argv) try {
         }
     } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? done : usage; }
 
+    const auto folder = std::filesystem::absolute(settings.save).parent_path();
+    if (!settings.save.empty() && !std::filesystem::is_directory(folder)) {
+        throw gacc::OutputError("save_safetensors", gacc::detail::text("expected the folder ", folder, ", got none"));
+    }
     gacc::set_threads(settings.threads);
     const auto data = gacc::load_mnist(settings.data, gacc::Split::train, reader);
     const auto test = gacc::load_mnist(settings.data, gacc::Split::test, reader);

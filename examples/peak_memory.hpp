@@ -2,12 +2,15 @@
 
 // The most memory that the process has held at once, as the kernel counts it (resident pages).
 
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <cstddef>
 #include <fstream>
 #include <string>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 /// Starts the count anew, where the kernel allows it (Linux); elsewhere the peak is that of the process's whole life.
 inline void forget_peak_memory() {

@@ -71,9 +71,10 @@ void check_measured(gacc::Rng& rng) {
         model.initialize(rng);
         gacc::SoftmaxCrossEntropy<Scalar> loss;
         gacc::Adam<Scalar> adam(model.parameters());
+        if (rng.below(3) == 0) { gacc::plan(model, adam, {.batch_size = 1}); }
         const bool choose = rng.below(2) == 0;
         const auto plan = gacc::plan(model, adam,
-                                     {.batch_size = std::min(batch_size, samples),
+                                     {.batch_size = batch_size,
                                       .micro_batch = choose ? 0 : size(300),
                                       .memory = choose ? 4 * gacc::MiB : 0,
                                       .recomputation = gacc::Recomputation(rng.below(3)),
@@ -164,6 +165,46 @@ TEST_CASE("plan: micro-batches are as equal as can be, and the memory is that of
     CHECK(plan.bytes == planned(model, {.batch_size = 100, .micro_batch = 25}).bytes);
 }
 
+TEST_CASE("plan: a budget that is exactly what the asked-for micro-batch needs is enough") {
+    auto model = perceptron();
+    const auto plan = planned(model, {.batch_size = 100, .micro_batch = 99});
+    CHECK(plan.micro_batch == 50);
+    const auto again = planned(model, {.batch_size = 100, .micro_batch = 99, .memory = plan.bytes.total()});
+    CHECK(again.bytes == plan.bytes);
+    CHECK(again.recomputed == 0);
+    CHECK(refusal(model, {.batch_size = 100,
+                          .micro_batch = 99,
+                          .memory = plan.bytes.total() - 1,
+                          .recomputation = gacc::Recomputation::never})
+              .starts_with("gacc: plan: a micro-batch of 50 needs "));
+}
+
+TEST_CASE("plan: a batch is no larger than the dataset") {
+    auto model = perceptron();
+    const auto plan = planned(model, {.batch_size = 1'000'000, .dataset_size = 300});
+    CHECK(plan.batch_size == 300);
+    CHECK(plan.micro_batches == 3);
+    CHECK(plan.bytes == planned(model, {.batch_size = 300, .dataset_size = 300}).bytes);
+}
+
+TEST_CASE("plan: the optimizer must be that of the model") {
+    auto model = perceptron(), other = perceptron();
+    const gacc::Adam adam(other.parameters());
+    CHECK_THROWS_WITH_AS(gacc::plan(model, adam, {.batch_size = 1}),
+                         "gacc: plan: expected the optimizer of this model, got that of another", gacc::UsageError);
+}
+
+TEST_CASE("Sequential: activations that are not the model's are refused, and it stays as it was") {
+    auto model = perceptron();
+    const gacc::Matrix<float> x = gacc::Matrix<float>::Zero(3, 784);
+    auto activations = model.activations();
+    activations.back().kept = false;
+    CHECK_THROWS_AS(model.lay_out(1, activations), gacc::UsageError);
+    CHECK_THROWS_AS(model.lay_out(1, {}), gacc::UsageError);
+    CHECK_THROWS_AS(model.lay_out(0, model.activations()), gacc::UsageError);
+    CHECK(model.forward(x).rows() == 3);
+}
+
 TEST_CASE("plan: what does not fit otherwise is computed again") {
     auto model = deep(64);
     const auto least = planned(model, {.batch_size = 16, .micro_batch = 1});
@@ -221,9 +262,10 @@ TEST_CASE("plan: errors say what is wrong and what is the least") {
               gacc::detail::grouped(alone));
     CHECK(refusal(model, {.batch_size = 4096, .micro_batch = 100, .memory = 4 * gacc::MiB})
               .starts_with("gacc: plan: a micro-batch of 100 needs "));
-    CHECK_THROWS_WITH_AS(planned(model, {}), "gacc: plan: expected a batch_size of 1 or more, got 0", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(planned(model, {}), "gacc: plan: expected a batch_size from 1 to 1099511627776, got 0",
+                         gacc::UsageError);
     CHECK_THROWS_WITH_AS(planned(model, {.batch_size = 1, .micro_batch = -1}),
-                         "gacc: plan: expected a micro_batch of 0 or more, got -1", gacc::UsageError);
+                         "gacc: plan: expected a micro_batch from 0 to 1099511627776, got -1", gacc::UsageError);
     const gacc::Adam adam(model.parameters());
     gacc::Sequential<float> empty;
     CHECK_THROWS_WITH_AS(gacc::plan(empty, adam, {.batch_size = 1}),

@@ -112,7 +112,7 @@ TEST_CASE("Buffer: a size that cannot be is refused as memory that is not there"
     CHECK_THROWS_AS(Buffer<double>{largest}, std::bad_alloc);
 }
 
-TEST_CASE("Buffer: a reserve that fails leaves it as it was") {
+TEST_CASE("Buffer: a reserve of a size that cannot be leaves it as it was") {
     Buffer<float> buffer = one_two_three();
     CHECK_THROWS_AS(buffer.reserve(std::numeric_limits<Index>::max()), std::bad_alloc);
     CHECK(holds_one_two_three(buffer));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -38,13 +39,18 @@ TEST_CASE("ThreadPool: what parts wrote is seen when the job is done") {
 }
 
 TEST_CASE("ThreadPool: other threads help") {
-    std::atomic<int> inside{0};
     std::atomic<bool> met{false};
-    pool().run(2, 2, [&](Index) {  // neither part ends before both have begun
-        ++inside;
-        while (inside < 2) { std::this_thread::yield(); }
-        met = true;
-    });
+    for (int tries = 0; tries < 100 && !met; ++tries) {
+        std::atomic<int> inside{0};
+        pool().run(2, 2, [&](Index) {  // both parts wait a while for each other
+            ++inside;
+            const auto start = std::chrono::steady_clock::now();
+            while (inside < 2 && std::chrono::steady_clock::now() - start < std::chrono::milliseconds(50)) {
+                std::this_thread::yield();
+            }
+            if (inside == 2) { met = true; }
+        });
+    }
     CHECK(met);
 }
 
@@ -86,6 +92,12 @@ TEST_CASE("ThreadPool: an exception of a part reaches the caller after the other
                              "part 7", std::runtime_error);
         CHECK(done == 19);
     }
+}
+
+TEST_CASE("ThreadPool: more parts than a ticket can count are done all the same") {
+    std::atomic<long> done{0};
+    pool().run(70'000, 2, [&](Index) { ++done; });
+    CHECK(done == 70'000);
 }
 
 #if !defined(__SANITIZE_THREAD__)

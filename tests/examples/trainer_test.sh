@@ -45,6 +45,7 @@ expect "against without" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --save "$
 check "the same bytes" 'cmp "$work/recomputed" "$work/kept"'
 expect "a budget that cannot be met" 6 'gacc: plan: a micro-batch of 1 needs [0-9,]+ bytes, the budget is 1,024; the parameters' \
     "$mnist" "${small[@]:0:6}" --memory 1KiB
+expect "memory of 0" 2 "expected 1 byte or more" "$mnist" --data "$work/data" --memory 0
 expect "memory in words" 2 '--memory' "$mnist" --data "$work/data" --memory lots
 expect "memory with compare" 2 '--memory' "$mnist" compare --data "$work/data" --memory 10MiB
 expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"

@@ -24,6 +24,25 @@ TEST_CASE("LayerChain: a ReLU after a Linear shares its activation, one after an
     CHECK(chain.out_features() == 3);
 }
 
+namespace {
+
+struct InPlaceWithParameter : gacc::ReLU<float> {
+    std::string description() const override { return "InPlaceWithParameter"; }
+    std::vector<gacc::Parameter<float>*> parameters() override { return {&slope}; }
+    gacc::Parameter<float> slope{"slope", {1}};
+};
+
+}  // namespace
+
+TEST_CASE("LayerChain: an in-place layer with parameters is refused") {
+    Chain chain;
+    chain.add(Linear(5, 4));
+    CHECK_THROWS_WITH_AS(chain.add(InPlaceWithParameter()),
+                         "gacc: Sequential: expected an in-place layer without parameters, got InPlaceWithParameter",
+                         gacc::UsageError);
+    CHECK(chain.size() == 1);
+}
+
 TEST_CASE("LayerChain: an activation's work is that of the layers that make it") {
     Chain chain;
     chain.add(Linear(5, 4));

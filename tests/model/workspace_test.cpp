@@ -47,7 +47,8 @@ TEST_CASE("Workspace: dropped activations have room for one block, which the nex
     Space workspace;
     workspace.lay_out(activations, 0, samples);
     CHECK(Space::activation_numbers(activations, samples) ==
-          samples * (Space::stride(5) + Space::stride(2)) + Space::block * Space::stride(Space::stride(4) + Space::stride(7)));
+          samples * (Space::stride(5) + Space::stride(2)) +
+              Space::block * Space::stride(Space::stride(4) + Space::stride(7)));
 
     std::set<const float*> starts;
     for (const std::size_t i : {0U, 1U, 2U, 4U}) { starts.insert(workspace.activation(i, 0, 1).data()); }

@@ -98,6 +98,29 @@ TEST_CASE("Adam: a clip_norm that no gradient reaches changes no bit") {
     CHECK(clipping.state_bytes() > plain.state_bytes());
 }
 
+TEST_CASE("Adam: clipping holds for gradients whose squares no float can hold") {
+    for (const float size : {1e3F, 1e19F, 1e30F}) {
+        Subject<float> subject;
+        for (auto& parameter : subject.parameters) {
+            parameter.set_grad(Matrix<float>::Constant(parameter.rows(), parameter.cols(), size));
+        }
+        gacc::Adam<float> adam(subject.parameters, {.clip_norm = 1});
+        adam.step();
+        CHECK(subject.parameters[0].value()(0, 0) < -9e-4F);  // a first step is the learning rate
+    }
+}
+
+TEST_CASE("Adam: a gradient that is not finite stops a clipping step before anything changes") {
+    for (const double bad : {std::numeric_limits<double>::infinity(), std::nan("")}) {
+        Subject<double> subject;
+        subject.parameters[0].set_grad(Matrix<double>{{3, bad}, {0, 4}});
+        gacc::Adam<double> adam(subject.parameters, {.clip_norm = 1});
+        CHECK_THROWS_AS(adam.step(), gacc::Error);
+        CHECK(adam.steps() == 0);
+        CHECK((subject.parameters[0].value().array() == 0).all());
+    }
+}
+
 TEST_CASE("Adam: a gradient of zero survives clipping") {
     Subject<double> subject;
     for (auto& parameter : subject.parameters) { parameter.set_grad(parameter.value() * 0); }

@@ -29,9 +29,10 @@ struct PlanOptions {
 };
 
 /// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, packed weights,
-/// activations, the loss's and the batches' own buffers. Datasets are not part of it.
+/// activations, the buffers of a new SoftmaxCrossEntropy and of one epoch's batches. Datasets are not part of it, nor
+/// what predict() takes while it runs: the activations of one block of samples.
 struct Plan {
-    Index batch_size = 0;
+    Index batch_size = 0;        ///< the dataset's if that is smaller
     Index micro_batch = 0;       ///< samples of the largest micro-batch
     Index micro_batches = 0;     ///< of a batch
     memory::Bytes bytes;         ///< by kind
@@ -67,6 +68,12 @@ struct Plan {
 
 namespace detail {
 
+/// The largest of the fewest, as equal as can be, micro-batches of at most so many samples.
+inline Index balanced(Index batch_size, Index at_most) {
+    const Index pieces = (batch_size - 1) / at_most + 1;
+    return (batch_size - 1) / pieces + 1;
+}
+
 /// A model's training with one micro-batch, and with or without recomputation.
 template <class Scalar>
 class Planner {
@@ -90,8 +97,13 @@ public:
         bytes[Kind::scratch] +=
             size(micro_batch * SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features()), sizeof(Scalar));
         bytes[Kind::staging] = size(micro_batch * model_.in_features(), sizeof(Scalar)) +
-                               size(options_.batch_size, sizeof(Label)) + size(options_.dataset_size, sizeof(Index));
+                               size(largest_batch(), sizeof(Label)) + size(options_.dataset_size, sizeof(Index));
         return bytes;
+    }
+
+    /// The dataset may have fewer samples than a batch.
+    Index largest_batch() const {
+        return options_.dataset_size > 0 ? std::min(options_.batch_size, options_.dataset_size) : options_.batch_size;
     }
 
     /// The largest micro-batch up to `most` that fits the budget; 0 if none does.
@@ -136,24 +148,29 @@ private:
 template <class Scalar>
 Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options) {
     const auto check = [](const char* name, Index value, Index least) {
-        if (value < least) {
-            throw UsageError("plan", detail::text("expected ", name, " of ", least, " or more, got ", value));
+        constexpr Index most = Index{1} << 40;  // whose bytes can be counted
+        if (value < least || value > most) {
+            throw UsageError("plan", detail::text("expected ", name, " from ", least, " to ", most, ", got ", value));
         }
     };
     check("a batch_size", options.batch_size, 1);
     check("a micro_batch", options.micro_batch, 0);
     check("a dataset_size", options.dataset_size, 0);
     if (model.size() == 0) { throw UsageError("plan", "expected a model with layers, got none"); }
+    if (&model.parameters().tally() != &optimizer.parameters().tally()) {
+        throw UsageError("plan", "expected the optimizer of this model, got that of another");
+    }
 
     const detail::Planner<Scalar> planner(model, optimizer, options);
-    const Index helps = std::min(Workspace<Scalar>::block, options.batch_size);
-    const Index most = options.micro_batch > 0 ? std::min(options.micro_batch, options.batch_size) : helps;
-    const Index least = options.micro_batch > 0 ? most : 1;
+    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::block, largest_batch);
+    const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
+    const Index most = asked > 0 ? asked : helps;
+    const Index least = asked > 0 ? asked : 1;
     Index at_most = most;
     bool recompute = options.recomputation == Recomputation::always;
     if (options.memory > 0) {
         const auto fitting = [&] {
-            if (options.micro_batch == 0) { return planner.largest(most, recompute); }
+            if (asked == 0) { return planner.largest(most, recompute); }
             return planner.total(most, recompute) <= options.memory ? most : 0;
         };
         at_most = fitting();
@@ -165,21 +182,28 @@ Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const P
     }
 
     Plan plan;
-    plan.batch_size = options.batch_size;
-    plan.micro_batches = (options.batch_size + at_most - 1) / at_most;
-    plan.micro_batch = (options.batch_size + plan.micro_batches - 1) / plan.micro_batches;
+    plan.batch_size = largest_batch;
+    plan.micro_batches = (largest_batch + at_most - 1) / at_most;
+    plan.micro_batch = detail::balanced(largest_batch, at_most);
     plan.memory = options.memory;
-    plan.more_fits = options.micro_batch == 0 && at_most == helps && helps < options.batch_size &&
+    plan.more_fits = asked == 0 && at_most == helps && helps < largest_batch &&
                      (options.memory == 0 || planner.total(helps + 1, recompute) <= options.memory);
 
     const auto activations = planner.activations(plan.micro_batch, recompute);
     plan.bytes = planner.bytes(plan.micro_batch, activations);
     plan.activations = activations.size();
     Index forward = 0, again = 0;
-    for (const Activation& activation : activations) {
-        forward += activation.work;
-        again += activation.kept ? 0 : activation.work;
-        plan.recomputed += activation.kept ? 0 : 1;
+    // The last run of dropped activations is still there if it is of one block.
+    bool there = plan.micro_batch <= Workspace<Scalar>::block;
+    for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
+        forward += activations[i].work;
+        if (activations[i].kept) {
+            there = there && dropped == 0;
+        } else {
+            ++dropped;
+            plan.recomputed += there ? 0 : 1;
+            again += there ? 0 : activations[i].work;
+        }
     }
     const Index in_all = 3 * forward - activations.front().work;  // the first layer makes no grad_x
     plan.more_work = in_all > 0 ? static_cast<double>(again) / static_cast<double>(in_all) : 0;

@@ -12,7 +12,7 @@
 
 namespace gacc {
 
-/// A block of numbers that starts on a cache line and is zero when made. Every array of the library is one.
+/// A block of numbers that starts on a cache line and is zero when made. Every array that the library keeps is one.
 ///
 /// Throws     std::bad_alloc if there is not so much memory
 template <class Scalar>

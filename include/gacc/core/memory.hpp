@@ -14,7 +14,8 @@ inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
 }  // namespace gacc
 
-/// Every array of the library is a Buffer, and every Buffer is counted here, by what it is for.
+/// Every array that the library keeps is a Buffer, and every Buffer is counted here, by what it is for. Matrices that
+/// it returns (value(), grad(), predict()) are the caller's.
 namespace gacc::memory {
 
 enum class Kind {

@@ -46,8 +46,9 @@ void parallel_for(Index items, Index work, const F& f, Index least = 1) {
     const Index team = std::min({Index{threads()}, items / least, work / worth_a_thread});
     if (team <= 1) { return f(Index{0}, items); }
     const Index parts = std::min({items / least, team * parts_a_thread, work / (worth_a_thread / parts_a_thread)});
-    ThreadPool::instance().run(parts, static_cast<int>(team),
-                               [&](Index part) { f(items * part / parts, items * (part + 1) / parts); });
+    ThreadPool::instance().run(
+        parts, static_cast<int>(team), [&](Index part) { f(items * part / parts, items * (part + 1) / parts); },
+        threads());
 }
 
 }  // namespace detail

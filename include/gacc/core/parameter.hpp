@@ -50,6 +50,15 @@ public:
         set(value_, value);
         ++version_;
     }
+    /// Sets the elements one after the other, row by row, to what next() returns.
+    template <class Next>
+    void generate(const Next& next) {
+        ++version_;
+        const Index width = is_vector() ? 1 : Panels::width;
+        for (Index r = 0; r < rows(); ++r) {
+            for (Index c = 0; c < cols(); ++c) { value_[r / width * width * cols() + c * width + r % width] = next(); }
+        }
+    }
     void set_grad(const Matrix<Scalar>& grad) {
         set(grad_, grad);
         grad_is_zero_ = false;

@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -30,16 +29,19 @@ public:
         return *pool;
     }
 
-    /// Calls f(part) for every part from 0 to parts - 1, on up to so many threads, and returns when all are done.
-    /// Within a part, or while another thread's job runs, everything is done by the one thread that calls.
+    /// Calls f(part) for every part from 0 to parts - 1, on up to so many threads, and returns when all are done; if
+    /// one throws, with its exception, after the others. So many threads as `watching` says look out for the next job.
+    /// Within a part, or while another thread's job runs, everything is done by the one thread that calls, which stops
+    /// at the first exception; also a job of more parts than a ticket can count.
     template <class F>
-    void run(Index parts, int threads, const F& f) {
-        if (threads <= 1 || busy_.exchange(true, std::memory_order_acquire)) {
+    void run(Index parts, int threads, const F& f, int watching = 0) {
+        if (threads <= 1 || parts > 0xFFFF || busy_.exchange(true, std::memory_order_acquire)) {
             for (Index part = 0; part < parts; ++part) { f(part); }
             return;
         }
         const int ranges = std::min({threads, most_threads, static_cast<int>(std::min<Index>(parts, most_threads))});
         start_workers(ranges - 1);
+        watching_.store(std::max(watching, ranges), std::memory_order_relaxed);
         publish(
             parts, ranges, [](const void* job, Index part) { (*static_cast<const F*>(job))(part); }, &f);
         help(0, generation_.load(std::memory_order_relaxed));
@@ -61,7 +63,9 @@ private:
         std::atomic<std::uint64_t> ticket{0};  // generation in 32 bits, end in 16, next in 16
     };
 
+    /// Sequentially consistent where it counts the job up: who then looks for sleepers to wake must not look earlier.
     void publish(Index parts, int ranges, void (*call)(const void*, Index), const void* job) {
+        failed_.store(false, std::memory_order_relaxed);
         call_.store(call, std::memory_order_relaxed);
         job_.store(job, std::memory_order_relaxed);
         ranges_.store(ranges, std::memory_order_relaxed);
@@ -73,7 +77,7 @@ private:
             tickets_[static_cast<std::size_t>(i)].ticket.store(std::uint64_t{generation} << 32 | end << 16 | first,
                                                                std::memory_order_release);
         }
-        generation_.store(generation, std::memory_order_release);
+        generation_.store(generation, std::memory_order_seq_cst);
         generation_.notify_all();
     }
 
@@ -102,18 +106,18 @@ private:
 
     /// Without memory or rights for a thread there are fewer.
     void start_workers(int count) {
-        failed_.store(false, std::memory_order_relaxed);
         try {
             for (; workers_ < count; ++workers_) {
                 std::thread([this, me = workers_ + 1, seen = generation_.load()] { work(me, seen); }).detach();
             }
-        } catch (const std::system_error&) {}
+        } catch (const std::exception&) {}
     }
 
     void work(int me, std::uint32_t seen) {
         while (true) {
             const auto start = std::chrono::steady_clock::now();
-            while (generation_.load(std::memory_order_acquire) == seen &&
+            while (me < watching_.load(std::memory_order_relaxed) &&
+                   generation_.load(std::memory_order_acquire) == seen &&
                    std::chrono::steady_clock::now() - start < attention) {
                 for (int i = 0; i < 16; ++i) { pause(); }
             }
@@ -138,6 +142,7 @@ private:
     std::atomic<void (*)(const void*, Index)> call_{nullptr};
     std::atomic<const void*> job_{nullptr};
     std::atomic<int> ranges_{0};
+    std::atomic<int> watching_{0};
     std::atomic<bool> failed_{false};
     std::exception_ptr error_;  // the first, if a part threw
     int workers_ = 0;

@@ -12,6 +12,10 @@ namespace gacc {
 
 /// A layer is its parameters and two functions; it keeps no activations. Derive from it to write your own.
 ///
+/// A model calls it with parts of a batch: blocks of samples in their order, forward of one block perhaps on several
+/// threads, and once more where activations are computed again. The promise that the cut changes no bit holds if each
+/// row of y and grad_x depends on its own row alone, and gradients add up sample by sample, from what is there.
+///
 /// Shapes     x, grad_x  samples x in_features;  y, grad_y  samples x out_features(in_features)
 template <class Scalar>
 class Layer {
@@ -28,8 +32,9 @@ public:
     /// The features of y for an x of `in_features`.
     virtual Index out_features(Index in_features) const = 0;
 
-    /// Whether y may be x itself, and grad_x y or grad_y: true only for a layer without parameters that works element
-    /// by element and whose backward needs y alone. It needs no activations of its own, and is given any part of them.
+    /// Whether y may be x itself, and grad_x y or grad_y: true only for a layer without parameters that does the same
+    /// to every element and whose backward needs y alone. It needs no activations of its own; its backward is given any
+    /// rows and columns of them, by several threads at once.
     virtual bool in_place() const { return false; }
     /// Whether backward reads y. If it does not, the next layer may work in place.
     virtual bool reads_output() const { return true; }

@@ -94,13 +94,10 @@ public:
     void initialize(Rng& rng) override {
         const double scale = std::sqrt(1 / static_cast<double>(weight_.cols()));
         const bool he = options_.initialization == Initialization::he_normal;
-        const auto draw = [&](Parameter<Scalar>& parameter, auto next) {
-            Matrix<Scalar> value(parameter.rows(), parameter.cols());
-            std::generate_n(value.data(), value.size(), [&] { return static_cast<Scalar>(next()); });
-            parameter.set_value(value);
-        };
-        draw(weight_, [&] { return he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale); });
-        draw(bias_, [&] { return he ? 0.0 : rng.uniform(-scale, scale); });
+        weight_.generate([&] {
+            return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
+        });
+        bias_.generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); });
     }
 
 private:

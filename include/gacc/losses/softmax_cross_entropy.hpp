@@ -37,11 +37,12 @@ public:
     LossValue<Scalar> forward(const ConstMatrixView<Scalar>& logits, std::span<const Label> labels,
                               std::span<const Scalar> weights = {}) {
         check(logits, labels, weights);
+        ready_ = false;
+        grad_.reserve(logits.size());
+        losses_.reserve(logits.rows());
+        weights_.reserve(logits.rows());
         samples_ = logits.rows();
         classes_ = logits.cols();
-        grad_.reserve(samples_ * classes_);
-        losses_.reserve(samples_);
-        weights_.reserve(samples_);
 
         LossValue<Scalar> value{.losses = losses_.first(samples_), .weights = weights_.first(samples_)};
         constexpr Index cost = 20;  // multiply-adds that a logit is worth

@@ -23,6 +23,9 @@ public:
     template <class L>
     void add(L layer) {
         check_fits(layer);
+        if (layer.in_place() && !layer.parameters().empty()) {
+            throw UsageError("Sequential", "expected an in-place layer without parameters, got " + layer.description());
+        }
         const bool shares = !layers_.empty() && layer.in_place() && !layers_.back()->reads_output();
         const Index out_features = layer.out_features(layers_.empty() ? layer.in_features() : this->out_features());
         layers_.push_back(std::make_unique<L>(std::move(layer)));

@@ -67,6 +67,7 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     auto best = activations;
     for (Activation& activation : best) { activation.kept = true; }
     for (const Index longest : lengths) {  // the shortest first, which leaves the least to do again
+        if (std::min(micro_batch, Workspace<Scalar>::block) * longest >= numbers(best)) { break; }
         auto candidate = detail::keep_least<Scalar>(activations, longest);
         if (numbers(candidate) < numbers(best)) { best = std::move(candidate); }
     }

@@ -17,7 +17,7 @@ namespace gacc {
 ///
 /// Shapes     inputs samples x in_features of the first layer;  outputs samples x out_features of the last
 /// Throws     ShapeError if inputs do not fit the first layer, or a layer the one before it;
-///            UsageError if calls come in the wrong order. A call that throws has changed nothing.
+///            UsageError if calls come in the wrong order. A call that throws one of these has changed nothing.
 /// Example    gacc::Sequential model(gacc::Linear(784, 128), gacc::ReLU(), gacc::Linear(128, 10));
 template <class Scalar = float>
 class Sequential {
@@ -53,8 +53,8 @@ public:
         return {std::move(all), *tally_};
     }
 
-    /// The outputs, valid until the next forward. `inputs` must stay as they are until backward, which reads them
-    /// again.
+    /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
+    /// them again.
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
         check(inputs);
         check_planned(inputs.rows());
@@ -113,11 +113,20 @@ public:
 
     /// Prepares for micro-batches of at most so many samples, and for these activations to be kept or dropped. From
     /// then on a larger micro-batch is an error.
+    ///
+    /// Throws     UsageError if these are not activations() but for what is kept, or the last, the outputs, is not
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
+        const auto same_width = [](const Activation& a, const Activation& b) { return a.width == b.width; };
+        if (micro_batch < 1 || activations.empty() || !activations.back().kept ||
+            !std::ranges::equal(activations, chain_.activations(), same_width)) {
+            throw UsageError("Sequential::lay_out",
+                             "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
+                             "got others");
+        }
+        chain_.set_activations(activations);
         complete_ = true;
         ready_ = false;
         planned_ = micro_batch;
-        chain_.set_activations(activations);
         workspace_ = Workspace<Scalar>();
     }
 

@@ -96,7 +96,7 @@ struct AdamOptions {
 /// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
 /// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number
 /// Defaults   those of the paper, learning rate 0.001; no clipping
-/// Throws     UsageError if an option is out of its range
+/// Throws     UsageError if an option is out of its range; step() throws Error if it clips and a gradient is not finite
 /// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
 /// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
 template <class Scalar = float>
@@ -122,7 +122,7 @@ private:
     void update(double weight) override {
         const auto t = static_cast<double>(this->steps());
         const detail::AdamStep<Scalar> step{
-            .scale = static_cast<Scalar>(1 / std::max(weight, norm_ ? (*norm_)() / options_.clip_norm : 0)),
+            .scale = static_cast<Scalar>(1 / std::max(weight, weight_to_clip())),
             .beta1 = static_cast<Scalar>(options_.beta1),
             .beta2 = static_cast<Scalar>(options_.beta2),
             .rest1 = static_cast<Scalar>(1 - options_.beta1),
@@ -137,6 +137,17 @@ private:
                      static_cast<Index>(values.size()));
             offset += static_cast<Index>(values.size());
         }
+    }
+
+    /// Dividing the gradients by at least this keeps their mean's norm within clip_norm.
+    double weight_to_clip() {
+        if (!norm_) { return 0; }
+        const double norm = (*norm_)();
+        if (!std::isfinite(norm)) {
+            throw Error("Adam::step", detail::text("expected gradients with a finite norm, got ", norm,
+                                                   "; nothing has changed, and zero_grad() leaves this batch out"));
+        }
+        return norm / options_.clip_norm;
     }
 
     const AdamOptions& checked(const AdamOptions& options) const {

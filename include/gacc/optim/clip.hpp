@@ -53,20 +53,17 @@ private:
         return sum;
     }
 
-    /// `size` is a multiple of the packet.
+    /// In double, so that the squares of large gradients are no infinities. `size` is a multiple of the width.
     static double sum_of_squares(const Scalar* grads, Index size) {
-        using namespace Eigen::internal;
-        using Packet = typename detail::Simd<Scalar>::Packet;
-        constexpr Index lanes = detail::Simd<Scalar>::lanes;
-        Packet squares = pset1<Packet>(Scalar(0));
-        for (Index i = 0; i < size; i += lanes) {
-            const Packet grad = pload<Packet>(grads + i);
-            squares = pmadd(grad, grad, squares);
+        constexpr Index width = detail::Simd<Scalar>::width;
+        double squares[width] = {};
+        for (Index i = 0; i < size; i += width) {
+            for (Index j = 0; j < width; ++j) {
+                squares[j] += static_cast<double>(grads[i + j]) * static_cast<double>(grads[i + j]);
+            }
         }
-        alignas(64) Scalar lane[lanes];
-        pstore(lane, squares);
         double sum = 0;
-        for (const Scalar part : lane) { sum += static_cast<double>(part); }
+        for (const double part : squares) { sum += part; }
         return sum;
     }
 

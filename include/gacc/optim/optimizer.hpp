@@ -31,7 +31,12 @@ public:
         }
         if (tally.weight() == 0) { return; }
         ++steps_;
-        update(tally.weight());
+        try {
+            update(tally.weight());
+        } catch (...) {
+            --steps_;
+            throw;
+        }
     }
 
     /// Empties the gradient buffers and the tally of what they hold.
@@ -52,7 +57,8 @@ protected:
     Optimizer(Optimizer&&) noexcept = default;
     Optimizer& operator=(Optimizer&&) noexcept = default;
 
-    /// Updates every parameter from its gradient divided by `weight`; steps() counts this one already.
+    /// Updates every parameter from its gradient divided by `weight`; steps() counts this one already. If it throws,
+    /// nothing may have changed.
     virtual void update(double weight) = 0;
 
     void check_option(const char* option, double value, bool valid, const char* expected) const {
