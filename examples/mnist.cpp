@@ -378,9 +378,12 @@ int main(int argc, char** argv) try {
         }
     } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? done : usage; }
 
-    const auto folder = std::filesystem::absolute(settings.save).parent_path();
-    if (!settings.save.empty() && !std::filesystem::is_directory(folder)) {
-        throw gacc::OutputError("save_safetensors", gacc::detail::text("expected the folder ", folder, ", got none"));
+    if (!settings.save.empty()) {
+        const auto folder = std::filesystem::absolute(settings.save).parent_path();
+        if (!std::filesystem::is_directory(folder)) {
+            throw gacc::OutputError("save_safetensors",
+                                    gacc::detail::text("expected the folder ", folder, ", got none"));
+        }
     }
     gacc::set_threads(settings.threads);
     const auto data = gacc::load_mnist(settings.data, gacc::Split::train, reader);
