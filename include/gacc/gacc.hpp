@@ -1,16 +1,19 @@
 #pragma once
 
-/// All of gacc but its optional parts (gacc/data/gzip.hpp needs zlib), in reading order.
+/// All of gacc but its optional parts, in reading order. gacc/data/gzip.hpp needs zlib; gacc/io/safetensors.hpp and
+/// gacc/io/checkpoint.hpp need nlohmann-json and POSIX.
 
 #include <gacc/version.hpp>
 
 #include <gacc/core/types.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/memory.hpp>
+#include <gacc/core/pages.hpp>
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/core/tensor.hpp>
+#include <gacc/core/state.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/parameter.hpp>
@@ -28,6 +31,7 @@
 #include <gacc/optim/schedule.hpp>
 
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/place.hpp>
 #include <gacc/data/batches.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
@@ -39,9 +43,8 @@
 
 #include <gacc/accumulation/policy.hpp>
 #include <gacc/accumulation/accumulator.hpp>
+#include <gacc/accumulation/non_finite_guard.hpp>
 #include <gacc/accumulation/plan.hpp>
-
-#include <gacc/io/safetensors.hpp>
 
 #include <gacc/train/metrics.hpp>
 #include <gacc/train/progress.hpp>

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <new>
 #include <utility>
@@ -45,6 +47,27 @@ TEST_CASE_TEMPLATE("Buffer: starts on a cache line, whatever its size", Scalar, 
         const Buffer<Scalar> buffer(size);
         CHECK(reinterpret_cast<std::uintptr_t>(buffer.data()) % 64 == 0);
     }
+}
+
+TEST_CASE("Buffer: a large one is the process's only as long as it lives") {
+    const auto resident = [] {
+        std::ifstream status("/proc/self/statm");
+        std::size_t pages = 0;
+        status >> pages >> pages;
+        return pages * 4096;
+    };
+    constexpr std::size_t large = std::size_t{64} << 20;
+    const std::size_t before = resident();
+    if (before == 0) {
+        MESSAGE("not tested: no /proc/self/statm here");
+        return;
+    }
+    {
+        const Buffer<float> first(Index{large} / 4), second(Index{large} / 4);
+        CHECK(resident() >= before + 2 * large);
+        CHECK(std::ranges::count(second.span(), 0.0F) == second.size());
+    }
+    CHECK(resident() < before + large / 2);
 }
 
 TEST_CASE("Buffer: a copy has numbers of its own") {

@@ -14,6 +14,7 @@
 #include <iterator>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -75,9 +76,8 @@ Sequential<Scalar> small_model() {
     return model;
 }
 
-std::string error_text(const fs::path& path, std::errc error) {
-    return "gacc: save_safetensors \"" + path.string() + "\": expected to write the file, got \"" +
-           std::make_error_code(error).message() + "\"; is the folder there, and room?";
+std::string error_text(const fs::path& path, const std::string& what) {
+    return "gacc: save_safetensors \"" + path.string() + "\": expected " + what;
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ TEST_CASE("save_safetensors: names are quoted as JSON wants it") {
     auto model = small_model<float>();
     model.parameters()[0].rename("a \"b\" \\ \n é");
     gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
-    CHECK(content(folder.path / "model.safetensors").find(R"({"a \"b\" \\ \u000a é":{"dtype")") == 8);
+    CHECK(content(folder.path / "model.safetensors").find(R"({"a \"b\" \\ \n é":{"dtype")") == 8);
 }
 
 TEST_CASE("save_safetensors: takes the place of the file that was there, and leaves nothing beside it") {
@@ -157,7 +157,10 @@ TEST_CASE("save_safetensors: a folder that is not there is an error") {
     auto model = small_model<float>();
     const fs::path path = folder.path / "none" / "model.safetensors";
     CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                         error_text(path, std::errc::io_error).c_str(), gacc::OutputError);
+                         error_text(path, "to create it, got \"No such file or directory\"; is the folder there, and may "
+                                          "it be written?")
+                             .c_str(),
+                         gacc::OutputError);
     CHECK(folder.files() == 0);
 }
 
@@ -168,7 +171,8 @@ TEST_CASE("save_safetensors: a folder in the place of the file is an error, and 
     fs::create_directory(path);
     std::ofstream(path / "inside") << "old";
     CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                         error_text(path, std::errc::is_a_directory).c_str(), gacc::OutputError);
+                         error_text(path, "a file or none, got something else of that name").c_str(),
+                         gacc::OutputError);
     CHECK(content(path / "inside") == "old");
     CHECK(folder.files() == 1);
 }
@@ -183,7 +187,10 @@ TEST_CASE("save_safetensors: a folder that cannot be written is an error, and th
         MESSAGE("not tested: root may write everywhere");
     } else {
         CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                             error_text(path, std::errc::io_error).c_str(), gacc::OutputError);
+                             error_text(path, "to create it, got \"Permission denied\"; is the folder there, and may it "
+                                              "be written?")
+                                 .c_str(),
+                             gacc::OutputError);
     }
     fs::permissions(folder.path, fs::perms::owner_all);
     CHECK(content(path) == "old");
@@ -196,7 +203,7 @@ TEST_CASE("save_safetensors: a full disk is an error, and the old file stays as 
     std::ofstream(path) << "old";
     Sequential large(Linear(100, 100));
     auto small = small_model<float>();
-    const auto text = error_text(path, std::errc::io_error);
+    const auto text = error_text(path, "to write it, got \"File too large\"; is there room?");
     {
         const FullDisk full(100);  // for the buffered bytes of a small file, which are written when it closes
         CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, small.parameters()), text.c_str(), gacc::OutputError);
@@ -209,8 +216,78 @@ TEST_CASE("save_safetensors: a full disk is an error, and the old file stays as 
     CHECK(folder.files() == 1);
 }
 
-TEST_CASE("safetensors: no parameters are an empty object, padded to eight bytes") {
+TEST_CASE("save_safetensors: no parameters are an empty object, padded to eight bytes") {
+    const Folder folder;
     gacc::GradientTally tally;
-    const std::string header = gacc::detail::safetensors_header(gacc::Parameters<float>({}, tally));
-    CHECK(header == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
+    gacc::save_safetensors(folder.path / "none", gacc::Parameters<float>({}, tally));
+    CHECK(content(folder.path / "none") == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
+}
+
+TEST_CASE("save_safetensors: a name that is not UTF-8 is an error") {
+    const Folder folder;
+    auto model = small_model<float>();
+    model.parameters()[0].rename("\xff");
+    CHECK_THROWS_WITH_AS(gacc::save_safetensors(folder.path / "model", model.parameters()),
+                         "gacc: safetensors: expected names and metadata in UTF-8, got other bytes", gacc::UsageError);
+    CHECK(folder.files() == 0);
+}
+
+TEST_CASE_TEMPLATE("load_safetensors: gives back the very values that were saved", Scalar, float, double) {
+    const Folder folder;
+    Sequential<Scalar> model(Linear<Scalar>(19, 18), gacc::ReLU<Scalar>(), Linear<Scalar>(18, 17)),
+        other(Linear<Scalar>(19, 18), gacc::ReLU<Scalar>(), Linear<Scalar>(18, 17));
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    other.initialize(rng);
+    gacc::save_safetensors(folder.path / "model", model.parameters());
+    CHECK(gacc::test::values_of(other.parameters()) != gacc::test::values_of(model.parameters()));
+    gacc::load_safetensors(folder.path / "model", other.parameters());
+    CHECK(gacc::test::values_of(other.parameters()) == gacc::test::values_of(model.parameters()));
+}
+
+TEST_CASE("load_safetensors: a model trains on with the values that were loaded, not with ones packed before") {
+    const Folder folder;
+    Sequential model(Linear(3, 4), gacc::ReLU(), Linear(4, 2)), fresh(Linear(3, 4), gacc::ReLU(), Linear(4, 2));
+    gacc::Rng rng(1);
+    const auto x = gacc::test::random_matrix<float>(rng, 5, 3), grad = gacc::test::random_matrix<float>(rng, 5, 2);
+    const std::vector<float> weights(5, 1.0F);
+    const auto gradients = [&](Sequential<float>& of) {
+        of.parameters().zero_grad();
+        of.forward(x);
+        of.backward({grad, weights});
+        return gacc::test::state_of(of.parameters());
+    };
+    model.initialize(rng);
+    gacc::save_safetensors(folder.path / "model", model.parameters());
+    fresh.initialize(rng);
+    gradients(fresh);
+    gacc::load_safetensors(folder.path / "model", fresh.parameters());
+    CHECK(gradients(fresh) == gradients(model));
+}
+
+TEST_CASE("load_safetensors: names and shapes that differ are all named, and nothing is changed") {
+    const Folder folder;
+    Sequential saved(Linear(3, 4), Linear(4, 2), Linear(2, 2)), model(Linear(3, 5), Linear(5, 2));
+    gacc::save_safetensors(folder.path / "model", saved.parameters());
+    const auto before = gacc::test::state_of(model.parameters());
+    const std::string path = (folder.path / "model").string();
+    CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
+                         ("gacc: load_safetensors \"" + path +
+                          "\": expected the tensors of this model, got others: 0.weight: expected 5 x 3, got 4 x 3; "
+                          "0.bias: expected 5, got 4; 1.weight: expected 2 x 5, got 2 x 4; 2.weight: expected none, got "
+                          "2 x 2; 2.bias: expected none, got 2")
+                             .c_str(),
+                         gacc::DataError);
+    CHECK(gacc::test::state_of(model.parameters()) == before);
+
+    Sequential longer(Linear(3, 4), Linear(4, 2), Linear(2, 2), Linear(2, 1));
+    CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, longer.parameters()),
+                         ("gacc: load_safetensors \"" + path +
+                          "\": expected the tensors of this model, got others: 3.weight: expected 1 x 2, got none; "
+                          "3.bias: expected 1, got none")
+                             .c_str(),
+                         gacc::DataError);
+    Sequential shorter(Linear(3, 4), Linear(4, 2));
+    CHECK_THROWS_AS(gacc::load_safetensors(path, shorter.parameters()), gacc::DataError);
+    CHECK_NOTHROW(gacc::load_safetensors(path, shorter.parameters(), gacc::OtherTensors::ignore));
 }

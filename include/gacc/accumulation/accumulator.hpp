@@ -43,6 +43,9 @@ public:
         return {tally.samples(), tally.micro_batches(), tally.weight(), optimizer_.steps()};
     }
 
+    /// For a checkpoint to keep, if it has a state.
+    Policy& policy() { return policy_; }
+
 private:
     Optimizer<Scalar>& optimizer_;
     Policy policy_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/memory.hpp>
+#include <gacc/core/pages.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
@@ -71,7 +72,7 @@ private:
         memory::Kind kind = memory::Kind::data;
         std::size_t bytes = 0;
         void operator()(Scalar* data) const {
-            ::operator delete[](data, std::align_val_t(alignment));
+            detail::Pages::free(data, bytes, alignment);
             memory::detail::counts().remove(kind, bytes);
         }
     };
@@ -83,7 +84,7 @@ private:
     static Owner allocate(Index size, memory::Kind kind) {
         check(size);
         const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(Scalar);
-        void* data = ::operator new[](bytes, std::align_val_t(alignment));
+        void* data = detail::Pages::allocate(bytes, alignment);
         memory::detail::counts().add(kind, bytes);
         return Owner(static_cast<Scalar*>(data), Free{kind, bytes});
     }

@@ -37,6 +37,19 @@ class DataError : public Error {
     using Error::Error;
 };
 
+/// A checkpoint that is damaged, or of another model.
+class CheckpointError : public DataError {
+public:
+    using DataError::DataError;
+    /// The same text.
+    explicit CheckpointError(const DataError& error) : DataError(error) {}
+};
+
+/// A loss or a gradient that is infinite or not a number.
+class NonFiniteError : public Error {
+    using Error::Error;
+};
+
 /// A file that could not be written.
 class OutputError : public Error {
     using Error::Error;

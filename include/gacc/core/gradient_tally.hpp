@@ -1,8 +1,11 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/state.hpp>
 #include <gacc/core/types.hpp>
 
+#include <cmath>
+#include <cstdint>
 #include <span>
 
 namespace gacc {
@@ -54,6 +57,22 @@ public:
         }
         samples_ += static_cast<Index>(sample_weights.size());
         micro_batches_ += 1;
+    }
+
+    State state() const {
+        return {detail::word(weight_), detail::word(samples_), detail::word(micro_batches_),
+                static_cast<std::uint64_t>(reduction_)};
+    }
+    void set_state(std::span<const std::uint64_t> words) {
+        const auto where = "GradientTally", what = "a tally of gradients";
+        detail::check_state(where, words.size() == 4 && words[3] <= 2, what);
+        const double weight = detail::real(words[0]);
+        detail::check_state(where, std::isfinite(weight) && weight >= 0, what);
+        const Index samples = detail::count(where, words[1], what);
+        micro_batches_ = detail::count(where, words[2], what);
+        samples_ = samples;
+        weight_ = weight;
+        reduction_ = static_cast<Reduction>(words[3]);
     }
 
 private:

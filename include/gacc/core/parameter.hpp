@@ -52,11 +52,16 @@ public:
     }
     /// Sets the elements one after the other, row by row, to what next() returns.
     template <class Next>
-    void generate(const Next& next) {
-        ++version_;
+    void generate(Next&& next) {
+        for_each(stored_values(), [&](Scalar& element) { element = next(); });
+    }
+    /// f(element) for the elements of a matrix that lies as stored_values() do, row by row, without the zeros.
+    template <class Element, class F>
+    void for_each(std::span<Element> stored, const F& f) const {
         const Index width = is_vector() ? 1 : Panels::width;
         for (Index r = 0; r < rows(); ++r) {
-            for (Index c = 0; c < cols(); ++c) { value_[r / width * width * cols() + c * width + r % width] = next(); }
+            Element* row = stored.data() + r / width * width * cols() + r % width;
+            for (Index c = 0; c < cols(); ++c) { f(row[c * width]); }
         }
     }
     void set_grad(const Matrix<Scalar>& grad) {
@@ -65,6 +70,7 @@ public:
     }
     /// Takes no time: the next backward pass starts its sums from zero.
     void zero_grad() { grad_is_zero_ = true; }
+    bool grad_is_zero() const { return grad_is_zero_; }
 
     std::span<const Scalar> stored_values() const { return value_.span(); }
     std::span<Scalar> stored_values() {
@@ -167,6 +173,7 @@ public:
     }
 
     const GradientTally& tally() const { return *tally_; }
+    void set_tally(const GradientTally& tally) const { *tally_ = tally; }
 
     /// Empties the gradient buffers and their tally.
     void zero_grad() const {

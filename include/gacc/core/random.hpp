@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/state.hpp>
 #include <gacc/core/types.hpp>
 
 #include <array>
@@ -86,6 +87,14 @@ public:
     std::uint64_t seed() const { return seed_; }
     /// Words drawn so far.
     std::uint64_t drawn() const { return drawn_; }
+
+    State state() const { return {seed_, drawn_}; }
+    void set_state(std::span<const std::uint64_t> words) {
+        detail::check_state("Rng", words.size() == 2, "a generator");
+        seed_ = words[0];
+        drawn_ = words[1];
+        words_ = block(drawn_ / 4);
+    }
 
 private:
     std::array<std::uint32_t, 4> block(std::uint64_t index) const {

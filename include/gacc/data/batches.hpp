@@ -5,6 +5,7 @@
 #include <gacc/core/random.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/place.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -139,6 +140,11 @@ public:
         return {*staging_, samples.subspan(from, size), labels.subspan(from, size)};
     }
 
+    /// All but the first `done` samples, which may be none.
+    ///
+    /// Throws     UsageError if it has not so many
+    Batch from(Index done) const { return part(done, size() - done); }
+
     LazyInputs<Data> inputs;         ///< samples x features
     std::span<const Label> labels;   ///< of each sample; valid until the next batch
     std::span<const Index> samples;  ///< which of the dataset they are
@@ -186,13 +192,12 @@ class Batches {
 public:
     using value_type = Batch<Data>;
 
-    Batches(const Data& data, Buffer<Index> order, BatchOptions options)
+    Batches(const Data& data, Buffer<Index> order, BatchOptions options, Index done = 0)
         : order_(std::move(order)), batch_size_(options.batch_size), staging_(data) {
-        if (batch_size_ < 1) {
-            throw UsageError("batches", detail::text("expected a batch_size of 1 or more, got ", batch_size_));
-        }
+        detail::check_batch_size(batch_size_);
         const auto samples = order_.size();
         count_ = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
+        first_ = std::min(done, count_);
     }
     Batches(const Batches&) = delete;  // its batches point to it
     Batches& operator=(const Batches&) = delete;
@@ -203,13 +208,15 @@ public:
         const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
         return {staging_, samples, staging_.gather_labels(samples)};
     }
-    detail::IndexIterator<Batches> begin() const { return {this, 0}; }
+    /// From the first one that is not done.
+    detail::IndexIterator<Batches> begin() const { return {this, first_}; }
     detail::IndexIterator<Batches> end() const { return {this, count_}; }
 
 private:
     Buffer<Index> order_;  // which sample comes when
     Index batch_size_;
     Index count_ = 0;
+    Index first_ = 0;
     mutable detail::Staging<Data> staging_;
 };
 
@@ -228,6 +235,28 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng)
     auto order = detail::in_order(data.size());
     rng.shuffle(order.span());
     return {data, std::move(order), options};
+}
+
+/// The same from a place on: the batches of this epoch that are not done, in the order that was drawn for it.
+///
+/// Throws     UsageError also if the place is in the middle of an epoch of other data or another batch size
+template <Dataset Data>
+Batches<Data> ordered_batches(const Data& data, BatchOptions options, Place& place) {
+    place.enter(data.size(), options.batch_size);
+    return {data, detail::in_order(data.size()), options, place.batch};
+}
+template <Dataset Data>
+Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng, Place& place) {
+    place.enter(data.size(), options.batch_size);
+    auto order = detail::in_order(data.size());
+    if (place.drawn) {
+        Rng(place.order).shuffle(order.span());
+    } else {
+        place.order = rng;
+        place.drawn = true;
+        rng.shuffle(order.span());
+    }
+    return {data, std::move(order), options, place.batch};
 }
 
 template <Dataset Data>

@@ -20,7 +20,7 @@ public:
         if (file_ == nullptr || !std::filesystem::is_regular_file(path)) {
             throw DataError(where_, "expected a readable file, got none at " + path.string());
         }
-        gzbuffer(file_.get(), 1 << 16);
+        gzbuffer(file_.get(), 1 << 14);
     }
 
     /// Bytes in the file once unpacked, counted up to a little more than `at_most`, without keeping them.

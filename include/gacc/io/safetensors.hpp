@@ -2,96 +2,122 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/parameter.hpp>
+#include <gacc/io/atomic_file.hpp>
+#include <gacc/io/safetensors_file.hpp>
 
-#include <bit>
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <optional>
+#include <span>
 #include <string>
-#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace gacc {
 
 namespace detail {
 
-/// A name between quotes, as JSON wants it.
-inline std::string json_string(const std::string& raw) {
-    constexpr char hex[] = "0123456789abcdef";
-    std::string out;
-    for (const char c : raw) {
-        const auto code = static_cast<unsigned char>(c);
-        if (code < 0x20) {
-            out += {'\\', 'u', '0', '0', hex[code >> 4], hex[code & 15]};
-        } else {
-            if (c == '"' || c == '\\') { out += '\\'; }
-            out += c;
+/// The bytes of the numbers of `stored`, row by row: sink(bytes) for one after the other.
+template <class Scalar, class Sink>
+void write_rows(const Parameter<Scalar>& parameter, std::span<const Scalar> stored, const Sink& sink) {
+    parameter.for_each(stored, [&](const Scalar& element) {
+        sink(std::span(reinterpret_cast<const std::uint8_t*>(&element), sizeof element));
+    });
+}
+
+/// What a file lacks of the tensors that are wanted of it, has in another shape or type, or has beside them: in words.
+class Differences {
+public:
+    explicit Differences(const SafetensorsFile& file) : file_(file) {}
+
+    /// The tensor of that name; null, and noted, if it is not as wanted. Without a type, floating point of any kind.
+    const TensorInfo* find(const std::string& name, const Shape& shape, std::optional<DType> dtype = std::nullopt) {
+        wanted_.push_back(file_.find(name));
+        const TensorInfo* found = wanted_.back();
+        const std::string expected = text(name, ": expected ", shown(shape), ", got ");
+        if (found == nullptr) { return add(expected + "none"); }
+        if (found->shape != shape) { return add(expected + shown(found->shape)); }
+        if (dtype ? found->dtype != *dtype : !is_real(found->dtype)) {
+            return add(text(name, ": expected ", dtype ? named(*dtype).name : "floating point", ", got ",
+                            named(found->dtype).name));
+        }
+        return found;
+    }
+    void find_no_others() {
+        for (const TensorInfo& tensor : file_.tensors()) {
+            if (std::ranges::find(wanted_, &tensor) == wanted_.end()) {
+                add(text(tensor.name.substr(0, 80), ": expected none, got ", shown(tensor.shape)));
+            }
         }
     }
-    return text('"', out, '"');
-}
-
-/// "[512,784]"
-inline std::string json_list(const Shape& shape) {
-    std::string out;
-    for (const Index size : shape) { out += text(out.empty() ? "" : ",", size); }
-    return text("[", out, "]");
-}
-
-/// The length of the header (8 bytes, little-endian) and the header itself, padded with spaces to a multiple of 8.
-template <class Scalar>
-std::string safetensors_header(const Parameters<Scalar>& parameters) {
-    std::string header = "{";
-    std::uint64_t offset = 0;
-    for (const auto& parameter : parameters) {
-        const std::uint64_t end = offset + static_cast<std::uint64_t>(parameter.size()) * sizeof(Scalar);
-        header += text(offset == 0 ? "" : ",", json_string(parameter.name()), R"(:{"dtype":"F)", 8 * sizeof(Scalar),
-                       R"(","shape":)", json_list(parameter.shape()), R"(,"data_offsets":[)", offset, ",", end, "]}");
-        offset = end;
+    void throw_if_any() const {
+        if (count_ == 0) { return; }
+        throw DataError(file_.where(), text("expected the tensors of this model, got others: ", text_,
+                                            count_ > most ? text("; and ", count_ - most, " more") : ""));
     }
-    header += "}";
-    header.append((8 - header.size() % 8) % 8, ' ');
 
-    std::string length;
-    for (int byte = 0; byte < 8; ++byte) { length += static_cast<char>((header.size() >> (8 * byte)) & 0xff); }
-    return length + header;
-}
+private:
+    static constexpr int most = 8;
+
+    static std::string shown(const Shape& shape) { return shape.empty() ? "a number" : to_string(shape); }
+    const TensorInfo* add(const std::string& difference) {
+        if (++count_ <= most) { text_ += (count_ == 1 ? "" : "; ") + difference; }
+        return nullptr;
+    }
+
+    const SafetensorsFile& file_;
+    std::vector<const TensorInfo*> wanted_;
+    int count_ = 0;
+    std::string text_;
+};
 
 }  // namespace detail
 
-/// Writes the values of a model in the safetensors format, which Python reads into a PyTorch state_dict. The file
-/// is written as PATH.unfinished and gets its name only when it is complete; until then a file that was there stays.
+/// Writes the values of a model in the safetensors format, which Python reads into a PyTorch state_dict. The file is
+/// there whole or not at all.
 ///
-/// Throws     OutputError if a byte could not be written
+/// Throws     OutputError if it could not be written; UsageError if a name is not UTF-8
 /// Source     huggingface.co/docs/safetensors, "Format"
 /// Example    gacc::save_safetensors("mnist.safetensors", model.parameters());
 template <class Scalar>
 void save_safetensors(const std::filesystem::path& path, const Parameters<Scalar>& parameters) {
-    static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>, "gacc: only float and double");
-    static_assert(std::endian::native == std::endian::little, "gacc: the format is little-endian");
-    std::filesystem::path unfinished = path;
-    unfinished += ".unfinished";
-    std::error_code error;
-    bool opened = false;
-    {
-        std::ofstream file(unfinished, std::ios::binary);
-        opened = file.is_open();
-        const std::string header = detail::safetensors_header(parameters);
-        file.write(header.data(), static_cast<std::streamsize>(header.size()));
-        for (const auto& parameter : parameters) {
-            const Matrix<Scalar> value = parameter.value();
-            file.write(reinterpret_cast<const char*>(value.data()),
-                       static_cast<std::streamsize>(value.size()) * std::streamsize{sizeof(Scalar)});
-        }
-        file.close();
-        if (!file) { error = std::make_error_code(std::errc::io_error); }
+    SafetensorsHeader header;
+    for (const auto& parameter : parameters) {
+        detail::append_tensor(header, parameter.name(), detail::dtype_of<Scalar>(), parameter.shape());
     }
-    if (!error) { std::filesystem::rename(unfinished, path, error); }
-    if (error) {
-        std::error_code ignored;
-        if (opened) { std::filesystem::remove(unfinished, ignored); }
-        throw OutputError(
-            "save_safetensors \"" + path.string() + "\"",
-            "expected to write the file, got \"" + error.message() + "\"; is the folder there, and room?");
+    AtomicFile file(path, "save_safetensors \"" + path.string() + "\"");
+    file.write(detail::safetensors_start(header));
+    for (const auto& parameter : parameters) {
+        detail::write_rows(parameter, std::as_const(parameter).stored_values(), [&](auto bytes) { file.write(bytes); });
+    }
+    file.commit();
+}
+
+enum class OtherTensors {
+    refuse,
+    ignore,  ///< whatever else the file has: a checkpoint has gradients and moments too
+};
+
+/// Sets the values of a model from a file in the safetensors format, as save_safetensors or Python writes it from a
+/// state_dict. Names and shapes must be those of the model; F64, F32, F16 and BF16 are converted.
+///
+/// Throws     DataError if the file is not what the format allows, or its tensors are not the model's: it says which
+///            names and shapes differ
+/// Example    gacc::load_safetensors("mnist.safetensors", model.parameters());
+template <class Scalar>
+void load_safetensors(const std::filesystem::path& path, const Parameters<Scalar>& parameters,
+                      OtherTensors others = OtherTensors::refuse) {
+    const SafetensorsFile file(path, "load_safetensors \"" + path.string() + "\"");
+    detail::Differences differences(file);
+    std::vector<const TensorInfo*> found;
+    for (const auto& parameter : parameters) {
+        found.push_back(differences.find(parameter.name(), parameter.shape()));
+    }
+    if (others == OtherTensors::refuse) { differences.find_no_others(); }
+    differences.throw_if_any();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        file.visit<Scalar>(*found[i], [&](auto next) { parameters[i].generate(next); });
     }
 }
 

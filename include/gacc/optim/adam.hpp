@@ -110,6 +110,33 @@ public:
 
     std::size_t state_bytes() const override { return m_.bytes() + v_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
+    std::vector<typename Optimizer<Scalar>::Moments> moments() override {
+        return {{"first_moments", m_.span()}, {"second_moments", v_.span()}};
+    }
+
+    State state() const override {
+        using detail::word;
+        State words = Optimizer<Scalar>::state();
+        for (const double option : {options_.learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                                    options_.clip_norm}) {
+            words.push_back(word(option));
+        }
+        return words;
+    }
+    void set_state(std::span<const std::uint64_t> words) override {
+        using detail::real;
+        detail::check_state("Adam", words.size() == 6, "Adam");
+        const AdamOptions options = checked({.learning_rate = real(words[1]),
+                                             .beta1 = real(words[2]),
+                                             .beta2 = real(words[3]),
+                                             .epsilon = real(words[4]),
+                                             .clip_norm = real(words[5])});
+        detail::check_state("Adam", std::isfinite(options.clip_norm) == norm_.has_value(),
+                            "Adam that clips as this one does");
+        Optimizer<Scalar>::set_state(words);
+        options_ = options;
+    }
+
     const AdamOptions& options() const { return options_; }
     /// From the next step on.
     void set_learning_rate(double learning_rate) {

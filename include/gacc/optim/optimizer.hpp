@@ -2,10 +2,14 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/parameter.hpp>
+#include <gacc/core/state.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace gacc {
 
@@ -45,9 +49,25 @@ public:
     /// Bytes of buffers that it keeps from step to step.
     virtual std::size_t state_bytes() const { return 0; }
 
+    /// Numbers that it keeps for every number that the parameters store, in their order: Adam's moments.
+    struct Moments {
+        std::string name;
+        std::span<Scalar> stored;
+    };
+    virtual std::vector<Moments> moments() { return {}; }
+
+    /// The steps made and the options, for a checkpoint.
+    virtual State state() const { return {detail::word(steps_)}; }
+    virtual void set_state(std::span<const std::uint64_t> words) {
+        detail::check_state(name_.c_str(), words.size() == state().size(), "an optimizer");
+        steps_ = detail::count(name_.c_str(), words[0], "an optimizer");
+    }
+
     /// Updates made so far.
     Index steps() const { return steps_; }
     const Parameters<Scalar>& parameters() const { return parameters_; }
+    /// "Adam"
+    const std::string& name() const { return name_; }
 
 protected:
     Optimizer(std::string name, Parameters<Scalar> parameters)

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/state.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/losses/loss.hpp>
 
+#include <cstdint>
 #include <span>
 
 namespace gacc {
@@ -21,6 +23,13 @@ public:
 
     /// 0 if no sample counted yet.
     double mean() const { return weight_ > 0 ? sum_ / weight_ : 0; }
+
+    State state() const { return {detail::word(sum_), detail::word(weight_)}; }
+    void set_state(std::span<const std::uint64_t> words) {
+        detail::check_state("MeanLoss", words.size() == 2, "a mean loss");
+        sum_ = detail::real(words[0]);
+        weight_ = detail::real(words[1]);
+    }
 
 private:
     double sum_ = 0;

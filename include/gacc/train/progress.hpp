@@ -14,6 +14,7 @@ namespace gacc {
 struct ProgressOptions {
     Index epochs = 1;
     Index samples_per_epoch = 0;
+    Index samples_done = 0;  ///< before it began, by a run that this one resumes
     bool live = false;   ///< one line, redrawn: for a terminal. Otherwise one line an epoch
     bool color = false;  ///< a dim bar, only if live
 };
@@ -24,11 +25,14 @@ struct ProgressOptions {
 class Progress {
 public:
     Progress(std::ostream& out, ProgressOptions options)
-        : out_(out), options_(options), start_(Clock::now()), epoch_start_(start_), drawn_(start_) {}
+        : out_(out), options_(options), start_(Clock::now()), epoch_start_(start_), drawn_(start_) {
+        if (options_.samples_per_epoch > 0) { epochs_done_ = options_.samples_done / options_.samples_per_epoch; }
+    }
 
     /// After each micro-batch: its samples, and the mean loss of the epoch so far.
     void add(Index samples, double loss) {
         in_epoch_ += samples;
+        seen_ += samples;
         if (options_.live && Clock::now() - drawn_ >= std::chrono::milliseconds(100)) { draw(loss); }
     }
 
@@ -50,15 +54,15 @@ private:
     void draw(double loss) {
         constexpr Index width = 24;
         drawn_ = Clock::now();
-        const Index done = epochs_done_ * options_.samples_per_epoch + in_epoch_;
+        const Index done = options_.samples_done + seen_;
         const Index all = std::max<Index>(options_.epochs * options_.samples_per_epoch, 1);
         const auto filled = static_cast<std::size_t>(std::min(width, width * done / all));
         const double seconds = since(start_);
         const double left =
-            done > 0 && done < all ? seconds * static_cast<double>(all - done) / static_cast<double>(done) : 0;
+            seen_ > 0 && done < all ? seconds * static_cast<double>(all - done) / static_cast<double>(seen_) : 0;
         out_ << "\r\x1b[K" << place(epochs_done_ + 1) << "  " << (options_.color ? "\x1b[2m" : "")
              << std::string(filled, '#') << std::string(std::size_t{width} - filled, '.')
-             << (options_.color ? "\x1b[0m" : "") << "  loss " << number("%.4f", loss) << "  " << rate(done, seconds)
+             << (options_.color ? "\x1b[0m" : "") << "  loss " << number("%.4f", loss) << "  " << rate(seen_, seconds)
              << "  " << number("%.0f", left) << " s left" << std::flush;
     }
 
@@ -78,7 +82,8 @@ private:
     std::ostream& out_;
     ProgressOptions options_;
     Index epochs_done_ = 0;
-    Index in_epoch_ = 0;  // samples seen
+    Index in_epoch_ = 0;  // samples seen of this epoch
+    Index seen_ = 0;      // samples seen in all
     Clock::time_point start_, epoch_start_, drawn_;
 };
 

@@ -1,0 +1,83 @@
+#pragma once
+
+// What gacc-mnist found, as text or as JSON.
+
+#include <gacc/gacc.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using gacc::Index;
+
+struct Result {
+    std::string name;
+    gacc::Plan plan;
+    Index updates = 0;
+    double final_loss = 0;  // mean over the last epoch
+    double test_accuracy = 0;
+    double seconds_per_epoch = 0;
+    double samples_per_second = 0;
+    std::size_t peak_memory = 0;  // of the process, bytes
+    std::vector<gacc::Matrix<float>> parameters;
+};
+
+/// The largest difference of two runs' parameters; nothing if they are the same bytes.
+inline std::optional<double> difference(const Result& a, const Result& b) {
+    bool same = true;
+    double largest = 0;
+    for (std::size_t i = 0; i < a.parameters.size(); ++i) {
+        const auto& left = a.parameters[i];
+        const auto& right = b.parameters[i];
+        same =
+            same && std::memcmp(left.data(), right.data(), static_cast<std::size_t>(left.size()) * sizeof(float)) == 0;
+        largest = std::max(largest, static_cast<double>((left - right).cwiseAbs().maxCoeff()));
+    }
+    return same ? std::nullopt : std::optional(largest);
+}
+
+inline std::string fixed(double value, int digits) {
+    std::ostringstream out;
+    if (std::abs(value) < 1e9) { out << std::fixed; }
+    out << std::setprecision(digits) << value;
+    return out.str();
+}
+
+inline std::string grouped(double value) { return gacc::detail::grouped(static_cast<std::uint64_t>(std::llround(value))); }
+
+inline void print_table(const std::vector<Result>& results) {
+    const auto row = [&](const char* title, auto cell) {
+        std::cout << std::left << std::setw(22) << title << std::right;
+        for (const Result& result : results) { std::cout << "  " << std::setw(18) << cell(result); }
+        std::cout << '\n';
+    };
+    row("", [](const Result& r) { return r.name; });
+    row("batch (samples)", [](const Result& r) { return std::to_string(r.plan.batch_size); });
+    row("micro-batch (samples)", [](const Result& r) { return std::to_string(r.plan.micro_batch); });
+    row("updates", [](const Result& r) { return grouped(static_cast<double>(r.updates)); });
+    row("final training loss", [](const Result& r) { return fixed(r.final_loss, 4); });
+    row("test accuracy", [](const Result& r) { return fixed(100 * r.test_accuracy, 2) + " %"; });
+    row("seconds an epoch", [](const Result& r) { return fixed(r.seconds_per_epoch, 2); });
+    row("samples/s", [](const Result& r) { return grouped(r.samples_per_second); });
+    row("planned memory (MiB)",
+        [](const Result& r) { return fixed(static_cast<double>(r.plan.bytes.total()) / 1048576, 1); });
+    row("process peak (MiB)", [](const Result& r) { return fixed(static_cast<double>(r.peak_memory) / 1048576, 1); });
+}
+
+inline std::string json(const Result& result) {
+    return gacc::detail::text(
+        R"({"name": ")", result.name, R"(", "batch_size": )", result.plan.batch_size,
+        ", \"micro_batch\": ", result.plan.micro_batch, ", \"updates\": ", result.updates,
+        ", \"final_loss\": ", fixed(result.final_loss, 6), ", \"test_accuracy\": ", fixed(result.test_accuracy, 4),
+        ", \"seconds_per_epoch\": ", fixed(result.seconds_per_epoch, 4),
+        ", \"samples_per_second\": ", fixed(result.samples_per_second, 0),
+        ", \"planned_bytes\": ", result.plan.bytes.total(), ", \"peak_memory_bytes\": ", result.peak_memory, "}");
+}

@@ -1,0 +1,150 @@
+#pragma once
+
+// What the command line of gacc-mnist says.
+
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iomanip>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+using gacc::Index;
+
+struct Settings {
+    std::string data = "data/mnist";
+    Index epochs = 2;
+    Index batch_size = 128;
+    Index micro_batch = 0;   // 0: 32, or what fits the memory
+    Index accumulate = 0;    // micro-batches a batch; 0: follows from micro_batch
+    std::size_t memory = 0;  // bytes for training; 0: no limit
+    bool recompute = false;
+    bool dry_run = false;
+    double learning_rate = 1e-3;
+    std::string schedule = "linear";
+    std::vector<Index> hidden = {512, 256, 128};
+    int threads = 0;
+    std::uint64_t seed = 1;
+    gacc::NonFinite non_finite = gacc::NonFinite::stop;
+    std::string save;          // a checkpoint
+    std::string resume;        // likewise
+    Index save_every = 0;      // steps; 0: only at the end
+    std::string export_to;     // the parameters alone
+    bool quiet = false;
+    bool json = false;
+};
+
+inline void add_options(CLI::App& app, Settings& settings) {
+    const auto positive = CLI::Range(Index{1}, Index{1} << 40);
+    if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }
+    app.add_option("--data", settings.data, "Folder of the four MNIST files (also: GACC_DATA)")->capture_default_str();
+    app.add_option("--epochs", settings.epochs, "Passes over the data")->check(positive)->capture_default_str();
+    app.add_option("--batch-size", settings.batch_size, "Samples of one optimizer step")
+        ->check(positive)
+        ->capture_default_str();
+    auto* micro = app.add_option("--micro-batch", settings.micro_batch, "Samples of one forward and backward pass")
+                      ->check(positive)
+                      ->default_str("32, or what fits --memory");
+    auto* accumulate =
+        app.add_option("--accumulate", settings.accumulate, "Instead of --micro-batch: how many of them make a batch")
+            ->check(positive)
+            ->excludes(micro);
+    app.add_option("--memory", settings.memory,
+                   "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
+        ->transform(CLI::AsSizeValue(true))
+        ->check(
+            CLI::Validator([](const std::string& bytes) { return bytes == "0" ? "expected 1 byte or more" : ""; }, ""))
+        ->excludes(accumulate);
+    app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
+    auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
+    app.add_option("--learning-rate", settings.learning_rate, "Of Adam")
+        ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+    app.add_option("--schedule", settings.schedule, "Of the learning rate: linear (falls to 0) or constant")
+        ->check(CLI::IsMember({"linear", "constant"}))
+        ->capture_default_str();
+    app.add_option("--hidden", settings.hidden, "Widths of the hidden layers")
+        ->delimiter(',')
+        ->check(positive)
+        ->default_str("512,256,128");
+    app.add_option("--threads", settings.threads, "0: as many as the machine has")
+        ->check(CLI::Range(0, 64))
+        ->capture_default_str();
+    app.add_option("--seed", settings.seed, "Of the first weights and the order of the samples")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    app.add_option("--non-finite", settings.non_finite,
+                   "What to do with a micro-batch whose loss or gradient is infinite or not a number: stop, or skip it")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, gacc::NonFinite>{{"stop", gacc::NonFinite::stop}, {"skip", gacc::NonFinite::skip}}))
+        ->default_str("stop");
+    app.add_option("--save", settings.save, "Save a checkpoint here, at the end and when interrupted (Ctrl-C)");
+    app.add_option("--save-every", settings.save_every, "Save it every so many steps too")->check(positive);
+    app.add_option("--resume", settings.resume,
+                   "Go on from this checkpoint, with its options where none are given, and save to it unless --save "
+                   "names another");
+    app.add_option("--export", settings.export_to, "Write the trained parameters here (safetensors)");
+    app.add_flag("--quiet", settings.quiet, "No progress on standard error");
+    app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
+}
+
+/// Fills in the one of micro_batch and accumulate that was not given; neither, if memory decides.
+inline void derive(Settings& settings) {
+    const Index batch = settings.batch_size;
+    if (settings.accumulate > batch) {
+        throw CLI::ValidationError(
+            "--accumulate",
+            gacc::detail::text("expected at most the ", batch, " samples of a batch, got ", settings.accumulate));
+    }
+    if (settings.accumulate == 0 && settings.micro_batch == 0) {
+        if (settings.memory > 0) { return; }  // the plan chooses
+        settings.micro_batch = 32;
+    }
+    if (settings.accumulate > 0) { settings.micro_batch = (batch + settings.accumulate - 1) / settings.accumulate; }
+    settings.micro_batch = std::min(settings.micro_batch, batch);
+    const Index pieces = (batch + settings.micro_batch - 1) / settings.micro_batch;
+    if (settings.accumulate > 0 && pieces != settings.accumulate) {
+        throw CLI::ValidationError("--accumulate", gacc::detail::text("expected a number of micro-batches that ", batch,
+                                                                      " samples can be cut into, got ",
+                                                                      settings.accumulate, "; try ", pieces));
+    }
+    settings.accumulate = pieces;
+}
+
+/// The options that decide what is computed, for a checkpoint.
+inline gacc::Settings recorded(const Settings& settings) {
+    std::string hidden;
+    for (const Index width : settings.hidden) { hidden += (hidden.empty() ? "" : ",") + std::to_string(width); }
+    return {{"batch-size", std::to_string(settings.batch_size)},
+            {"epochs", std::to_string(settings.epochs)},
+            {"hidden", hidden},
+            {"learning-rate", gacc::detail::text(std::setprecision(17), settings.learning_rate)},
+            {"schedule", settings.schedule},
+            {"seed", std::to_string(settings.seed)}};
+}
+
+/// The command line with the options recorded in the checkpoint that it resumes, where it does not give them itself.
+///
+/// Throws     CheckpointError if the checkpoint cannot be read, or an option given contradicts it
+inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Settings& settings, int argc, char** argv) {
+    std::vector<std::string> arguments(argv + 1, argv + argc);
+    const gacc::Settings in_file = gacc::checkpoint_settings(settings.resume), given = recorded(settings);
+    for (const auto& [name, value] : given) {
+        const auto found = in_file.find(name);
+        if (found == in_file.end()) { continue; }
+        if (app["--" + name]->count() == 0) {
+            arguments.push_back("--" + name + "=" + found->second);
+        } else if (name == "batch-size" && found->second != value) {
+            throw gacc::CheckpointError("--resume \"" + settings.resume + "\"",
+                                        gacc::detail::text("expected --", name, ' ', found->second,
+                                                           " as in the checkpoint, got ", value));
+        }
+    }
+    return arguments;
+}

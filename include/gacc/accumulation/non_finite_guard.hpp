@@ -1,0 +1,130 @@
+#pragma once
+
+#include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/core/simd.hpp>
+#include <gacc/losses/loss.hpp>
+#include <gacc/optim/optimizer.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace gacc {
+
+enum class NonFinite {
+    stop,  ///< throw
+    skip,  ///< leave the micro-batch out
+};
+
+/// Finds a loss or a gradient that is infinite or not a number before a step carries it into the weights, and names it.
+///
+/// stop       a NonFiniteError is thrown. A sum that is not finite never is again, so it is enough to look at the
+///            gradients once a batch, before the step
+/// skip       the micro-batch leaves the batch, with its weight, as if it had never come: gradients and tally are as they
+///            were before it. (Which samples leave thus depends on the cut.) Look after every micro-batch
+/// State      with skip, a copy of the gradients: as many bytes again as they take
+/// Example    gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
+///            if (!guard.accepts(loss.forward(model.forward(micro.inputs), micro.labels))) { continue; }
+///            model.backward(loss.backward());
+///            if (!guard.accepts_gradients()) { continue; }
+template <class Scalar>
+class NonFiniteGuard {
+public:
+    explicit NonFiniteGuard(const Optimizer<Scalar>& optimizer, NonFinite then = NonFinite::stop)
+        : optimizer_(optimizer), then_(then),
+          before_(then == NonFinite::skip ? parameters().stored_count() : 0, memory::Kind::gradients) {}
+
+    /// Before the backward pass: whether the losses of the micro-batch are finite. If not, it may not go backward.
+    ///
+    /// Throws     NonFiniteError, with stop, if they are not
+    bool accepts(const LossValue<Scalar>& value) {
+        for (const Scalar loss : value.losses) {
+            if (!std::isfinite(loss)) { return refuse("loss", loss); }
+        }
+        if (then_ == NonFinite::skip) { remember(); }
+        return true;
+    }
+
+    /// After the backward pass: whether the gradients are finite. If not, with skip, they are what they were before it.
+    ///
+    /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out
+    bool accepts_gradients() {
+        for (auto& parameter : parameters()) {
+            if (finite(parameter.stored_grads())) { continue; }
+            const Scalar worst = not_finite(parameter.stored_grads());
+            if (then_ == NonFinite::skip) { restore(); }
+            return refuse("gradient of " + parameter.name(), worst);
+        }
+        return true;
+    }
+
+    /// Micro-batches left out so far.
+    Index skipped() const { return skipped_; }
+    std::size_t bytes() const { return before_.bytes(); }
+
+private:
+    const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
+
+    /// A number times 0 is 0 or, of these numbers, none; and what has become none stays it.
+    static bool finite(std::span<const Scalar> numbers) {
+        constexpr Index width = detail::Simd<Scalar>::width;
+        std::atomic<bool> all = true;
+        const auto size = static_cast<Index>(numbers.size());
+        detail::parallel_for(size / width, size, [&](Index first, Index last) {
+            Scalar zeros[width] = {};
+            for (Index i = first * width; i < last * width; i += width) {
+                for (Index j = 0; j < width; ++j) { zeros[j] += numbers[static_cast<std::size_t>(i + j)] * Scalar(0); }
+            }
+            for (const Scalar zero : zeros) {
+                if (zero != 0) { all = false; }
+            }
+        });
+        return all;
+    }
+    static Scalar not_finite(std::span<const Scalar> numbers) {
+        return *std::ranges::find_if(numbers, [](Scalar number) { return !std::isfinite(number); });
+    }
+
+    void remember() {
+        tally_ = parameters().tally();
+        empty_ = std::ranges::all_of(parameters(), [](const auto& parameter) { return parameter.grad_is_zero(); });
+        if (empty_) { return; }
+        Scalar* to = before_.data();
+        for (auto& parameter : parameters()) { to = std::ranges::copy(parameter.stored_grads(), to).out; }
+    }
+    void restore() const {
+        parameters().zero_grad();
+        parameters().set_tally(tally_);
+        if (empty_) { return; }
+        const Scalar* from = before_.data();
+        for (auto& parameter : parameters()) {
+            const auto grads = parameter.stored_grads();
+            std::ranges::copy_n(from, static_cast<Index>(grads.size()), grads.begin());
+            from += grads.size();
+        }
+    }
+
+    bool refuse(const std::string& of, Scalar got) {
+        if (then_ == NonFinite::stop) {
+            throw NonFiniteError("NonFiniteGuard",
+                                 detail::text("expected a finite ", of, " before step ", optimizer_.steps() + 1, ", got ",
+                                              got, "; try a smaller learning rate, or skip such micro-batches"));
+        }
+        ++skipped_;
+        return false;
+    }
+
+    const Optimizer<Scalar>& optimizer_;
+    NonFinite then_;
+    Buffer<Scalar> before_;  // the gradients before the micro-batch, if there were any
+    GradientTally tally_;    // likewise
+    bool empty_ = true;      // there were none
+    Index skipped_ = 0;
+};
+
+}  // namespace gacc

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/types.hpp>
+
+#include <bit>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace gacc {
+
+/// What an object needs to go on where it was, as words of 64 bits: integers as they are, a double by its bits.
+using State = std::vector<std::uint64_t>;
+
+/// An object that a checkpoint can keep: the generator, a place in the data, a mean, a policy with a memory.
+///
+/// state()       always of the same length
+/// set_state()   throws a gacc::Error, and changes nothing, if the words are none that state() gives
+template <class T>
+concept Stateful = requires(const T& object, T& changed, std::span<const std::uint64_t> words) {
+    { object.state() } -> std::convertible_to<State>;
+    changed.set_state(words);
+};
+
+namespace detail {
+
+inline std::uint64_t word(double number) { return std::bit_cast<std::uint64_t>(number); }
+inline std::uint64_t word(Index number) { return static_cast<std::uint64_t>(number); }
+inline double real(std::uint64_t word) { return std::bit_cast<double>(word); }
+
+/// `what` is wrong unless the words are so many and `valid`.
+inline void check_state(const char* where, bool valid, const char* what) {
+    if (!valid) { throw DataError(where, text("expected the state of ", what, ", got other words")); }
+}
+/// A count that is not negative.
+inline Index count(const char* where, std::uint64_t word, const char* what) {
+    check_state(where, word <= std::uint64_t{1} << 62, what);
+    return static_cast<Index>(word);
+}
+
+}  // namespace detail
+}  // namespace gacc

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <gacc/core/random.hpp>
+#include <gacc/core/state.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace gacc {
+
+namespace detail {
+
+inline void check_batch_size(Index batch_size) {
+    if (batch_size < 1) {
+        throw UsageError("batches", text("expected a batch_size of 1 or more, got ", batch_size));
+    }
+}
+
+}  // namespace detail
+
+/// How far training has come: what is done, and so where it goes on after an interruption, also in the middle of a
+/// batch. The samples of the batch are counted, not its micro-batches, so that it can go on with another cut.
+///
+/// Example    for (; place.epoch < epochs; place.end_epoch()) {
+///                for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, place)) {
+///                    for (const auto& micro : batch.from(place.sample).micro_batches(32)) {
+///                        ...
+///                        place.end_micro_batch(micro.size());
+///                    }
+///                    ...
+///                    place.end_batch();
+///                }
+///            }
+struct Place {
+    Index epoch = 0;   ///< epochs done
+    Index batch = 0;   ///< batches of this epoch done
+    Index sample = 0;  ///< samples of this batch done
+    Rng order;         ///< the generator as it was before it drew the order of this epoch's samples
+    bool drawn = false;
+    Index data_size = 0;   ///< samples of the epoch
+    Index batch_size = 0;  ///< by which it counts
+
+    /// Before the batches of an epoch, or of its rest.
+    ///
+    /// Throws     UsageError if the place is in the middle of an epoch of other data or another batch size
+    void enter(Index samples, Index samples_a_batch) {
+        detail::check_batch_size(samples_a_batch);
+        if ((batch > 0 || sample > 0 || drawn) && (samples != data_size || samples_a_batch != batch_size)) {
+            throw UsageError("batches", detail::text("expected the ", data_size, " samples in batches of ", batch_size,
+                                                     " that this place is in, got ", samples, " in batches of ",
+                                                     samples_a_batch));
+        }
+        data_size = samples;
+        batch_size = samples_a_batch;
+    }
+
+    void end_micro_batch(Index samples) { sample += samples; }
+    void end_batch() {
+        ++batch;
+        sample = 0;
+    }
+    void end_epoch() {
+        ++epoch;
+        batch = sample = 0;
+        drawn = false;
+    }
+
+    State state() const {
+        using detail::word;
+        return {word(epoch),     word(batch),      word(sample),  drawn ? 1U : 0U,
+                word(data_size), word(batch_size), order.seed(), order.drawn()};
+    }
+    void set_state(std::span<const std::uint64_t> words) {
+        const auto where = "Place", what = "a place in the data";
+        detail::check_state(where, words.size() == 8 && words[3] <= 1, what);
+        Place place;
+        place.epoch = detail::count(where, words[0], what);
+        place.batch = detail::count(where, words[1], what);
+        place.sample = detail::count(where, words[2], what);
+        place.drawn = words[3] == 1;
+        place.data_size = detail::count(where, words[4], what);
+        place.batch_size = detail::count(where, words[5], what);
+        place.order.set_state(words.subspan(6));
+        *this = place;
+    }
+};
+
+}  // namespace gacc

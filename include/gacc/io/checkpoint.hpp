@@ -1,0 +1,210 @@
+#pragma once
+
+#include <gacc/core/state.hpp>
+#include <gacc/data/place.hpp>
+#include <gacc/io/checkpoint_file.hpp>
+#include <gacc/io/safetensors.hpp>
+#include <gacc/optim/optimizer.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gacc {
+
+/// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the weight
+/// they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever else it is
+/// told to keep. It refers to all of them, so they must outlive it.
+///
+/// File       safetensors, which Python reads: "0.weight" as in a state_dict, all else with a / in its name. The last
+///            tensor is a checksum of every byte before it. The file is there whole or not at all, and the one before
+///            it stays as PATH.prev
+/// Example    gacc::Checkpoint checkpoint(adam, rng, place);
+///            if (resume) { checkpoint.load("run.safetensors"); }
+///            ...
+///            checkpoint.save("run.safetensors");
+template <class Scalar>
+class Checkpoint {
+public:
+    Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, Place& place) : optimizer_(optimizer) {
+        keep("rng", rng);
+        keep("place", place);
+        keep(optimizer.name(), optimizer);
+        kept_.push_back({"state/tally", [this] { return parameters().tally().state(); },
+                         [this](std::span<const std::uint64_t> words) {
+                             GradientTally tally;
+                             tally.set_state(words);
+                             parameters().set_tally(tally);
+                         }});
+    }
+    Checkpoint(const Checkpoint&) = delete;
+    Checkpoint& operator=(const Checkpoint&) = delete;
+
+    /// Something else that has a state: a mean loss, or the policy of an Accumulator.
+    template <Stateful T>
+    void keep(const std::string& name, T& object) {
+        kept_.push_back({"state/" + name, [&object] { return State(object.state()); },
+                         [&object](std::span<const std::uint64_t> words) { object.set_state(words); }});
+    }
+
+    /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
+    ///
+    /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or none. The file that
+    ///            was there is then as it was
+    void save(const std::filesystem::path& path, const Settings& settings = {}) const {
+        using File = detail::CheckpointFile;
+        const std::string where = "Checkpoint::save \"" + path.string() + "\"";
+        const bool with_gradients =
+            std::ranges::any_of(parameters(), [](const auto& parameter) { return !parameter.grad_is_zero(); });
+        const std::vector<Array> arrays = this->arrays(with_gradients);
+        SafetensorsHeader header{.tensors = {}, .metadata = settings};
+        header.metadata.insert_or_assign(File::version_key, File::version);
+        for (const Array& array : arrays) {
+            check_finite(array, where);
+            detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.parameter->shape());
+        }
+        std::vector<State> states;
+        for (const Kept& kept : kept_) {
+            states.push_back(kept.state());
+            detail::append_tensor(header, kept.name, DType::i64, {static_cast<Index>(states.back().size())});
+        }
+        detail::append_tensor(header, File::checksum_name, DType::i64, {1});
+
+        AtomicFile file(path, where, AtomicFile::Previous::keep);
+        Crc64 checksum;
+        const auto write = [&](std::span<const std::uint8_t> bytes) {
+            checksum.add(bytes);
+            file.write(bytes);
+        };
+        write(detail::safetensors_start(header));
+        for (const Array& array : arrays) {
+            detail::write_rows(*array.parameter, std::span<const Scalar>(array.stored), write);
+        }
+        for (const State& state : states) { write(bytes_of(state)); }
+        file.write(bytes_of({checksum.value()}));
+        file.commit();
+    }
+
+    /// Sets everything as it was when the file was saved.
+    ///
+    /// Throws     CheckpointError if the file is missing or damaged, or of another model or optimizer: it says which
+    ///            names and shapes differ. All is then as it was before
+    void load(const std::filesystem::path& path) {
+        try {
+            const detail::CheckpointFile file(path, "Checkpoint::load \"" + path.string() + "\"");
+            load(file);
+        } catch (const CheckpointError&) {
+            throw;
+        } catch (const DataError& error) { throw CheckpointError(error); }
+    }
+
+private:
+    /// Numbers of a parameter: its values, gradients, or moments of the optimizer.
+    struct Array {
+        std::string name;
+        Parameter<Scalar>* parameter;
+        std::span<Scalar> stored;
+    };
+    struct Kept {
+        std::string name;
+        std::function<State()> state;
+        std::function<void(std::span<const std::uint64_t>)> set_state;
+    };
+
+    const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
+
+    std::vector<Array> arrays(bool with_gradients) const {
+        std::vector<Array> all;
+        for (auto& parameter : parameters()) {
+            all.push_back({parameter.name(), &parameter, parameter.stored_values()});
+        }
+        if (with_gradients) {
+            for (auto& parameter : parameters()) {
+                all.push_back({"gradients/" + parameter.name(), &parameter, parameter.stored_grads()});
+            }
+        }
+        for (const auto& moments : optimizer_.moments()) {
+            std::size_t first = 0;
+            for (auto& parameter : parameters()) {
+                const std::size_t size = std::as_const(parameter).stored_values().size();
+                all.push_back({optimizer_.name() + "/" + moments.name + "/" + parameter.name(), &parameter,
+                               moments.stored.subspan(first, size)});
+                first += size;
+            }
+        }
+        return all;
+    }
+
+    static void check_finite(const Array& array, const std::string& where) {
+        for (const Scalar number : array.stored) {
+            if (!std::isfinite(number)) {
+                throw NonFiniteError(where, detail::text("expected finite numbers, got ", number, " in ", array.name));
+            }
+        }
+    }
+
+    static std::span<const std::uint8_t> bytes_of(const State& words) {
+        return {reinterpret_cast<const std::uint8_t*>(words.data()), words.size() * sizeof(std::uint64_t)};
+    }
+
+    void load(const detail::CheckpointFile& file) {
+        const bool with_gradients =
+            std::ranges::any_of(file.tensors(), [](const auto& info) { return info.name.starts_with("gradients/"); });
+        const std::vector<State> states = checked(file, with_gradients);
+        set_states(states, file.where());
+        // Nothing can fail from here on.
+        if (!with_gradients) {
+            for (auto& parameter : parameters()) { parameter.zero_grad(); }
+        }
+        for (const Array& array : arrays(with_gradients)) {
+            file.visit<Scalar>(*file.find(array.name), [&](auto next) {
+                array.parameter->for_each(array.stored, [&](Scalar& number) { number = next(); });
+            });
+        }
+    }
+
+    /// The states in the file, which has just what this checkpoint would save.
+    std::vector<State> checked(const SafetensorsFile& file, bool with_gradients) const {
+        detail::Differences differences(file);
+        for (const Array& array : arrays(with_gradients)) {
+            differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
+        }
+        std::vector<State> states;
+        for (const Kept& kept : kept_) {
+            states.push_back(kept.state());
+            const auto* found = differences.find(kept.name, {static_cast<Index>(states.back().size())}, DType::i64);
+            if (found != nullptr) { std::memcpy(states.back().data(), file.bytes(*found).data(), found->bytes()); }
+        }
+        differences.find(detail::CheckpointFile::checksum_name, {1}, DType::i64);
+        differences.find_no_others();
+        differences.throw_if_any();
+        return states;
+    }
+
+    /// All of them, or none.
+    void set_states(const std::vector<State>& states, const std::string& where) const {
+        std::vector<State> before;
+        try {
+            for (const Kept& kept : kept_) {
+                before.push_back(kept.state());
+                kept.set_state(states[before.size() - 1]);
+            }
+        } catch (const std::exception& error) {
+            for (std::size_t i = before.size() - 1; i-- > 0;) { kept_[i].set_state(before[i]); }
+            throw CheckpointError(where, detail::text("expected states that fit, got \"", error.what(), '"'));
+        }
+    }
+
+    Optimizer<Scalar>& optimizer_;
+    std::vector<Kept> kept_;
+};
+
+}  // namespace gacc
