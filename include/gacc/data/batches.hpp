@@ -196,27 +196,27 @@ public:
         : order_(std::move(order)), batch_size_(options.batch_size), staging_(data) {
         detail::check_batch_size(batch_size_);
         const auto samples = order_.size();
-        count_ = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
-        first_ = std::min(done, count_);
+        const Index all = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
+        first_ = std::min(done, all);
+        count_ = all - first_;
     }
     Batches(const Batches&) = delete;  // its batches point to it
     Batches& operator=(const Batches&) = delete;
 
     Index size() const { return count_; }
     Batch<Data> operator[](Index i) const {
-        const Index first = i * batch_size_, size = std::min(batch_size_, order_.size() - first);
+        const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
         const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
         return {staging_, samples, staging_.gather_labels(samples)};
     }
-    /// From the first one that is not done.
-    detail::IndexIterator<Batches> begin() const { return {this, first_}; }
+    detail::IndexIterator<Batches> begin() const { return {this, 0}; }
     detail::IndexIterator<Batches> end() const { return {this, count_}; }
 
 private:
     Buffer<Index> order_;  // which sample comes when
     Index batch_size_;
-    Index count_ = 0;
-    Index first_ = 0;
+    Index first_ = 0;  // batches of the epoch that are done
+    Index count_ = 0;  // and the others, which these are
     mutable detail::Staging<Data> staging_;
 };
 

@@ -105,7 +105,8 @@ public:
     }
 
     /// As their numbers lie in the file.
-    const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
+    const std::vector<TensorInfo>& tensors() const& { return header_.tensors; }
+    void tensors() const&& = delete;  // they would outlive the file
     const std::map<std::string, std::string, std::less<>>& metadata() const { return header_.metadata; }
 
     SafetensorsFile(const SafetensorsFile&) = delete;

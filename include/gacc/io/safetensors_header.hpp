@@ -220,6 +220,7 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view header, std::
     header.remove_suffix(header.size() - (header.find_last_not_of(space) + 1));
     const auto refuse = [&](const std::string& what) { throw DataError(where, "expected " + what); };
     if (!header.starts_with('{')) { refuse("a header that is a JSON object, got something else"); }
+    if (header.find('\0') != header.npos) { refuse("a header of text, got a byte 0"); }  // where the parser would end
     if (!tokens_are_short(header)) { refuse("a header without names or gaps longer than 16,384 bytes, got one"); }
     SafetensorsHandler handler;
     if (!nlohmann::json::sax_parse(header.begin(), header.end(), &handler)) { refuse(handler.wrong + ", in the header"); }

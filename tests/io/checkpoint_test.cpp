@@ -1,0 +1,380 @@
+#include <gacc/io/checkpoint.hpp>
+
+#include <gacc/accumulation/accumulator.hpp>
+#include <gacc/data/batches.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/model/sequential.hpp>
+#include <gacc/optim/adam.hpp>
+#include <gacc/train/metrics.hpp>
+
+#include "support/gradient_check.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <vector>
+
+using namespace gacc;
+namespace fs = std::filesystem;
+
+namespace {
+
+Bytes content(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A small training with everything that a checkpoint holds.
+template <class Scalar = float>
+struct Training {
+    explicit Training(std::uint64_t seed = 1, Index hidden = 9, AdamOptions options = {.clip_norm = 2}) : rng(seed) {
+        model.add(Linear<Scalar>(6, hidden));
+        model.add(ReLU<Scalar>());
+        model.add(Linear<Scalar>(hidden, 3));
+        model.initialize(rng);
+        adam = std::make_unique<Adam<Scalar>>(model.parameters(), options);
+        checkpoint = std::make_unique<Checkpoint<Scalar>>(*adam, rng, place);
+        checkpoint->keep("mean_loss", mean);
+    }
+
+    /// Micro-batches of 2 in batches of 5, for so many micro-batches or to the end of the second epoch.
+    void run(const TensorDataset<Scalar>& data, int micro_batches = 1000) {
+        for (; place.epoch < 2; place.end_epoch()) {
+            for (const auto& batch : shuffled_batches(data, {.batch_size = 5}, rng, place)) {
+                for (const auto& micro : batch.from(place.sample).micro_batches(2)) {
+                    if (micro_batches-- == 0) { return; }
+                    const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
+                    mean.add(value);
+                    model.backward(loss.backward());
+                    place.end_micro_batch(micro.size());
+                }
+                adam->set_learning_rate(0.01 / static_cast<double>(1 + adam->steps()));
+                adam->step();
+                adam->zero_grad();
+                place.end_batch();
+            }
+        }
+    }
+
+    /// All that a checkpoint holds, as bytes.
+    std::vector<std::byte> state() {
+        auto bytes = test::state_of(model.parameters());
+        for (const auto& moments : adam->moments()) {
+            test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
+        }
+        for (const State& words : {adam->state(), rng.state(), place.state(), mean.state(), adam->parameters().tally().state()}) {
+            test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
+        }
+        return bytes;
+    }
+
+    Rng rng;
+    Place place;
+    MeanLoss mean;
+    Sequential<Scalar> model;
+    SoftmaxCrossEntropy<Scalar> loss;
+    std::unique_ptr<Adam<Scalar>> adam;
+    std::unique_ptr<Checkpoint<Scalar>> checkpoint;
+};
+
+template <class Scalar>
+TensorDataset<Scalar> random_samples(Index samples = 23) {
+    Rng rng(3);
+    Tensor<Scalar> inputs({samples, 6});
+    inputs.matrix() = test::random_matrix<Scalar>(rng, samples, 6);
+    std::vector<Label> labels(static_cast<std::size_t>(samples));
+    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
+    return {std::move(inputs), std::move(labels)};
+}
+
+std::string refusal(Training<float>& training, const fs::path& path) {
+    try {
+        training.checkpoint->load(path);
+    } catch (const CheckpointError& error) {
+        const std::string text = error.what(), start = "gacc: Checkpoint::load \"" + path.string() + "\": ";
+        CHECK(text.starts_with(start));
+        return text.substr(std::min(start.size(), text.size()));
+    }
+    return "none";
+}
+
+/// The file with other bytes, and a checksum that fits them.
+Bytes with_checksum(Bytes bytes) {
+    Crc64 sum;
+    sum.add(std::span<const std::uint8_t>(bytes).first(bytes.size() - 8));
+    const std::uint64_t value = sum.value();
+    std::memcpy(bytes.data() + bytes.size() - 8, &value, 8);
+    return bytes;
+}
+
+/// The bytes of a tensor in the file.
+std::span<std::uint8_t> tensor_in(Bytes& file, const fs::path& path, const std::string& name) {
+    const SafetensorsFile parsed(path);
+    const TensorInfo* info = parsed.find(name);
+    REQUIRE(info != nullptr);
+    return std::span(file).last(parsed.tensors().back().last).subspan(info->first, info->bytes());
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("Checkpoint: a run stopped at any micro-batch and resumed is the run that was never stopped", Scalar,
+                   float, double) {
+    const TemporaryFolder folder;
+    const auto data = random_samples<Scalar>();
+    Training<Scalar> whole;
+    whole.run(data);
+    for (int stop = 0; stop <= 30; ++stop) {
+        Training<Scalar> first;
+        first.run(data, stop);
+        first.checkpoint->save(folder.path() / "run");
+        Training<Scalar> second(99);
+        second.checkpoint->load(folder.path() / "run");
+        CHECK(second.state() == first.state());
+        second.run(data);
+        CHECK(second.state() == whole.state());
+    }
+}
+
+TEST_CASE("Checkpoint: weights alone are not enough") {
+    const TemporaryFolder folder;
+    const auto data = random_samples<float>();
+    Training<float> whole, first, second(99);
+    whole.run(data);
+    first.run(data, 10);
+    save_safetensors(folder.path() / "weights", first.model.parameters());
+    load_safetensors(folder.path() / "weights", second.model.parameters());
+    second.place = first.place;
+    second.run(data);
+    CHECK(test::values_of(second.model.parameters()) != test::values_of(whole.model.parameters()));
+}
+
+TEST_CASE("Checkpoint: saving changes nothing, and what is saved twice is the same bytes") {
+    const TemporaryFolder folder;
+    Training<float> training;
+    training.run(random_samples<float>(), 8);
+    const auto before = training.state();
+    training.checkpoint->save(folder.path() / "run");
+    const Bytes first = content(folder.path() / "run");
+    training.checkpoint->save(folder.path() / "run");
+    CHECK(training.state() == before);
+    CHECK(content(folder.path() / "run") == first);
+    CHECK(content(folder.path() / "run.prev") == first);
+}
+
+TEST_CASE("Checkpoint: the names in the file") {
+    const TemporaryFolder folder;
+    const auto names = [&](int micro_batches) {
+        Training<float> training;
+        training.run(random_samples<float>(), micro_batches);
+        training.checkpoint->save(folder.path() / "run");
+        std::vector<std::string> all;
+        const SafetensorsFile file(folder.path() / "run");
+        for (const auto& info : file.tensors()) { all.push_back(info.name); }
+        return all;
+    };
+    const std::vector<std::string> parameters{"0.weight", "0.bias", "2.weight", "2.bias"};
+    std::vector<std::string> expected = parameters;
+    const auto add = [&](const std::string& prefix) {
+        for (const auto& name : parameters) { expected.push_back(prefix + name); }
+    };
+    add("Adam/first_moments/");
+    add("Adam/second_moments/");
+    const std::vector<std::string> states{"state/rng", "state/place", "state/Adam", "state/tally", "state/mean_loss", "state/checksum"};
+    expected.insert(expected.end(), states.begin(), states.end());
+    CHECK(names(0) == expected);
+    expected = parameters;
+    add("gradients/");
+    add("Adam/first_moments/");
+    add("Adam/second_moments/");
+    expected.insert(expected.end(), states.begin(), states.end());
+    CHECK(names(1) == expected);
+}
+
+TEST_CASE("Checkpoint: settings come back as they were noted") {
+    const TemporaryFolder folder;
+    const Settings settings{{"hidden", "512,256"}, {"a \"name\"", "é\n"}, {"", ""}};
+    Training<float>().checkpoint->save(folder.path() / "run", settings);
+    CHECK(checkpoint_settings(folder.path() / "run") == settings);
+    CHECK_THROWS_WITH_AS(checkpoint_settings("nowhere"),
+                         "gacc: checkpoint_settings \"nowhere\": expected a readable file, got none", CheckpointError);
+}
+
+TEST_CASE("Checkpoint: keeps whatever has a state, as a policy with a memory") {
+    struct Growing {  // 2 samples a batch, then 4, then 8, ...
+        bool operator()(const Accumulated& held) {
+            if (held.samples < size) { return false; }
+            size *= 2;
+            return true;
+        }
+        State state() const { return {static_cast<std::uint64_t>(size)}; }
+        void set_state(std::span<const std::uint64_t> words) { size = static_cast<Index>(words[0]); }
+        Index size = 2;
+    };
+    const TemporaryFolder folder;
+    Training<float> one, other;
+    Accumulator first(*one.adam, Growing()), second(*other.adam, Growing());
+    one.checkpoint->keep("policy", first.policy());
+    other.checkpoint->keep("policy", second.policy());
+    first.policy().size = 64;
+    one.checkpoint->save(folder.path() / "run");
+    other.checkpoint->load(folder.path() / "run");
+    CHECK(second.policy().size == 64);
+}
+
+TEST_CASE("Checkpoint: numbers that are not finite are not saved, and the file that was there stays") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float> training;
+    training.run(random_samples<float>(), 4);
+    training.checkpoint->save(path);
+    const Bytes before = content(path);
+    const auto refuses = [&](float& number, const std::string& name) {
+        const float good = std::exchange(number, std::numeric_limits<float>::infinity());
+        CHECK_THROWS_WITH_AS(training.checkpoint->save(path),
+                             ("gacc: Checkpoint::save \"" + path.string() + "\": expected finite numbers, got inf in " + name).c_str(),
+                             NonFiniteError);
+        number = good;
+    };
+    refuses(training.model.parameters()[0].stored_values()[3], "0.weight");
+    refuses(training.model.parameters()[1].stored_grads()[0], "gradients/0.bias");
+    refuses(training.adam->moments()[0].stored[0], "Adam/first_moments/0.weight");
+    refuses(training.adam->moments()[1].stored[5], "Adam/second_moments/0.weight");
+    CHECK(content(path) == before);
+    CHECK_NOTHROW(training.checkpoint->save(path));
+}
+
+TEST_CASE("Checkpoint: of another model it is refused, with the names and shapes that differ") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float>(1, 8).checkpoint->save(path);
+    Training<float> training;
+    const auto before = training.state();
+    const std::string text = refusal(training, path);
+    CHECK(text.starts_with("expected the tensors of this model, got others: 0.weight: expected 9 x 6, got 8 x 6; 0.bias: "
+                           "expected 9, got 8; 2.weight: expected 3 x 9, got 3 x 8; Adam/first_moments/0.weight: "));
+    CHECK(text.ends_with("; and 1 more"));
+    CHECK(training.state() == before);
+
+    Training<double>().checkpoint->save(path);
+    CHECK(refusal(training, path).starts_with("expected the tensors of this model, got others: 0.weight: expected F32, got F64; "));
+
+    Training<float> less;
+    Checkpoint<float>(*less.adam, less.rng, less.place).save(path);
+    CHECK(refusal(training, path) ==
+          "expected the tensors of this model, got others: state/mean_loss: expected 2, got none");
+    training.checkpoint->save(path);
+    Checkpoint<float> without(*less.adam, less.rng, less.place);
+    CHECK_THROWS_AS(without.load(path), CheckpointError);
+    CHECK(training.state() == before);
+}
+
+TEST_CASE("Checkpoint: files that are none are refused") {
+    const TemporaryFolder folder;
+    Training<float> training;
+    const fs::path path = folder.path() / "run";
+    CHECK(refusal(training, path) == "expected a readable file, got none");
+    save_safetensors(path, training.model.parameters());
+    CHECK(refusal(training, path) == "expected a checkpoint, got a safetensors file of another kind");
+    training.checkpoint->save(path);
+    Bytes file = content(path);
+    const std::string key = "\"gacc.checkpoint\":\"";
+    const auto at = std::ranges::search(file, key).end();
+    *at = '2';
+    folder.write("run", with_checksum(file));
+    CHECK(refusal(training, path) == "expected a checkpoint of version 1, got version \"2\"; use the gacc that wrote it");
+    *at = '1';
+    file[file.size() - 1] ^= 1;
+    folder.write("run", file);
+    CHECK(refusal(training, path) == "expected the bytes that were saved, got others: the file is damaged; is there one "
+                                     "before it, with .prev at its end?");
+}
+
+TEST_CASE("Checkpoint: every truncation and every other byte is refused, and nothing is changed by it") {
+    const TemporaryFolder folder;
+    const auto data = random_samples<float>();
+    Training<float> saved(1, 1), training(2, 1);
+    saved.run(data, 2);
+    training.run(data, 5);
+    saved.checkpoint->save(folder.path() / "golden");
+    const Bytes golden = content(folder.path() / "golden");
+    const auto before = training.state();
+    int refused = 0;
+    const auto try_bytes = [&](const Bytes& bytes) {
+        const auto path = folder.write("run", bytes);
+        try {
+            training.checkpoint->load(path);
+        } catch (const CheckpointError&) { ++refused; }
+    };
+    for (std::size_t length = 0; length < golden.size(); ++length) {
+        try_bytes({golden.begin(), golden.begin() + static_cast<std::ptrdiff_t>(length)});
+    }
+    CHECK(refused == static_cast<int>(golden.size()));
+    CHECK(training.state() == before);
+
+    refused = 0;
+    Bytes bytes = golden;
+    constexpr int other_values = 255 / 15;  // every 15th of the 255 others at every place; every bit alone is among the next
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+        for (int change = 1; change <= other_values; ++change) {
+            bytes[i] = static_cast<std::uint8_t>(golden[i] ^ (change * 15));
+            try_bytes(bytes);
+        }
+        for (int bit = 0; bit < 8; ++bit) {
+            bytes[i] = static_cast<std::uint8_t>(golden[i] ^ (1 << bit));
+            try_bytes(bytes);
+        }
+        bytes[i] = golden[i];
+    }
+    CHECK(refused == static_cast<int>(golden.size()) * (other_values + 8));
+    CHECK(training.state() == before);
+
+    bytes.push_back(0);
+    try_bytes(bytes);
+    CHECK(training.state() == before);
+    training.checkpoint->load(folder.path() / "golden");
+    CHECK(training.state() == saved.state());
+}
+
+TEST_CASE("Checkpoint: states that are none are refused all together") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "golden";
+    const auto data = random_samples<float>();
+    Training<float> saved, training(2);
+    saved.run(data, 7);
+    training.run(data, 4);
+    saved.checkpoint->save(path);
+    const Bytes golden = content(path);
+    const auto before = training.state();
+    const auto refuses = [&](const std::string& name, std::size_t word, std::uint64_t value, const std::string& reason) {
+        Bytes file = golden;
+        std::memcpy(tensor_in(file, path, name).subspan(8 * word).data(), &value, 8);
+        CHECK(refusal(training, folder.write("run", with_checksum(file))) == "expected states that fit, got \"gacc: " + reason + '"');
+        CHECK(training.state() == before);
+    };
+    const std::uint64_t minus_one = ~std::uint64_t{0};
+    refuses("state/place", 0, minus_one, "Place: expected the state of a place in the data, got other words");
+    refuses("state/Adam", 0, minus_one, "Adam: expected the state of an optimizer, got other words");
+    refuses("state/Adam", 1, detail::word(-1.0), "Adam: expected learning_rate of 0 or more, got -1");
+    refuses("state/Adam", 5, detail::word(std::numeric_limits<double>::infinity()),
+            "Adam: expected the state of Adam that clips as this one does, got other words");
+    refuses("state/tally", 3, 3, "GradientTally: expected the state of a tally of gradients, got other words");
+}
+
+TEST_CASE("Checkpoint: loading takes the memory of the file, and gives it back") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float> training(1, 4000);
+    training.checkpoint->save(path);
+    const std::size_t before = memory::live()[memory::Kind::staging];
+    memory::forget_peak();
+    training.checkpoint->load(path);
+    CHECK(memory::peak()[memory::Kind::staging] - before == fs::file_size(path));
+    CHECK(memory::live()[memory::Kind::staging] == before);
+}

@@ -1,0 +1,248 @@
+#include <gacc/io/safetensors_file.hpp>
+
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+using gacc::DataError;
+using gacc::DType;
+using gacc::SafetensorsFile;
+using namespace std::string_literals;
+
+namespace {
+
+gacc::Buffer<std::uint8_t> buffer_of(const std::string& bytes) {
+    gacc::Buffer<std::uint8_t> buffer(static_cast<gacc::Index>(bytes.size()));
+    std::ranges::copy(bytes, buffer.data());
+    return buffer;
+}
+
+std::string file_of(const std::string& header, const std::string& data = "") {
+    std::string length;
+    for (int byte = 0; byte < 8; ++byte) { length += static_cast<char>(header.size() >> (8 * byte) & 0xff); }
+    return length + header + data;
+}
+
+SafetensorsFile parsed(const std::string& header, const std::string& data = "") {
+    return {buffer_of(file_of(header, data)), "test"};
+}
+
+/// What the error says after the place.
+std::string refusal(const std::string& header, const std::string& data = "") {
+    try {
+        parsed(header, data);
+    } catch (const DataError& error) {
+        const std::string text = error.what(), start = "gacc: test: expected ";
+        CHECK(text.starts_with(start));
+        return text.substr(std::min(start.size(), text.size()));
+    }
+    return "nothing";
+}
+
+/// {"x":{...},"y":...} with data of so many bytes.
+std::string tensor(const std::string& dtype, const std::string& shape, const std::string& offsets) {
+    return R"({"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
+}
+
+const std::string any = R"({"name": {"dtype": ..., "shape": [...], "data_offsets": [...]}, ...})";
+
+}  // namespace
+
+TEST_CASE("SafetensorsFile: names, types, shapes and numbers of every type") {
+    std::string data(8 + 4 + 4 + 4 + 16 + 2, '\0');
+    const double f64[] = {-1.5};
+    const float f32[] = {3.25F};
+    const std::uint16_t f16[] = {0x3e00, 0x7c00}, bf16[] = {0x3fc0, 0xc000};
+    const std::int64_t i64[] = {-7, std::int64_t{1} << 40};
+    const std::uint8_t u8[] = {9, 255};
+    std::memcpy(data.data(), f64, 8);
+    std::memcpy(data.data() + 8, f32, 4);
+    std::memcpy(data.data() + 12, f16, 4);
+    std::memcpy(data.data() + 16, bf16, 4);
+    std::memcpy(data.data() + 20, i64, 16);
+    std::memcpy(data.data() + 36, u8, 2);
+    // In another order than their bytes, with white space all around.
+    const auto file = parsed(" \t\n{ \"u\" : " + tensor("U8", "[2, 1]", "[36, 38]") + ",\n\"i\":" + tensor("I64", "[2]", "[20,36]") +
+                                 ",\"b\":" + tensor("BF16", "[2]", "[16,20]") + ",\"h\":" + tensor("F16", "[1,2]", "[12,16]") +
+                                 ",\"f\":" + tensor("F32", "[]", "[8,12]") + ",\"d\":" + tensor("F64", "[1]", "[0,8]") +
+                                 R"(,"__metadata__":{"format":"pt","é\u00e9":"\"\\"}})" + "\r\n  ",
+                             data);
+    REQUIRE(file.tensors().size() == 6);
+    std::string names;
+    for (const auto& info : file.tensors()) { names += info.name; }
+    CHECK(names == "dfhbiu");
+    CHECK(file.metadata().at("format") == "pt");
+    CHECK(file.metadata().at("éé") == "\"\\");
+    CHECK(file.find("h")->dtype == DType::f16);
+    CHECK(file.find("h")->shape == gacc::Shape{1, 2});
+    CHECK(file.find("f")->shape.empty());
+    CHECK(file.find("x") == nullptr);
+    CHECK(file.tensor<float>("d").data()[0] == -1.5F);
+    CHECK(file.tensor<double>("f").data()[0] == 3.25);
+    CHECK(file.tensor<double>("f").shape() == gacc::Shape{1});
+    CHECK(file.tensor<float>("h").data()[0] == 1.5F);
+    CHECK(std::isinf(file.tensor<float>("h").data()[1]));
+    CHECK(file.tensor<float>("b").data()[0] == 1.5F);
+    CHECK(file.tensor<double>("b").data()[1] == -2);
+    CHECK(file.tensor<std::int64_t>("i").data()[1] == std::int64_t{1} << 40);
+    CHECK(file.tensor<double>("i").data()[0] == -7);
+    CHECK(file.tensor<std::uint8_t>("u").data()[1] == 255);
+    CHECK(file.tensor<std::uint8_t>("u").shape() == gacc::Shape{2, 1});
+    CHECK(file.bytes(*file.find("u")).size() == 2);
+    CHECK_THROWS_WITH_AS(file.tensor<float>("x"), "gacc: test: expected a tensor \"x\", got none", DataError);
+    CHECK_THROWS_WITH_AS(file.tensor<std::uint8_t>("i"), "gacc: test: expected U8 in \"i\", got I64", DataError);
+    CHECK_THROWS_AS(file.tensor<std::int64_t>("f"), DataError);
+}
+
+TEST_CASE("SafetensorsFile: nothing at all, tensors without numbers, and single numbers are fine") {
+    CHECK(refusal("{}") == "nothing");
+    CHECK(parsed(R"({"__metadata__":{}})").metadata().empty());
+    const auto file = parsed("{\"a\":" + tensor("F32", "[0]", "[0,0]") + ",\"b\":" + tensor("U8", "[]", "[0,1]") + ",\"c\":" +
+                                 tensor("F64", "[3,0,5]", "[1,1]") + "}", "7");
+    CHECK(file.tensor<float>("a").size() == 0);
+    CHECK(file.tensor<std::uint8_t>("b").data()[0] == '7');
+    CHECK(file.tensor<float>("c").shape() == gacc::Shape{3, 0, 5});
+}
+
+TEST_CASE("SafetensorsFile: lengths that the file does not have are refused") {
+    const auto refuses = [](const std::string& bytes, const char* text) {
+        CHECK_THROWS_WITH_AS(SafetensorsFile(buffer_of(bytes), "test"), text, DataError);
+    };
+    refuses("", "gacc: test: expected 8 bytes or more, got 0");
+    refuses("\2\0\0\0\0\0\0"s, "gacc: test: expected 8 bytes or more, got 7");
+    refuses("\3\0\0\0\0\0\0\0{}"s, "gacc: test: expected a header of at most 2 bytes, got 3");
+    refuses("\xff\xff\xff\xff\xff\xff\xff\xff{}"s,
+            "gacc: test: expected a header of at most 2 bytes, got 18,446,744,073,709,551,615");
+    refuses("\0\0\0\0\0\0\0\0"s, "gacc: test: expected a header that is a JSON object, got something else");
+    // 100,000,001 bytes of header, of which 100,000,000 are allowed
+    refuses(file_of("{}" + std::string(99'999'999, ' ')), "gacc: test: expected a header of at most 100,000,000 bytes, got 100,000,001");
+    CHECK(refusal("{}" + std::string(99'999'998, ' ')) == "nothing");
+}
+
+TEST_CASE("SafetensorsFile: only JSON of the format's own shape is a header") {
+    const std::string json = "JSON, got something else at byte ";
+    CHECK(refusal("") == "a header that is a JSON object, got something else");
+    CHECK(refusal("   ") == "a header that is a JSON object, got something else");
+    CHECK(refusal("[]") == "a header that is a JSON object, got something else");
+    CHECK(refusal("\xef\xbb\xbf{}") == "a header that is a JSON object, got something else");
+    CHECK(refusal("{}x") == json + "3, in the header");
+    CHECK(refusal("{}{}") == json + "3, in the header");
+    CHECK(refusal("{") == json + "2, in the header");
+    CHECK(refusal("{\"a\":}") == json + "6, in the header");
+    CHECK(refusal("{\"\xff\":1}").starts_with(json));
+    CHECK(refusal("{\"\xc0\x80\":1}").starts_with(json));
+    CHECK(refusal("{\"a\0\":1}"s) == "a header of text, got a byte 0");
+    CHECK(refusal("{}\0"s) == "a header of text, got a byte 0");
+    CHECK(refusal("{}\0{\"a\":1}"s) == "a header of text, got a byte 0");
+    CHECK(refusal("{/**/}").starts_with(json));
+    CHECK(refusal("{\"a\":1,}").starts_with(any));
+    for (const auto& [value, what] : {std::pair("1", "a number"), {"-1", "a negative number"}, {"1.5", "a fraction"}, {"\"a\"", "a string"},
+                                      {"[]", "an array"}, {"null", "null"}, {"true", "true or false"}}) {
+        CHECK(refusal("{\"a\":"s + value + "}") == any + ", got " + what + ", in the header");
+        CHECK(refusal(R"({"__metadata__":{"a":)"s + value + "}}") ==
+              (value == "\"a\""s ? "nothing" : any + ", got " + what + ", in the header"));
+    }
+    CHECK(refusal(R"({"a":{}})") == "dtype, shape and data_offsets, got not all of them, in the header");
+    CHECK(refusal(R"({"a":{"dtype":"U8","shape":[0]}})") == "dtype, shape and data_offsets, got not all of them, in the header");
+    CHECK(refusal(R"({"a":{"dtype":"U8","dtype":"U8"}})") == "dtype, shape and data_offsets once each, got \"dtype\", in the header");
+    CHECK(refusal(R"({"a":{"more":1}})") == "dtype, shape and data_offsets once each, got \"more\", in the header");
+    CHECK(refusal(R"({"a":{"dtype":"F8_E4M3"}})") == "dtype F64, F32, F16, BF16, I64 or U8, got \"F8_E4M3\", in the header");
+    CHECK(refusal(R"({"a":{"dtype":{}}})") == any + ", got an object, in the header");
+    CHECK(refusal(R"({"a":{"dtype":[]}})") == any + ", got an array, in the header");
+    CHECK(refusal(R"({"a":{"shape":1}})") == any + ", got a number, in the header");
+    CHECK(refusal(R"({"a":{"shape":[-1]}})") == any + ", got a negative number, in the header");
+    CHECK(refusal(R"({"a":{"shape":[1.0]}})") == any + ", got a fraction, in the header");
+    CHECK(refusal(R"({"a":{"shape":[[1]]}})") == any + ", got an array, in the header");
+    CHECK(refusal(R"({"a":{"shape":[4611686018427387905]}})") == any + ", got a size beyond any memory, in the header");
+    CHECK(refusal(R"({"a":{"shape":[99999999999999999999]}})") == any + ", got a fraction, in the header");
+    CHECK(refusal(R"({"a":{"data_offsets":[0]}})") == "two data_offsets, got fewer, in the header");
+    CHECK(refusal(R"({"a":{"data_offsets":[]}})") == "two data_offsets, got fewer, in the header");
+    CHECK(refusal(R"({"a":{"data_offsets":[0,0,0]}})") == any + ", got a number, in the header");
+    CHECK(refusal(R"({"__metadata__":{},"__metadata__":{}})") == "one __metadata__, got two, in the header");
+    CHECK(refusal(R"({"__metadata__":{"a":"","a":""}})") == "every metadata key once, got \"a\" twice, in the header");
+}
+
+TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the first byte to the last") {
+    const auto two = [](const std::string& a, const std::string& b) { return "{\"a\":" + a + ",\"b\":" + b + "}"; };
+    const std::string first = tensor("U8", "[2]", "[0,2]");
+    CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "1234") == "nothing");
+    CHECK(refusal(two(tensor("U8", "[2]", "[2,4]"), first), "1234") == "nothing");
+    CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "12345") == "tensors of 5 bytes in all, got 4");
+    CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "123") == "tensor \"b\" at byte 2 of 3, got data_offsets 2 and 4");
+    CHECK(refusal(two(first, tensor("U8", "[1]", "[3,4]")), "1234") == "tensor \"b\" at byte 2 of 4, got data_offsets 3 and 4");
+    CHECK(refusal(two(first, tensor("U8", "[3]", "[1,4]")), "1234") == "tensor \"b\" at byte 2 of 4, got data_offsets 1 and 4");
+    CHECK(refusal(two(first, first), "12") == "tensor \"b\" at byte 2 of 2, got data_offsets 0 and 2");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[1]", "[1,2]") + "}", "12") == "tensor \"a\" at byte 0 of 2, got data_offsets 1 and 2");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[2,1]") + "}", "12") == "tensor \"a\" at byte 0 of 2, got data_offsets 2 and 1");
+    CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,7]") + "}", "1234567") == "tensor \"a\" of 2 F32, got 7 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") == "tensor \"a\" of 2 x 3 F32, got 4 bytes");
+    // 2^32 x 2^32 floats are 0 bytes where sizes overflow
+    CHECK(refusal("{\"a\":" + tensor("F32", "[4294967296,4294967296]", "[0,0]") + "}") ==
+          "tensor \"a\" of 4294967296 x 4294967296 F32, got 0 bytes");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[0,18446744073709551615]") + "}") ==
+          "tensor \"a\" at byte 0 of 0, got data_offsets 0 and 18446744073709551615");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[0,0]") + ",\"\\u0061\":" + tensor("U8", "[0]", "[0,0]") + "}") ==
+          "every name once, got \"a\" twice");
+}
+
+TEST_CASE("SafetensorsFile: a header takes little memory, however it is made") {
+    CHECK(refusal("{\"" + std::string(20'000, 'a') + "\":1}") == "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{\"" + std::string(16'000, '\\') + "\":1}").starts_with(any));
+    CHECK(refusal("{" + std::string(20'000, ' ') + "}") == "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{\"a\":" + std::string(20'000, '1') + "}") == "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{\"a\":" + std::string(1'000'000, '[')) == any + ", got an array, in the header");
+    std::string deep, many = "{", metadata = R"({"__metadata__":{"x":"")", sizes;
+    for (int i = 0; i < 100'000; ++i) { deep += "{\"shape\":"; }
+    CHECK(refusal(deep) == any + ", got an object, in the header");
+    for (int i = 0; i < 20'000; ++i) {
+        many += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":" + tensor("U8", "[0]", "[0,0]");
+        metadata += ",\"" + std::to_string(i) + "\":\"\"";
+        sizes += i == 0 ? "1" : ",1";
+    }
+    const std::string too_much = "a list of tensors of at most 524,288 bytes, got more, in the header";
+    CHECK(refusal(many + "}") == too_much);
+    CHECK(refusal(metadata + "}}") == too_much);
+    for (int i = 0; i < 4; ++i) { sizes += "," + sizes; }
+    CHECK(refusal("{\"a\":" + tensor("U8", "[" + sizes + "]", "[0,1]") + "}", "1") == too_much);
+}
+
+TEST_CASE("SafetensorsFile: every truncation of a file is refused, and no other byte does harm") {
+    const std::string golden = file_of("{\"0.weight\":" + tensor("F32", "[1,2]", "[0,8]") + ",\"0.bias\":" +
+                                           tensor("F16", "[1]", "[8,10]") + R"(,"__metadata__":{"a":"b"}})" + "  ",
+                                       "0123456789");
+    for (std::size_t length = 0; length < golden.size(); ++length) {
+        CHECK_THROWS_AS(SafetensorsFile(buffer_of(golden.substr(0, length)), "test"), DataError);
+    }
+    int read = 0, refused = 0;
+    std::string bytes = golden;
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+        for (int value = 0; value < 256; ++value) {
+            bytes[i] = static_cast<char>(value);
+            try {
+                const SafetensorsFile file(buffer_of(bytes), "test");
+                for (const auto& info : file.tensors()) { file.tensor<double>(info.name); }
+                ++read;
+            } catch (const DataError&) { ++refused; }
+        }
+        bytes[i] = golden[i];
+    }
+    CHECK(read + refused == 256 * static_cast<int>(golden.size()));
+    CHECK(read > 10 * 256);     // the numbers may be any, and so may letters in names
+    CHECK(refused > 100 * 256);  // the format not
+}
+
+TEST_CASE("SafetensorsFile: a file that is not there, or is a folder, is an error") {
+    const TemporaryFolder folder;
+    CHECK_THROWS_WITH_AS(SafetensorsFile("nowhere"), "gacc: SafetensorsFile \"nowhere\": expected a readable file, got none", DataError);
+    CHECK_THROWS_AS(SafetensorsFile(folder.path()), DataError);
+    CHECK_THROWS_AS(SafetensorsFile("/dev/zero"), DataError);
+    const auto path = folder.write("model", {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'});
+    const SafetensorsFile file(path);
+    CHECK(file.tensors().empty());
+}
