@@ -40,8 +40,8 @@ expect "and training keeps to it" 0 '^micro-batch \(samples\) +1?[0-9]?[0-9]$' \
     "$mnist" --data "$work/data" --hidden 128 --batch-size 2000 --memory 2MiB --epochs 1
 expect "recomputation" 0 'activations are computed again: [0-9]+ % more work' \
     "$mnist" --data "$work/data" --hidden 64,64,64,64 --recompute --dry-run
-expect "recomputation changes no bit" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --recompute --save "$work/recomputed"
-expect "against without" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --save "$work/kept"
+expect "recomputation changes no bit" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --recompute --export "$work/recomputed"
+expect "against without" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --export "$work/kept"
 check "the same bytes" 'cmp "$work/recomputed" "$work/kept"'
 expect "a budget that cannot be met" 6 'gacc: plan: a micro-batch of 1 needs [0-9,]+ bytes, the budget is 1,024; the parameters' \
     "$mnist" "${small[@]:0:6}" --memory 1KiB
@@ -51,9 +51,54 @@ expect "memory with compare" 2 '--memory' "$mnist" compare --data "$work/data" -
 expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"
 check "compare has three arms" 'grep -qE "^updates +1,500 +375 +375$" "$work/out"'
 expect "compare in json" 0 '^\{"arms": \[.*\], "accumulated_equals_uncut": (true|false), ' "$mnist" compare "${small[@]}" --json
-expect "save" 0 '' "$mnist" "${small[@]}" --save "$work/model.safetensors"
-check "the saved file holds 784 x 128, 128, 128 x 10 and 10 floats" \
+expect "export" 0 '' "$mnist" "${small[@]}" --export "$work/model.safetensors"
+check "the exported file holds 784 x 128, 128, 128 x 10 and 10 floats" \
     '[ "$(($(stat -c %s "$work/model.safetensors") - 8 - $(od -An -t u8 -N 8 "$work/model.safetensors")))" = $((4 * (784 * 128 + 128 + 1280 + 10))) ]'
+
+# A run that is interrupted, and goes on.
+expect "save" 0 '' "$mnist" "${small[@]}" --save "$work/whole"
+cp "$work/whole" "$work/saved"
+expect "a finished run resumed is finished" 0 'updates +375' "$mnist" --data "$work/data" --resume "$work/whole"
+check "and saves the same bytes again" 'cmp "$work/whole" "$work/saved"'
+expect "save every so many steps" 0 '' "$mnist" "${small[@]}" --save "$work/often" --save-every 50
+check "changes nothing" 'cmp "$work/whole" "$work/often"'
+check "and keeps the one before" '[ -s "$work/often.prev" ]'
+
+interrupt() {  # interrupt SIGNAL CODE: a run that is stopped when it has saved once
+    rm -f "$work/run"
+    "$mnist" "${small[@]}" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &
+    local training=$! tries=0
+    while [ ! -s "$work/run" ] && [ $((tries += 1)) -lt 3000 ]; do sleep 0.01; done
+    kill "-$1" "$training"
+    wait "$training"
+    code=$?
+    check "stopped by $1 with exit code $2" "[ $code = $2 ]"
+    check "says how to go on" 'grep -q "^$mnist .*--save $work/run --save-every 1 --resume $work/run$" "$work/err"'
+    check "and is not at its end" '! cmp -s "$work/run" "$work/whole"'
+}
+interrupt INT 130
+expect "resumed with what it has noted, and another cut" 0 'updates +375' \
+    "$mnist" --data "$work/data" --micro-batch 7 --resume "$work/run"
+check "it ends with the same bytes" 'cmp "$work/run" "$work/whole"'
+interrupt TERM 143
+expect "the command that it says" 0 'updates +375' bash -c "$(tail -n 1 "$work/err")"
+check "does that too" 'cmp "$work/run" "$work/whole"'
+
+expect "resume from nothing" 4 'checkpoint_settings ".*nowhere": expected a readable file, got none' \
+    "$mnist" --data "$work/data" --resume "$work/nowhere"
+expect "resume from weights alone" 4 'expected a checkpoint, got a safetensors file of another kind' \
+    "$mnist" --data "$work/data" --resume "$work/model.safetensors"
+expect "resume another network" 4 '0.weight: expected 64 x 784, got 128 x 784; 0.bias: expected 64, got 128; 2.weight: expected 10 x 64, got 10 x 128' \
+    "$mnist" --data "$work/data" --resume "$work/whole" --hidden 64
+expect "resume another batch size" 4 'expected --batch-size 16 as in the checkpoint, got 8' \
+    "$mnist" --data "$work/data" --resume "$work/whole" --batch-size 8
+head -c 100000 "$work/whole" >"$work/cut"
+expect "resume from a cut file" 4 'tensor "0.weight" at byte 0 of' "$mnist" --data "$work/data" --resume "$work/cut"
+{ head -c 200000 "$work/whole"; printf x; tail -c +200002 "$work/whole"; } >"$work/flipped"
+expect "resume from a damaged file" 4 'expected the bytes that were saved, got others' "$mnist" --data "$work/data" --resume "$work/flipped"
+check "all of which leaves the file alone" 'cmp "$work/whole" "$work/saved"'
+expect "save every so many steps to nowhere" 2 'expected --save too' "$mnist" "${small[@]}" --save-every 10
+expect "resume with compare" 2 '--resume' "$mnist" compare "${small[@]}" --resume "$work/whole"
 
 expect "help" 0 '--micro-batch' "$mnist" --help
 expect "unknown option" 2 'not expected' "$mnist" --nonsense
@@ -66,9 +111,15 @@ expect "no data" 3 'gacc: load_mnist: expected train-images' "$mnist" --data "$w
 cp "$work/data/"* "$work/broken" && truncate -s 1000 "$work/broken/train-images-idx3-ubyte"
 expect "a cut file" 3 'read_idx "train-images-idx3-ubyte": expected 1,568,016 bytes for 2000 x 28 x 28, got 1,000' \
     "$mnist" --data "$work/broken"
-expect "diverged" 5 'expected a finite loss and finite parameters' "$mnist" --data "$work/data" --learning-rate 1e6 --hidden 64,64,64,64,64,64
+steep=(--data "$work/data" --learning-rate 1e6 --hidden 64,64,64,64,64,64 --epochs 3)
+expect "diverged" 5 'NonFiniteGuard: expected a finite (loss|gradient of [0-9]+.(weight|bias)) before step [0-9]+, got (-?inf|-?nan)' \
+    "$mnist" "${steep[@]}" --save "$work/diverged" --save-every 1
+expect "the checkpoint from before is good" 5 'NonFiniteGuard' "$mnist" --data "$work/data" --resume "$work/diverged"
+expect "or what is not finite is skipped" 0 'gacc: skipped [0-9]+ micro-batch' "$mnist" "${steep[@]}" --non-finite skip
+expect "non-finite in words" 2 '--non-finite' "$mnist" "${small[@]}" --non-finite often
 expect "full disk" 7 'expected to write the results' bash -c '"$@" >/dev/full' - "$mnist" "${small[@]}"
-expect "save where no folder is" 7 'save_safetensors' "$mnist" "${small[@]}" --save "$work/none/model.safetensors"
+expect "export where no folder is" 7 '--export: expected the folder' "$mnist" "${small[@]}" --export "$work/none/model"
+expect "save where no folder is" 7 '--save: expected the folder' "$mnist" "${small[@]}" --save "$work/none/model.safetensors"
 
 echo "$passed passed, $failed failed"
 exit $((failed > 0))
