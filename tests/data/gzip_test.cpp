@@ -195,3 +195,25 @@ TEST_CASE("load_mnist: prefers raw files to gzipped ones") {
     CHECK(data.features() == 6);
     CHECK(data.label(0) == 4);
 }
+
+TEST_CASE("read_idx_gz: every truncation of a file is refused, and any other byte gives the same images or an error") {
+    const TemporaryFolder folder;
+    const Bytes golden = gzipped(two_images());
+    const auto read_file = [&](const Bytes& bytes) { return gacc::read_idx_gz(folder.write("file", bytes)); };
+    for (std::size_t length = 0; length < golden.size(); ++length) {
+        CHECK_THROWS_AS(read_file({golden.begin(), golden.begin() + static_cast<std::ptrdiff_t>(length)}), DataError);
+    }
+    Bytes bytes = golden;
+    int same = 0, refused = 0;
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+        for (int value = 0; value < 256; ++value) {
+            bytes[i] = static_cast<std::uint8_t>(value);
+            try {
+                same += holds(read_file(bytes), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255}) ? 1 : 0;
+            } catch (const DataError&) { ++refused; }
+        }
+        bytes[i] = golden[i];
+    }
+    CHECK(same + refused == 256 * static_cast<int>(golden.size()));  // time, system and level are not part of the images
+    CHECK(refused > 200 * static_cast<int>(golden.size() - 10));
+}

@@ -202,3 +202,24 @@ TEST_CASE("read_idx: a file that shrinks while it is read") {
     CHECK_THROWS_WITH_AS(gacc::detail::parse_idx(file, "read_idx \"file\""),
                          "gacc: read_idx \"file\": expected 28 bytes, got fewer while reading", DataError);
 }
+
+TEST_CASE("read_idx: every truncation of a file is refused, and any other byte gives those sizes and bytes or an error") {
+    const Bytes golden = two_images();
+    for (std::size_t length = 0; length < golden.size(); ++length) {
+        CHECK_THROWS_AS(read({golden.begin(), golden.begin() + static_cast<std::ptrdiff_t>(length)}), DataError);
+    }
+    constexpr std::size_t header = 16;
+    Bytes bytes = golden;
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+        for (int value = 0; value < 256; ++value) {
+            bytes[i] = static_cast<std::uint8_t>(value);
+            MemoryFile file{bytes};
+            if (i >= header || bytes == golden) {
+                CHECK(holds(gacc::detail::parse_idx(file, "test"), {bytes.begin() + header, bytes.end()}));
+            } else {
+                CHECK_THROWS_AS(gacc::detail::parse_idx(file, "test"), DataError);
+            }
+        }
+        bytes[i] = golden[i];
+    }
+}

@@ -202,11 +202,11 @@ inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::u
     }
     if (end != data_bytes) { return text("tensors of ", data_bytes, " bytes in all, got ", end); }
 
-    std::vector<const std::string*> names;
-    for (const TensorInfo& tensor : tensors) { names.push_back(&tensor.name); }
-    std::ranges::sort(names, {}, [](const std::string* name) -> const std::string& { return *name; });
-    const auto twice = std::ranges::adjacent_find(names, [](const auto* a, const auto* b) { return *a == *b; });
-    if (twice != names.end()) { return text("every name once, got \"", (*twice)->substr(0, 80), "\" twice"); }
+    std::vector<std::string_view> names(tensors.size());
+    std::ranges::transform(tensors, names.begin(), &TensorInfo::name);
+    std::ranges::sort(names);
+    const auto twice = std::ranges::adjacent_find(names);
+    if (twice != names.end()) { return text("every name once, got \"", twice->substr(0, 80), "\" twice"); }
     return std::nullopt;
 }
 
