@@ -8,6 +8,7 @@
 
 #include <gacc/data/gzip.hpp>
 #include <gacc/gacc.hpp>
+#include <gacc/io/safetensors.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -18,8 +19,6 @@
 #include <iterator>
 #include <string>
 #include <vector>
-
-#include "support/safetensors_reader.hpp"
 
 namespace {
 
@@ -62,7 +61,7 @@ std::vector<double> train(const Trace& trace, const std::string& weights, const 
     const auto data = gacc::load_mnist<Scalar>(data_folder, gacc::Split::train, gacc::read_idx_gz);
     gacc::Sequential model(Linear(784, 512), ReLU(), Linear(512, 256), ReLU(), Linear(256, 128), ReLU(),
                            Linear(128, 10));
-    load_trusted_safetensors(weights, model.parameters());
+    gacc::load_safetensors(weights, model.parameters());
     gacc::SoftmaxCrossEntropy<Scalar> loss(
         {.reduction = trace.mean ? gacc::Reduction::mean_over_samples : gacc::Reduction::sum_of_micro_batch_means});
     gacc::Adam adam(model.parameters(), {.learning_rate = trace.learning_rate});
