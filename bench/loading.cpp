@@ -1,5 +1,5 @@
-// How long files of 100 MB take to load, good ones and hostile ones, and how much more memory than the file has bytes (of
-// a gzipped file: than what it unpacks to).
+// How long files of 100 MB take to load, good ones and hostile ones, and how much more memory than the file has bytes
+// (of a gzipped file: than what it unpacks to).
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -25,7 +25,8 @@ constexpr std::size_t size = 100'000'000;
 
 const std::filesystem::path folder = std::filesystem::temp_directory_path() / "gacc_bench_loading";
 
-std::filesystem::path written(const std::string& name, const std::string& start, const std::string& fill = std::string(1, 0)) {
+std::filesystem::path written(const std::string& name, const std::string& start,
+                              const std::string& fill = std::string(1, 0)) {
     std::string all = start;
     all.reserve(size);
     while (all.size() + fill.size() <= size) { all += fill; }
@@ -41,7 +42,8 @@ std::string little_endian(std::uint64_t number) {
 
 /// `bytes` of numbers in one Linear and its Adam.
 struct Model {
-    explicit Model(std::size_t bytes) : model(gacc::Linear(1000, static_cast<gacc::Index>(bytes / 4000))), adam(model.parameters()) {
+    explicit Model(std::size_t bytes)
+        : model(gacc::Linear(1000, static_cast<gacc::Index>(bytes / 4000))), adam(model.parameters()) {
         model.initialize(rng);
     }
     gacc::Rng rng;
@@ -83,17 +85,20 @@ int main(int argc, char** argv) {
     add("safetensors/model", std::filesystem::file_size(folder / "model"),
         [&] { gacc::load_safetensors(folder / "model", model.model.parameters()); });
     third.checkpoint.save(folder / "checkpoint");
-    add("checkpoint", std::filesystem::file_size(folder / "checkpoint"), [&] { third.checkpoint.load(folder / "checkpoint"); });
+    add("checkpoint", std::filesystem::file_size(folder / "checkpoint"),
+        [&] { third.checkpoint.load(folder / "checkpoint"); });
     add("checkpoint/save", 0, [&] { third.checkpoint.save(folder / "checkpoint"); });
 
     const std::string header = little_endian(size - 8) + "{";
     add_safetensors("safetensors/header of spaces", written("spaces", header, " "));
-    add_safetensors("safetensors/header of many gaps", written("gaps", header + R"("a":{"shape":[1)", ",1" + std::string(16'000, ' ')));
+    add_safetensors("safetensors/header of many gaps",
+                    written("gaps", header + R"("a":{"shape":[1)", ",1" + std::string(16'000, ' ')));
     add_safetensors("safetensors/header of brackets", written("brackets", header + "\"a\":", "["));
     add_safetensors("safetensors/header of one name", written("name", header + "\"", "a"));
     add_safetensors("safetensors/header of one tensor again and again",
                     written("tensors", header, R"("a":{"dtype":"U8","shape":[],"data_offsets":[0,0]},)"));
-    add_safetensors("safetensors/header of one size again and again", written("sizes", header + R"("a":{"shape":[1)", ",1"));
+    add_safetensors("safetensors/header of one size again and again",
+                    written("sizes", header + R"("a":{"shape":[1)", ",1"));
     add_safetensors("safetensors/header of escapes", written("escapes", header + "\"", "\\u0041\":{},\""));
 
     const auto idx = written("idx", std::string("\0\0\x08\x01\x05\xf5\xe0\xf8", 8));  // 100,000,000 - 8 labels

@@ -43,8 +43,9 @@ inline std::string resuming_command(int argc, char** argv, const std::string& ch
     words.insert(words.end(), {"--resume", checkpoint});
     std::string command;
     for (const std::string& word : words) {
-        const bool plain = !word.empty() && word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                                   "0123456789-_=+,./:@%") == std::string::npos;
+        const bool plain = !word.empty() && word.find_first_not_of(
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                                "0123456789-_=+,./:@%") == std::string::npos;
         std::string quoted = "'";
         for (const char c : word) { quoted += c == '\'' ? "'\\''" : std::string(1, c); }
         command += (command.empty() ? "" : " ") + (plain ? word : quoted + "'");

@@ -126,13 +126,12 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
 
     const bool terminal = isatty(STDERR_FILENO) == 1;
     std::ostream silent(nullptr);
-    gacc::Progress progress(
-        settings.quiet ? silent : std::cerr,
-        {.epochs = settings.epochs,
-         .samples_per_epoch = data.size(),
-         .samples_done = place.epoch * data.size() + place.batch * arm.batch_size + place.sample,
-         .live = terminal && !settings.quiet,
-         .color = std::getenv("NO_COLOR") == nullptr});
+    gacc::Progress progress(settings.quiet ? silent : std::cerr,
+                            {.epochs = settings.epochs,
+                             .samples_per_epoch = data.size(),
+                             .samples_done = place.epoch * data.size() + place.batch * arm.batch_size + place.sample,
+                             .live = terminal && !settings.quiet,
+                             .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
     result.plan = planned;
     result.name = arm.name.empty() ? gacc::detail::text(planned.micro_batches, " x ", planned.micro_batch) : arm.name;
@@ -171,7 +170,9 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         progress.end_epoch(mean.mean());
     }
-    if (guard.skipped() > 0) { std::cerr << "gacc: skipped " << guard.skipped() << " micro-batch(es) that were not finite\n"; }
+    if (guard.skipped() > 0) {
+        std::cerr << "gacc: skipped " << guard.skipped() << " micro-batch(es) that were not finite\n";
+    }
 
     result.updates = adam.steps();
     result.final_loss = mean.mean();

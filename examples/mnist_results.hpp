@@ -51,7 +51,9 @@ inline std::string fixed(double value, int digits) {
     return out.str();
 }
 
-inline std::string grouped(double value) { return gacc::detail::grouped(static_cast<std::uint64_t>(std::llround(value))); }
+inline std::string grouped(double value) {
+    return gacc::detail::grouped(static_cast<std::uint64_t>(std::llround(value)));
+}
 
 inline void print_table(const std::vector<Result>& results) {
     const auto row = [&](const char* title, auto cell) {

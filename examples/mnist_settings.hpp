@@ -32,10 +32,10 @@ struct Settings {
     int threads = 0;
     std::uint64_t seed = 1;
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
-    std::string save;          // a checkpoint
-    std::string resume;        // likewise
-    Index save_every = 0;      // steps; 0: only at the end
-    std::string export_to;     // the parameters alone
+    std::string save;       // a checkpoint
+    std::string resume;     // likewise
+    Index save_every = 0;   // steps; 0: only at the end
+    std::string export_to;  // the parameters alone
     bool quiet = false;
     bool json = false;
 };
@@ -132,7 +132,8 @@ inline gacc::Settings recorded(const Settings& settings) {
 /// The command line with the options recorded in the checkpoint that it resumes, where it does not give them itself.
 ///
 /// Throws     CheckpointError if the checkpoint cannot be read, or an option given contradicts it
-inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Settings& settings, int argc, char** argv) {
+inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Settings& settings, int argc,
+                                                  char** argv) {
     std::vector<std::string> arguments(argv + 1, argv + argc);
     const gacc::Settings in_file = gacc::checkpoint_settings(settings.resume), given = recorded(settings);
     for (const auto& [name, value] : given) {
@@ -141,9 +142,9 @@ inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Set
         if (app["--" + name]->count() == 0) {
             arguments.push_back("--" + name + "=" + found->second);
         } else if (name == "batch-size" && found->second != value) {
-            throw gacc::CheckpointError("--resume \"" + settings.resume + "\"",
-                                        gacc::detail::text("expected --", name, ' ', found->second,
-                                                           " as in the checkpoint, got ", value));
+            throw gacc::CheckpointError(
+                "--resume \"" + settings.resume + "\"",
+                gacc::detail::text("expected --", name, ' ', found->second, " as in the checkpoint, got ", value));
         }
     }
     return arguments;

@@ -21,7 +21,8 @@ using gacc::test::state_of;
 
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity(), not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity(),
+                not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 struct Training {
     explicit Training(std::optional<NonFinite> then = std::nullopt) {
@@ -170,5 +171,6 @@ TEST_CASE("NonFiniteGuard: a batch that is skipped whole holds nothing") {
 TEST_CASE("NonFiniteGuard: only with skip it takes memory, as much as the gradients") {
     Training stopping(NonFinite::stop), skipping(NonFinite::skip);
     CHECK(stopping.guard->bytes() == 0);
-    CHECK(skipping.guard->bytes() == static_cast<std::size_t>(skipping.model.parameters().stored_count()) * sizeof(float));
+    CHECK(skipping.guard->bytes() ==
+          static_cast<std::size_t>(skipping.model.parameters().stored_count()) * sizeof(float));
 }

@@ -26,13 +26,14 @@ TEST_CASE("Rng: goes on from any state as the one that it was taken from") {
         for (int i = 0; i < 9; ++i) { CHECK(other() == rng()); }
     }
     Rng rng(7);
-    CHECK_THROWS_WITH_AS(rng.set_state(State{1}), "gacc: Rng: expected the state of a generator, got other words", DataError);
+    CHECK_THROWS_WITH_AS(rng.set_state(State{1}), "gacc: Rng: expected the state of a generator, got other words",
+                         DataError);
 }
 
 TEST_CASE("GradientTally: goes on from any state as the one that it was taken from") {
     const std::vector<float> weights{0.5F, 2, 0.25F};
-    for (const Reduction reduction : {Reduction::mean_over_samples, Reduction::mean_of_micro_batch_means,
-                                      Reduction::sum_of_micro_batch_means}) {
+    for (const Reduction reduction :
+         {Reduction::mean_over_samples, Reduction::mean_of_micro_batch_means, Reduction::sum_of_micro_batch_means}) {
         GradientTally tally, other;
         tally.add<float>(reduction, weights);
         other.set_state(tally.state());
@@ -56,7 +57,8 @@ TEST_CASE("GradientTally: words that are no tally are an error, and change nothi
         State words = before;
         words[i] = word;
         CHECK_THROWS_WITH_AS(tally.set_state(words),
-                             "gacc: GradientTally: expected the state of a tally of gradients, got other words", DataError);
+                             "gacc: GradientTally: expected the state of a tally of gradients, got other words",
+                             DataError);
         CHECK(tally.state() == before);
     };
     refuses(0, detail::word(-1.0));

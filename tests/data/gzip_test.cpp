@@ -214,6 +214,7 @@ TEST_CASE("read_idx_gz: every truncation of a file is refused, and any other byt
         }
         bytes[i] = golden[i];
     }
-    CHECK(same + refused == 256 * static_cast<int>(golden.size()));  // time, system and level are not part of the images
+    CHECK(same + refused ==
+          256 * static_cast<int>(golden.size()));  // time, system and level are not part of the images
     CHECK(refused > 200 * static_cast<int>(golden.size() - 10));
 }

@@ -203,7 +203,8 @@ TEST_CASE("read_idx: a file that shrinks while it is read") {
                          "gacc: read_idx \"file\": expected 28 bytes, got fewer while reading", DataError);
 }
 
-TEST_CASE("read_idx: every truncation of a file is refused, and any other byte gives those sizes and bytes or an error") {
+TEST_CASE(
+    "read_idx: every truncation of a file is refused, and any other byte gives those sizes and bytes or an error") {
     const Bytes golden = two_images();
     for (std::size_t length = 0; length < golden.size(); ++length) {
         CHECK_THROWS_AS(read({golden.begin(), golden.begin() + static_cast<std::ptrdiff_t>(length)}), DataError);

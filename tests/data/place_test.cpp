@@ -108,10 +108,11 @@ TEST_CASE("Place: in the middle of an epoch, other data or another batch size ar
     Place place;
     rest_of_epoch(data, rng, place, 10);
     const auto before = place.state(), drawn = rng.state();
-    CHECK_THROWS_WITH_AS(gacc::shuffled_batches(other, {.batch_size = 7}, rng, place),
-                         "gacc: batches: expected the 30 samples in batches of 7 that this place is in, got 31 in batches "
-                         "of 7",
-                         gacc::UsageError);
+    CHECK_THROWS_WITH_AS(
+        gacc::shuffled_batches(other, {.batch_size = 7}, rng, place),
+        "gacc: batches: expected the 30 samples in batches of 7 that this place is in, got 31 in batches "
+        "of 7",
+        gacc::UsageError);
     CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, place), gacc::UsageError);
     CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 0}, rng, place), gacc::UsageError);
     CHECK(place.state() == before);

@@ -20,14 +20,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const gacc::TensorInfo& info : file.tensors()) {
             bytes += info.bytes();
             const auto tensor = file.tensor<float>(info.name);
-            if (info.bytes() % static_cast<std::uint64_t>(std::max<gacc::Index>(tensor.size(), 1)) != 0) { std::abort(); }
+            if (info.bytes() % static_cast<std::uint64_t>(std::max<gacc::Index>(tensor.size(), 1)) != 0) {
+                std::abort();
+            }
             gacc::detail::append_tensor(header, info.name, info.dtype, info.shape);
         }
         auto again = gacc::detail::safetensors_start(header);
         again.insert(again.end(), data + (size - bytes), data + size);
         const gacc::SafetensorsFile written(buffer_of(again.data(), again.size()), "written again");
         const auto same = [](const gacc::TensorInfo& a, const gacc::TensorInfo& b) {
-            return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.first == b.first && a.last == b.last;
+            return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.first == b.first &&
+                   a.last == b.last;
         };
         if (!std::ranges::is_permutation(file.tensors(), written.tensors(), same) ||
             file.metadata() != written.metadata()) {

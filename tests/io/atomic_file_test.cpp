@@ -126,8 +126,13 @@ TEST_CASE("AtomicFile: short writes and interrupted calls go on") {
 
 TEST_CASE("AtomicFile: every call that fails is an error, and the file that was there stays as it was") {
     const std::vector<std::tuple<std::string, int, std::string>> faults{
-        {"open", 1, "create it"}, {"write", 1, "write it"},   {"write", 2, "write it"}, {"write", 3, "write it"},
-        {"fsync", 1, "sync it"},  {"close", 1, "close it"},   {"rename", 1, "keep the file that was there as .prev"},
+        {"open", 1, "create it"},
+        {"write", 1, "write it"},
+        {"write", 2, "write it"},
+        {"write", 3, "write it"},
+        {"fsync", 1, "sync it"},
+        {"close", 1, "close it"},
+        {"rename", 1, "keep the file that was there as .prev"},
         {"rename", 2, "rename it"}};
     for (const int error : {ENOSPC, EIO, EDQUOT, EROFS}) {
         for (const auto& [call, which, what] : faults) {
@@ -143,7 +148,8 @@ TEST_CASE("AtomicFile: every call that fails is an error, and the file that was 
                     save(folder.path() / "file", long_text('x'));
                     FAIL("expected an error");
                 } catch (const gacc::OutputError& caught) {
-                    CHECK(std::string(caught.what()).starts_with("gacc: save: expected to " + what + ", got \"" + reason + "\"; "));
+                    CHECK(std::string(caught.what())
+                              .starts_with("gacc: save: expected to " + what + ", got \"" + reason + "\"; "));
                 }
             }
             CHECK(content(folder.path() / "file") == "old");
@@ -159,10 +165,11 @@ TEST_CASE("AtomicFile: where the folder cannot be synced the new file is there, 
         const TemporaryFolder folder;
         save(folder.path() / "file", "old");
         const Fault fault(call, 2, EIO);
-        CHECK_THROWS_WITH_AS(save(folder.path() / "file", "new"),
-                             "gacc: save: expected to sync the folder, got \"Input/output error\"; the new file is there, "
-                             "but may be gone after a power failure",
-                             gacc::OutputError);
+        CHECK_THROWS_WITH_AS(
+            save(folder.path() / "file", "new"),
+            "gacc: save: expected to sync the folder, got \"Input/output error\"; the new file is there, "
+            "but may be gone after a power failure",
+            gacc::OutputError);
         CHECK(content(folder.path() / "file") == "new");
         CHECK(content(folder.path() / "file.prev") == "old");
     }
@@ -176,7 +183,8 @@ TEST_CASE("AtomicFile: a call interrupted for ever is an error at last") {
     Fault fault("write", 1, EINTR);
     fault.again = true;
     CHECK_THROWS_WITH_AS(save(folder.path() / "file", "new"),
-                         "gacc: save: expected to write it, got \"Interrupted system call\"; is there room?", gacc::OutputError);
+                         "gacc: save: expected to write it, got \"Interrupted system call\"; is there room?",
+                         gacc::OutputError);
     CHECK(names(folder.path()).empty());
 }
 

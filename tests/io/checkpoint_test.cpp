@@ -69,7 +69,8 @@ struct Training {
         for (const auto& moments : adam->moments()) {
             test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
         }
-        for (const State& words : {adam->state(), rng.state(), place.state(), mean.state(), adam->parameters().tally().state()}) {
+        for (const State& words :
+             {adam->state(), rng.state(), place.state(), mean.state(), adam->parameters().tally().state()}) {
             test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
         }
         return bytes;
@@ -186,7 +187,8 @@ TEST_CASE("Checkpoint: the names in the file") {
     };
     add("Adam/first_moments/");
     add("Adam/second_moments/");
-    const std::vector<std::string> states{"state/rng", "state/place", "state/Adam", "state/tally", "state/mean_loss", "state/checksum"};
+    const std::vector<std::string> states{"state/rng",   "state/place",     "state/Adam",
+                                          "state/tally", "state/mean_loss", "state/checksum"};
     expected.insert(expected.end(), states.begin(), states.end());
     CHECK(names(0) == expected);
     expected = parameters;
@@ -237,9 +239,10 @@ TEST_CASE("Checkpoint: numbers that are not finite are not saved, and the file t
     const Bytes before = content(path);
     const auto refuses = [&](float& number, const std::string& name) {
         const float good = std::exchange(number, std::numeric_limits<float>::infinity());
-        CHECK_THROWS_WITH_AS(training.checkpoint->save(path),
-                             ("gacc: Checkpoint::save \"" + path.string() + "\": expected finite numbers, got inf in " + name).c_str(),
-                             NonFiniteError);
+        CHECK_THROWS_WITH_AS(
+            training.checkpoint->save(path),
+            ("gacc: Checkpoint::save \"" + path.string() + "\": expected finite numbers, got inf in " + name).c_str(),
+            NonFiniteError);
         number = good;
     };
     refuses(training.model.parameters()[0].stored_values()[3], "0.weight");
@@ -257,13 +260,15 @@ TEST_CASE("Checkpoint: of another model it is refused, with the names and shapes
     Training<float> training;
     const auto before = training.state();
     const std::string text = refusal(training, path);
-    CHECK(text.starts_with("expected the tensors of this model, got others: 0.weight: expected 9 x 6, got 8 x 6; 0.bias: "
-                           "expected 9, got 8; 2.weight: expected 3 x 9, got 3 x 8; Adam/first_moments/0.weight: "));
+    CHECK(
+        text.starts_with("expected the tensors of this model, got others: 0.weight: expected 9 x 6, got 8 x 6; 0.bias: "
+                         "expected 9, got 8; 2.weight: expected 3 x 9, got 3 x 8; Adam/first_moments/0.weight: "));
     CHECK(text.ends_with("; and 1 more"));
     CHECK(training.state() == before);
 
     Training<double>().checkpoint->save(path);
-    CHECK(refusal(training, path).starts_with("expected the tensors of this model, got others: 0.weight: expected F32, got F64; "));
+    CHECK(refusal(training, path)
+              .starts_with("expected the tensors of this model, got others: 0.weight: expected F32, got F64; "));
 
     Training<float> less;
     Checkpoint<float>(*less.adam, less.rng, less.place).save(path);
@@ -288,12 +293,14 @@ TEST_CASE("Checkpoint: files that are none are refused") {
     const auto at = std::ranges::search(file, key).end();
     *at = '2';
     folder.write("run", with_checksum(file));
-    CHECK(refusal(training, path) == "expected a checkpoint of version 1, got version \"2\"; use the gacc that wrote it");
+    CHECK(refusal(training, path) ==
+          "expected a checkpoint of version 1, got version \"2\"; use the gacc that wrote it");
     *at = '1';
     file[file.size() - 1] ^= 1;
     folder.write("run", file);
-    CHECK(refusal(training, path) == "expected the bytes that were saved, got others: the file is damaged; is there one "
-                                     "before it, with .prev at its end?");
+    CHECK(refusal(training, path) ==
+          "expected the bytes that were saved, got others: the file is damaged; is there one "
+          "before it, with .prev at its end?");
 }
 
 TEST_CASE("Checkpoint: every truncation and every other byte is refused, and nothing is changed by it") {
@@ -320,7 +327,8 @@ TEST_CASE("Checkpoint: every truncation and every other byte is refused, and not
 
     refused = 0;
     Bytes bytes = golden;
-    constexpr int other_values = 255 / 15;  // every 15th of the 255 others at every place; every bit alone is among the next
+    constexpr int other_values =
+        255 / 15;  // every 15th of the 255 others at every place; every bit alone is among the next
     for (std::size_t i = 0; i < golden.size(); ++i) {
         for (int change = 1; change <= other_values; ++change) {
             bytes[i] = static_cast<std::uint8_t>(golden[i] ^ (change * 15));
@@ -352,10 +360,12 @@ TEST_CASE("Checkpoint: states that are none are refused all together") {
     saved.checkpoint->save(path);
     const Bytes golden = content(path);
     const auto before = training.state();
-    const auto refuses = [&](const std::string& name, std::size_t word, std::uint64_t value, const std::string& reason) {
+    const auto refuses = [&](const std::string& name, std::size_t word, std::uint64_t value,
+                             const std::string& reason) {
         Bytes file = golden;
         std::memcpy(tensor_in(file, path, name).subspan(8 * word).data(), &value, 8);
-        CHECK(refusal(training, folder.write("run", with_checksum(file))) == "expected states that fit, got \"gacc: " + reason + '"');
+        CHECK(refusal(training, folder.write("run", with_checksum(file))) ==
+              "expected states that fit, got \"gacc: " + reason + '"');
         CHECK(training.state() == before);
     };
     const std::uint64_t minus_one = ~std::uint64_t{0};

@@ -68,11 +68,12 @@ TEST_CASE("SafetensorsFile: names, types, shapes and numbers of every type") {
     std::memcpy(data.data() + 20, i64, 16);
     std::memcpy(data.data() + 36, u8, 2);
     // In another order than their bytes, with white space all around.
-    const auto file = parsed(" \t\n{ \"u\" : " + tensor("U8", "[2, 1]", "[36, 38]") + ",\n\"i\":" + tensor("I64", "[2]", "[20,36]") +
-                                 ",\"b\":" + tensor("BF16", "[2]", "[16,20]") + ",\"h\":" + tensor("F16", "[1,2]", "[12,16]") +
-                                 ",\"f\":" + tensor("F32", "[]", "[8,12]") + ",\"d\":" + tensor("F64", "[1]", "[0,8]") +
-                                 R"(,"__metadata__":{"format":"pt","é\u00e9":"\"\\"}})" + "\r\n  ",
-                             data);
+    const auto file =
+        parsed(" \t\n{ \"u\" : " + tensor("U8", "[2, 1]", "[36, 38]") + ",\n\"i\":" + tensor("I64", "[2]", "[20,36]") +
+                   ",\"b\":" + tensor("BF16", "[2]", "[16,20]") + ",\"h\":" + tensor("F16", "[1,2]", "[12,16]") +
+                   ",\"f\":" + tensor("F32", "[]", "[8,12]") + ",\"d\":" + tensor("F64", "[1]", "[0,8]") +
+                   R"(,"__metadata__":{"format":"pt","é\u00e9":"\"\\"}})" + "\r\n  ",
+               data);
     REQUIRE(file.tensors().size() == 6);
     std::string names;
     for (const auto& info : file.tensors()) { names += info.name; }
@@ -103,8 +104,9 @@ TEST_CASE("SafetensorsFile: names, types, shapes and numbers of every type") {
 TEST_CASE("SafetensorsFile: nothing at all, tensors without numbers, and single numbers are fine") {
     CHECK(refusal("{}") == "nothing");
     CHECK(parsed(R"({"__metadata__":{}})").metadata().empty());
-    const auto file = parsed("{\"a\":" + tensor("F32", "[0]", "[0,0]") + ",\"b\":" + tensor("U8", "[]", "[0,1]") + ",\"c\":" +
-                                 tensor("F64", "[3,0,5]", "[1,1]") + "}", "7");
+    const auto file = parsed("{\"a\":" + tensor("F32", "[0]", "[0,0]") + ",\"b\":" + tensor("U8", "[]", "[0,1]") +
+                                 ",\"c\":" + tensor("F64", "[3,0,5]", "[1,1]") + "}",
+                             "7");
     CHECK(file.tensor<float>("a").size() == 0);
     CHECK(file.tensor<std::uint8_t>("b").data()[0] == '7');
     CHECK(file.tensor<float>("c").shape() == gacc::Shape{3, 0, 5});
@@ -121,7 +123,8 @@ TEST_CASE("SafetensorsFile: lengths that the file does not have are refused") {
             "gacc: test: expected a header of at most 2 bytes, got 18,446,744,073,709,551,615");
     refuses("\0\0\0\0\0\0\0\0"s, "gacc: test: expected a header that is a JSON object, got something else");
     // 100,000,001 bytes of header, of which 100,000,000 are allowed
-    refuses(file_of("{}" + std::string(99'999'999, ' ')), "gacc: test: expected a header of at most 100,000,000 bytes, got 100,000,001");
+    refuses(file_of("{}" + std::string(99'999'999, ' ')),
+            "gacc: test: expected a header of at most 100,000,000 bytes, got 100,000,001");
     CHECK(refusal("{}" + std::string(99'999'998, ' ')) == "nothing");
 }
 
@@ -142,17 +145,25 @@ TEST_CASE("SafetensorsFile: only JSON of the format's own shape is a header") {
     CHECK(refusal("{}\0{\"a\":1}"s) == "a header of text, got a byte 0");
     CHECK(refusal("{/**/}").starts_with(json));
     CHECK(refusal("{\"a\":1,}").starts_with(any));
-    for (const auto& [value, what] : {std::pair("1", "a number"), {"-1", "a negative number"}, {"1.5", "a fraction"}, {"\"a\"", "a string"},
-                                      {"[]", "an array"}, {"null", "null"}, {"true", "true or false"}}) {
+    for (const auto& [value, what] : {std::pair("1", "a number"),
+                                      {"-1", "a negative number"},
+                                      {"1.5", "a fraction"},
+                                      {"\"a\"", "a string"},
+                                      {"[]", "an array"},
+                                      {"null", "null"},
+                                      {"true", "true or false"}}) {
         CHECK(refusal("{\"a\":"s + value + "}") == any + ", got " + what + ", in the header");
         CHECK(refusal(R"({"__metadata__":{"a":)"s + value + "}}") ==
               (value == "\"a\""s ? "nothing" : any + ", got " + what + ", in the header"));
     }
     CHECK(refusal(R"({"a":{}})") == "dtype, shape and data_offsets, got not all of them, in the header");
-    CHECK(refusal(R"({"a":{"dtype":"U8","shape":[0]}})") == "dtype, shape and data_offsets, got not all of them, in the header");
-    CHECK(refusal(R"({"a":{"dtype":"U8","dtype":"U8"}})") == "dtype, shape and data_offsets once each, got \"dtype\", in the header");
+    CHECK(refusal(R"({"a":{"dtype":"U8","shape":[0]}})") ==
+          "dtype, shape and data_offsets, got not all of them, in the header");
+    CHECK(refusal(R"({"a":{"dtype":"U8","dtype":"U8"}})") ==
+          "dtype, shape and data_offsets once each, got \"dtype\", in the header");
     CHECK(refusal(R"({"a":{"more":1}})") == "dtype, shape and data_offsets once each, got \"more\", in the header");
-    CHECK(refusal(R"({"a":{"dtype":"F8_E4M3"}})") == "dtype F64, F32, F16, BF16, I64 or U8, got \"F8_E4M3\", in the header");
+    CHECK(refusal(R"({"a":{"dtype":"F8_E4M3"}})") ==
+          "dtype F64, F32, F16, BF16, I64 or U8, got \"F8_E4M3\", in the header");
     CHECK(refusal(R"({"a":{"dtype":{}}})") == any + ", got an object, in the header");
     CHECK(refusal(R"({"a":{"dtype":[]}})") == any + ", got an array, in the header");
     CHECK(refusal(R"({"a":{"shape":1}})") == any + ", got a number, in the header");
@@ -174,14 +185,20 @@ TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the firs
     CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "1234") == "nothing");
     CHECK(refusal(two(tensor("U8", "[2]", "[2,4]"), first), "1234") == "nothing");
     CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "12345") == "tensors of 5 bytes in all, got 4");
-    CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "123") == "tensor \"b\" at byte 2 of 3, got data_offsets 2 and 4");
-    CHECK(refusal(two(first, tensor("U8", "[1]", "[3,4]")), "1234") == "tensor \"b\" at byte 2 of 4, got data_offsets 3 and 4");
-    CHECK(refusal(two(first, tensor("U8", "[3]", "[1,4]")), "1234") == "tensor \"b\" at byte 2 of 4, got data_offsets 1 and 4");
+    CHECK(refusal(two(first, tensor("U8", "[2]", "[2,4]")), "123") ==
+          "tensor \"b\" at byte 2 of 3, got data_offsets 2 and 4");
+    CHECK(refusal(two(first, tensor("U8", "[1]", "[3,4]")), "1234") ==
+          "tensor \"b\" at byte 2 of 4, got data_offsets 3 and 4");
+    CHECK(refusal(two(first, tensor("U8", "[3]", "[1,4]")), "1234") ==
+          "tensor \"b\" at byte 2 of 4, got data_offsets 1 and 4");
     CHECK(refusal(two(first, first), "12") == "tensor \"b\" at byte 2 of 2, got data_offsets 0 and 2");
-    CHECK(refusal("{\"a\":" + tensor("U8", "[1]", "[1,2]") + "}", "12") == "tensor \"a\" at byte 0 of 2, got data_offsets 1 and 2");
-    CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[2,1]") + "}", "12") == "tensor \"a\" at byte 0 of 2, got data_offsets 2 and 1");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[1]", "[1,2]") + "}", "12") ==
+          "tensor \"a\" at byte 0 of 2, got data_offsets 1 and 2");
+    CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[2,1]") + "}", "12") ==
+          "tensor \"a\" at byte 0 of 2, got data_offsets 2 and 1");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,7]") + "}", "1234567") == "tensor \"a\" of 2 F32, got 7 bytes");
-    CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") == "tensor \"a\" of 2 x 3 F32, got 4 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") ==
+          "tensor \"a\" of 2 x 3 F32, got 4 bytes");
     // 2^32 x 2^32 floats are 0 bytes where sizes overflow
     CHECK(refusal("{\"a\":" + tensor("F32", "[4294967296,4294967296]", "[0,0]") + "}") ==
           "tensor \"a\" of 4294967296 x 4294967296 F32, got 0 bytes");
@@ -192,10 +209,13 @@ TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the firs
 }
 
 TEST_CASE("SafetensorsFile: a header takes little memory, however it is made") {
-    CHECK(refusal("{\"" + std::string(20'000, 'a') + "\":1}") == "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{\"" + std::string(20'000, 'a') + "\":1}") ==
+          "a header without names or gaps longer than 16,384 bytes, got one");
     CHECK(refusal("{\"" + std::string(16'000, '\\') + "\":1}").starts_with(any));
-    CHECK(refusal("{" + std::string(20'000, ' ') + "}") == "a header without names or gaps longer than 16,384 bytes, got one");
-    CHECK(refusal("{\"a\":" + std::string(20'000, '1') + "}") == "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{" + std::string(20'000, ' ') + "}") ==
+          "a header without names or gaps longer than 16,384 bytes, got one");
+    CHECK(refusal("{\"a\":" + std::string(20'000, '1') + "}") ==
+          "a header without names or gaps longer than 16,384 bytes, got one");
     CHECK(refusal("{\"a\":" + std::string(1'000'000, '[')) == any + ", got an array, in the header");
     std::string deep, many = "{", metadata = R"({"__metadata__":{"x":"")", sizes;
     for (int i = 0; i < 100'000; ++i) { deep += "{\"shape\":"; }
@@ -213,9 +233,10 @@ TEST_CASE("SafetensorsFile: a header takes little memory, however it is made") {
 }
 
 TEST_CASE("SafetensorsFile: every truncation of a file is refused, and no other byte does harm") {
-    const std::string golden = file_of("{\"0.weight\":" + tensor("F32", "[1,2]", "[0,8]") + ",\"0.bias\":" +
-                                           tensor("F16", "[1]", "[8,10]") + R"(,"__metadata__":{"a":"b"}})" + "  ",
-                                       "0123456789");
+    const std::string golden =
+        file_of("{\"0.weight\":" + tensor("F32", "[1,2]", "[0,8]") + ",\"0.bias\":" + tensor("F16", "[1]", "[8,10]") +
+                    R"(,"__metadata__":{"a":"b"}})" + "  ",
+                "0123456789");
     for (std::size_t length = 0; length < golden.size(); ++length) {
         CHECK_THROWS_AS(SafetensorsFile(buffer_of(golden.substr(0, length)), "test"), DataError);
     }
@@ -233,13 +254,14 @@ TEST_CASE("SafetensorsFile: every truncation of a file is refused, and no other 
         bytes[i] = golden[i];
     }
     CHECK(read + refused == 256 * static_cast<int>(golden.size()));
-    CHECK(read > 10 * 256);     // the numbers may be any, and so may letters in names
+    CHECK(read > 10 * 256);      // the numbers may be any, and so may letters in names
     CHECK(refused > 100 * 256);  // the format not
 }
 
 TEST_CASE("SafetensorsFile: a file that is not there, or is a folder, is an error") {
     const TemporaryFolder folder;
-    CHECK_THROWS_WITH_AS(SafetensorsFile("nowhere"), "gacc: SafetensorsFile \"nowhere\": expected a readable file, got none", DataError);
+    CHECK_THROWS_WITH_AS(SafetensorsFile("nowhere"),
+                         "gacc: SafetensorsFile \"nowhere\": expected a readable file, got none", DataError);
     CHECK_THROWS_AS(SafetensorsFile(folder.path()), DataError);
     CHECK_THROWS_AS(SafetensorsFile("/dev/zero"), DataError);
     const auto path = folder.write("model", {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'});

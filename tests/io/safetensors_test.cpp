@@ -157,8 +157,9 @@ TEST_CASE("save_safetensors: a folder that is not there is an error") {
     auto model = small_model<float>();
     const fs::path path = folder.path / "none" / "model.safetensors";
     CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                         error_text(path, "to create it, got \"No such file or directory\"; is the folder there, and may "
-                                          "it be written?")
+                         error_text(path,
+                                    "to create it, got \"No such file or directory\"; is the folder there, and may "
+                                    "it be written?")
                              .c_str(),
                          gacc::OutputError);
     CHECK(folder.files() == 0);
@@ -187,8 +188,9 @@ TEST_CASE("save_safetensors: a folder that cannot be written is an error, and th
         MESSAGE("not tested: root may write everywhere");
     } else {
         CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                             error_text(path, "to create it, got \"Permission denied\"; is the folder there, and may it "
-                                              "be written?")
+                             error_text(path,
+                                        "to create it, got \"Permission denied\"; is the folder there, and may it "
+                                        "be written?")
                                  .c_str(),
                              gacc::OutputError);
     }
@@ -271,13 +273,14 @@ TEST_CASE("load_safetensors: names and shapes that differ are all named, and not
     gacc::save_safetensors(folder.path / "model", saved.parameters());
     const auto before = gacc::test::state_of(model.parameters());
     const std::string path = (folder.path / "model").string();
-    CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
-                         ("gacc: load_safetensors \"" + path +
-                          "\": expected the tensors of this model, got others: 0.weight: expected 5 x 3, got 4 x 3; "
-                          "0.bias: expected 5, got 4; 1.weight: expected 2 x 5, got 2 x 4; 2.weight: expected none, got "
-                          "2 x 2; 2.bias: expected none, got 2")
-                             .c_str(),
-                         gacc::DataError);
+    CHECK_THROWS_WITH_AS(
+        gacc::load_safetensors(path, model.parameters()),
+        ("gacc: load_safetensors \"" + path +
+         "\": expected the tensors of this model, got others: 0.weight: expected 5 x 3, got 4 x 3; "
+         "0.bias: expected 5, got 4; 1.weight: expected 2 x 5, got 2 x 4; 2.weight: expected none, got "
+         "2 x 2; 2.bias: expected none, got 2")
+            .c_str(),
+        gacc::DataError);
     CHECK(gacc::test::state_of(model.parameters()) == before);
 
     Sequential longer(Linear(3, 4), Linear(4, 2), Linear(2, 2), Linear(2, 1));

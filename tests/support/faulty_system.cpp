@@ -12,7 +12,8 @@ bool fails(const char* call) {
     Fault* fault = Fault::current;
     if (fault == nullptr) { return false; }
     const int number = ++fault->calls[call];
-    const bool now = fault->call == call && fault->error != 0 && (number == fault->which || (fault->again && number > fault->which));
+    const bool now =
+        fault->call == call && fault->error != 0 && (number == fault->which || (fault->again && number > fault->which));
     if (now) { errno = fault->error; }
     return now;
 }
@@ -28,7 +29,9 @@ int __real_close(int file);
 int __real_link(const char* from, const char* to);
 int __real_rename(const char* from, const char* to);
 
-int __wrap_open(const char* path, int flags, mode_t mode) { return fails("open") ? -1 : __real_open(path, flags, mode); }
+int __wrap_open(const char* path, int flags, mode_t mode) {
+    return fails("open") ? -1 : __real_open(path, flags, mode);
+}
 ssize_t __wrap_write(int file, const void* data, std::size_t size) {
     if (fails("write")) { return -1; }
     const Fault* fault = Fault::current;

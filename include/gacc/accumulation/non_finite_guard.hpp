@@ -25,8 +25,8 @@ enum class NonFinite {
 ///
 /// stop       a NonFiniteError is thrown. A sum that is not finite never is again, so it is enough to look at the
 ///            gradients once a batch, before the step
-/// skip       the micro-batch leaves the batch, with its weight, as if it had never come: gradients and tally are as they
-///            were before it. (Which samples leave thus depends on the cut.) Look after every micro-batch
+/// skip       the micro-batch leaves the batch, with its weight, as if it had never come: gradients and tally are what
+///            they were before it. (Which samples leave thus depends on the cut.) Look after every micro-batch
 /// State      with skip, a copy of the gradients: as many bytes again as they take
 /// Example    gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
 ///            if (!guard.accepts(loss.forward(model.forward(micro.inputs), micro.labels))) { continue; }
@@ -111,9 +111,10 @@ private:
 
     bool refuse(const std::string& of, Scalar got) {
         if (then_ == NonFinite::stop) {
-            throw NonFiniteError("NonFiniteGuard",
-                                 detail::text("expected a finite ", of, " before step ", optimizer_.steps() + 1, ", got ",
-                                              got, "; try a smaller learning rate, or skip such micro-batches"));
+            throw NonFiniteError(
+                "NonFiniteGuard",
+                detail::text("expected a finite ", of, " before step ", optimizer_.steps() + 1, ", got ", got,
+                             "; try a smaller learning rate, or skip such micro-batches"));
         }
         ++skipped_;
         return false;

@@ -60,8 +60,7 @@ struct Plan {
         if (more_fits) { text += "a larger micro-batch would fit, but only cost memory: it is walked in blocks\n"; }
         if (recomputed > 0) {
             text += detail::text(recomputed, " of ", activations,
-                                 " activations are computed again: ", std::lround(100 * more_work),
-                                 " % more work\n");
+                                 " activations are computed again: ", std::lround(100 * more_work), " % more work\n");
         }
         return text;
     }

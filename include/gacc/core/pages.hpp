@@ -9,9 +9,9 @@
 
 namespace gacc::detail {
 
-/// Memory for a block of so many bytes: a large one comes straight from the system, so that it is zero, and really given
-/// back when it is freed. From the heap it could not be: one small block behind it would keep its place taken, and the
-/// process would grow beyond the bytes that are counted.
+/// Memory for a block of so many bytes: a large one comes straight from the system, so that it is zero, and really
+/// given back when it is freed. From the heap it could not be: one small block behind it would keep its place taken,
+/// and the process would grow beyond the bytes that are counted.
 struct Pages {
     static constexpr std::size_t large = std::size_t{1} << 20;
 

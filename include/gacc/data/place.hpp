@@ -11,9 +11,7 @@ namespace gacc {
 namespace detail {
 
 inline void check_batch_size(Index batch_size) {
-    if (batch_size < 1) {
-        throw UsageError("batches", text("expected a batch_size of 1 or more, got ", batch_size));
-    }
+    if (batch_size < 1) { throw UsageError("batches", text("expected a batch_size of 1 or more, got ", batch_size)); }
 }
 
 }  // namespace detail
@@ -46,9 +44,9 @@ struct Place {
     void enter(Index samples, Index samples_a_batch) {
         detail::check_batch_size(samples_a_batch);
         if ((batch > 0 || sample > 0 || drawn) && (samples != data_size || samples_a_batch != batch_size)) {
-            throw UsageError("batches", detail::text("expected the ", data_size, " samples in batches of ", batch_size,
-                                                     " that this place is in, got ", samples, " in batches of ",
-                                                     samples_a_batch));
+            throw UsageError("batches",
+                             detail::text("expected the ", data_size, " samples in batches of ", batch_size,
+                                          " that this place is in, got ", samples, " in batches of ", samples_a_batch));
         }
         data_size = samples;
         batch_size = samples_a_batch;
@@ -67,7 +65,7 @@ struct Place {
 
     State state() const {
         using detail::word;
-        return {word(epoch),     word(batch),      word(sample),  drawn ? 1U : 0U,
+        return {word(epoch),     word(batch),      word(sample), drawn ? 1U : 0U,
                 word(data_size), word(batch_size), order.seed(), order.drawn()};
     }
     void set_state(std::span<const std::uint64_t> words) {

@@ -91,8 +91,8 @@ private:
         return retried([&] { return ::rename(from.c_str(), to.c_str()); }) == 0;
     }
     [[noreturn]] void fail(const char* what, const char* advice) const {
-        throw OutputError(where_, detail::text("expected to ", what, ", got \"",
-                                               std::generic_category().message(errno), "\"; ", advice));
+        throw OutputError(where_, detail::text("expected to ", what, ", got \"", std::generic_category().message(errno),
+                                               "\"; ", advice));
     }
 
     void flush() {

@@ -20,9 +20,9 @@
 
 namespace gacc {
 
-/// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the weight
-/// they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever else it is
-/// told to keep. It refers to all of them, so they must outlive it.
+/// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the
+/// weight they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever
+/// else it is told to keep. It refers to all of them, so they must outlive it.
 ///
 /// File       safetensors, which Python reads: "0.weight" as in a state_dict, all else with a / in its name. The last
 ///            tensor is a checksum of every byte before it. The file is there whole or not at all, and the one before
@@ -101,9 +101,9 @@ public:
         try {
             const detail::CheckpointFile file(path, "Checkpoint::load \"" + path.string() + "\"");
             load(file);
-        } catch (const CheckpointError&) {
-            throw;
-        } catch (const DataError& error) { throw CheckpointError(error); }
+        } catch (const CheckpointError&) { throw; } catch (const DataError& error) {
+            throw CheckpointError(error);
+        }
     }
 
 private:

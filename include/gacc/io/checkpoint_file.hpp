@@ -40,8 +40,9 @@ public:
         std::uint64_t expected = 0;
         std::memcpy(&expected, bytes(*last).data(), 8);
         if (checksum.value() != expected) {
-            throw CheckpointError(where, "expected the bytes that were saved, got others: the file is damaged; "
-                                         "is there one before it, with .prev at its end?");
+            throw CheckpointError(where,
+                                  "expected the bytes that were saved, got others: the file is damaged; "
+                                  "is there one before it, with .prev at its end?");
         }
     }
 };
@@ -57,9 +58,9 @@ inline Settings checkpoint_settings(const std::filesystem::path& path) {
         Settings settings = file.metadata();
         settings.erase(detail::CheckpointFile::version_key);
         return settings;
-    } catch (const CheckpointError&) {
-        throw;
-    } catch (const DataError& error) { throw CheckpointError(error); }
+    } catch (const CheckpointError&) { throw; } catch (const DataError& error) {
+        throw CheckpointError(error);
+    }
 }
 
 }  // namespace gacc

@@ -111,9 +111,7 @@ void load_safetensors(const std::filesystem::path& path, const Parameters<Scalar
     const SafetensorsFile file(path, "load_safetensors \"" + path.string() + "\"");
     detail::Differences differences(file);
     std::vector<const TensorInfo*> found;
-    for (const auto& parameter : parameters) {
-        found.push_back(differences.find(parameter.name(), parameter.shape()));
-    }
+    for (const auto& parameter : parameters) { found.push_back(differences.find(parameter.name(), parameter.shape())); }
     if (others == OtherTensors::refuse) { differences.find_no_others(); }
     differences.throw_if_any();
     for (std::size_t i = 0; i < found.size(); ++i) {

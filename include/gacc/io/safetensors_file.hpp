@@ -75,7 +75,8 @@ inline Buffer<std::uint8_t> read_file(const std::filesystem::path& path, const s
 /// A file in the safetensors format, in memory: names, types, shapes and numbers of its tensors. Only what the format
 /// allows gets in, byte for byte, so that all that is read from it afterwards is there.
 ///
-/// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of at most
+/// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of at
+/// most
 ///            16,384 bytes
 /// Throws     DataError if the file is missing or is not what the format allows
 /// Source     huggingface.co/docs/safetensors, "Format"
@@ -88,7 +89,8 @@ public:
     SafetensorsFile(const std::filesystem::path& path, const std::string& where)
         : SafetensorsFile(detail::read_file(path, where), where) {}
     /// From the bytes of a file.
-    SafetensorsFile(Buffer<std::uint8_t> bytes, std::string where) : bytes_(std::move(bytes)), where_(std::move(where)) {
+    SafetensorsFile(Buffer<std::uint8_t> bytes, std::string where)
+        : bytes_(std::move(bytes)), where_(std::move(where)) {
         constexpr std::uint64_t longest_header = 100'000'000;
         const auto size = static_cast<std::uint64_t>(bytes_.size());
         if (size < 8) { throw DataError(where_, detail::text("expected 8 bytes or more, got ", size)); }
@@ -135,7 +137,9 @@ public:
         return tensor;
     }
 
-    std::span<const std::uint8_t> bytes(const TensorInfo& tensor) const { return {data_ + tensor.first, tensor.bytes()}; }
+    std::span<const std::uint8_t> bytes(const TensorInfo& tensor) const {
+        return {data_ + tensor.first, tensor.bytes()};
+    }
     /// The whole file.
     std::span<const std::uint8_t> bytes() const { return bytes_.span(); }
     /// What errors about it begin with.
@@ -155,12 +159,18 @@ public:
         const auto same = [](auto number) { return number; };
         using Eigen::half_impl::raw_uint16_to_half;
         switch (tensor.dtype) {
-            case DType::f64: return as(double{}, same);
-            case DType::f32: return as(float{}, same);
-            case DType::f16: return as(std::uint16_t{}, [](auto bits) { return float(Eigen::half(raw_uint16_to_half(bits))); });
-            case DType::bf16: return as(std::uint16_t{}, [](auto bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); });
-            case DType::i64: return as(std::int64_t{}, same);
-            case DType::u8: return as(std::uint8_t{}, same);
+            case DType::f64:
+                return as(double{}, same);
+            case DType::f32:
+                return as(float{}, same);
+            case DType::f16:
+                return as(std::uint16_t{}, [](auto bits) { return float(Eigen::half(raw_uint16_to_half(bits))); });
+            case DType::bf16:
+                return as(std::uint16_t{}, [](auto bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); });
+            case DType::i64:
+                return as(std::int64_t{}, same);
+            case DType::u8:
+                return as(std::uint8_t{}, same);
         }
     }
 

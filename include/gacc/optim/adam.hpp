@@ -117,8 +117,8 @@ public:
     State state() const override {
         using detail::word;
         State words = Optimizer<Scalar>::state();
-        for (const double option : {options_.learning_rate, options_.beta1, options_.beta2, options_.epsilon,
-                                    options_.clip_norm}) {
+        for (const double option :
+             {options_.learning_rate, options_.beta1, options_.beta2, options_.epsilon, options_.clip_norm}) {
             words.push_back(word(option));
         }
         return words;

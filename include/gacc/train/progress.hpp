@@ -15,8 +15,8 @@ struct ProgressOptions {
     Index epochs = 1;
     Index samples_per_epoch = 0;
     Index samples_done = 0;  ///< before it began, by a run that this one resumes
-    bool live = false;   ///< one line, redrawn: for a terminal. Otherwise one line an epoch
-    bool color = false;  ///< a dim bar, only if live
+    bool live = false;       ///< one line, redrawn: for a terminal. Otherwise one line an epoch
+    bool color = false;      ///< a dim bar, only if live
 };
 
 /// Shows how training goes: loss, samples/s, and how long it will still take.
