@@ -96,6 +96,21 @@ TEST_CASE("NonFiniteGuard: a loss that is not finite stops, named, before it goe
     CHECK(state_of(training.model.parameters()) == before);
 }
 
+TEST_CASE("NonFiniteGuard: an infinite loss is as bad as one that is not a number, whichever sample it is of") {
+    for (const float wrong : {infinity, -infinity, not_a_number}) {
+        for (std::size_t at = 0; at < 3; ++at) {
+            std::vector<float> losses{1, 2, 3};
+            losses[at] = wrong;
+            Training stops(NonFinite::stop), skips(NonFinite::skip);
+            gacc::LossValue<float> value;
+            value.losses = losses;
+            CHECK_THROWS_AS(stops.guard->accepts(value), NonFiniteError);
+            CHECK_FALSE(skips.guard->accepts(value));
+            CHECK(skips.guard->skipped() == 1);
+        }
+    }
+}
+
 TEST_CASE("NonFiniteGuard: a gradient that is not finite stops, with the name of its parameter") {
     Training training(NonFinite::stop);
     Rng rng(2);

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -157,6 +159,18 @@ TEST_CASE("plan: a budget is met with the largest micro-batch that fits it, up t
     CHECK_FALSE(planned(model, {.batch_size = 50, .memory = gacc::GiB}).more_fits);
 }
 
+TEST_CASE("plan: says that more fits if a sample more than a block would, and without a budget always") {
+    auto model = perceptron();
+    constexpr Index block = gacc::Workspace<float>::block, batch = 16 * (block + 1);
+    const auto more = planned(model, {.batch_size = batch, .micro_batch = block + 1});
+    REQUIRE(more.micro_batch == block + 1);
+    CHECK(planned(model, {.batch_size = batch, .memory = more.bytes.total()}).more_fits);
+    CHECK_FALSE(planned(model, {.batch_size = batch, .memory = more.bytes.total() - 1}).more_fits);
+    CHECK(planned(model, {.batch_size = batch}).more_fits);
+    CHECK_FALSE(planned(model, {.batch_size = block}).more_fits);
+    CHECK_FALSE(more.more_fits);  // it was asked for
+}
+
 TEST_CASE("plan: micro-batches are as equal as can be, and the memory is that of the largest") {
     auto model = perceptron();
     const auto plan = planned(model, {.batch_size = 100, .micro_batch = 32});
@@ -201,6 +215,11 @@ TEST_CASE("Sequential: activations that are not the model's are refused, and it 
     activations.back().kept = false;
     CHECK_THROWS_AS(model.lay_out(1, activations), gacc::UsageError);
     CHECK_THROWS_AS(model.lay_out(1, {}), gacc::UsageError);
+    for (std::size_t i = 0; i < activations.size(); ++i) {
+        auto other = model.activations();
+        other[i].width += 1;
+        CHECK_THROWS_AS(model.lay_out(1, other), gacc::UsageError);
+    }
     CHECK_THROWS_AS(model.lay_out(0, model.activations()), gacc::UsageError);
     CHECK(model.forward(x).rows() == 3);
 }
@@ -217,6 +236,28 @@ TEST_CASE("plan: what does not fit otherwise is computed again") {
     CHECK(refusal(model,
                   {.batch_size = 16, .memory = least.bytes.total() - 1, .recomputation = gacc::Recomputation::never})
               .find("a micro-batch of 1 needs ") != std::string::npos);
+}
+
+TEST_CASE("plan: the work done again is that of the dropped activations, but for a last run that is still there") {
+    auto model = deep(20);
+    constexpr Index block = gacc::Workspace<float>::block;
+    for (const Index micro_batch : {Index{1}, block, block + 1}) {
+        CAPTURE(micro_batch);
+        const auto plan = planned(model, {.batch_size = micro_batch,
+                                          .micro_batch = micro_batch,
+                                          .recomputation = gacc::Recomputation::always});
+        const auto& activations = model.activations();
+        std::size_t last = activations.size();  // the first of the last run
+        for (; last > 0 && activations[last - 1].kept; --last) {}
+        for (; last > 0 && !activations[last - 1].kept; --last) {}
+        const std::size_t count = micro_batch <= block ? last : activations.size();
+        const auto dropped = std::count_if(activations.begin(), activations.begin() + static_cast<std::ptrdiff_t>(count),
+                                           [](const gacc::Activation& activation) { return !activation.kept; });
+        REQUIRE(dropped > 0);
+        CHECK(plan.recomputed == static_cast<std::size_t>(dropped));
+        // All layers are equal: a third of a layer's work each, and the first has no grad_x to make.
+        CHECK(plan.more_work == static_cast<double>(dropped) / (3 * 20 - 1));
+    }
 }
 
 TEST_CASE("plan: a deep network takes at most 30 % of its uncut activations when they are computed again") {

@@ -44,6 +44,14 @@ TEST_CASE("GradientTally: takes weights in float too") {
     CHECK(tally.weight() == 2.25);
 }
 
+TEST_CASE("GradientTally: adds weights in double, also those that are float") {
+    GradientTally tally;
+    tally.add<float>(Reduction::mean_over_samples, std::vector<float>{0x1p24F, 1, 1});
+    CHECK(tally.weight() == 0x1p24 + 2);
+    tally.add<float>(Reduction::mean_over_samples, std::vector<float>{1});
+    CHECK(tally.weight() == 0x1p24 + 3);
+}
+
 TEST_CASE("GradientTally: the mean over samples divides by the weights, counting samples of weight 0") {
     GradientTally tally;
     add(tally, Reduction::mean_over_samples, {0.5, 0, 2});

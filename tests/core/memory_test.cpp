@@ -24,6 +24,15 @@ TEST_CASE("memory: a buffer's bytes are counted under its kind while it lives, w
     CHECK(gacc::memory::live() == before);
 }
 
+TEST_CASE("memory: a buffer that was assigned to is of the other's kind when it grows") {
+    const auto before = gacc::memory::live();
+    Buffer<double> buffer(3, Kind::data);
+    buffer = Buffer<double>(Kind::scratch);
+    buffer.reserve(5);
+    CHECK(gacc::memory::live()[Kind::scratch] == before[Kind::scratch] + 40);
+    CHECK(gacc::memory::live()[Kind::data] == before[Kind::data]);
+}
+
 TEST_CASE("memory: peaks are of each kind and of all at once, and start anew when told") {
     gacc::memory::forget_peak();
     const auto start = gacc::memory::peak();

@@ -4,6 +4,7 @@
 
 #include <gacc/core/buffer.hpp>
 
+#include <algorithm>
 #include <numeric>
 
 using gacc::Index;
@@ -50,6 +51,15 @@ TEST_CASE("Panels: transpose gives the panels of the transposed matrix") {
             Panels::pack(matrix, panels.data());
             Panels::transpose(panels.data(), rows, cols, transposed.data());
             CHECK(Panels::unpack(transposed.data(), cols, rows) == matrix.transpose());
+            CHECK(std::ranges::count(transposed.span(), 0.0F) == Panels::size(cols, rows) - rows * cols);
         }
     }
+}
+
+TEST_CASE("Panels: there are no more of them than the rows need") {
+    constexpr Index width = Panels::width;
+    CHECK(Panels::count(1) == 1);
+    CHECK(Panels::count(width) == 1);
+    CHECK(Panels::count(width + 1) == 2);
+    CHECK(Panels::size(2 * width, 3) == 2 * width * 3);
 }

@@ -79,6 +79,35 @@ TEST_CASE("Parameter: a gradient that was set is the gradient until it is zeroed
     CHECK(weight.value() == Matrix<float>::Ones(2, 3));
 }
 
+TEST_CASE("Parameter: stored gradients are zeros after zero_grad, and what is written to them stays") {
+    Parameter<float> weight("weight", {2, 3});
+    weight.set_grad(one_to_six);
+    weight.zero_grad();
+    CHECK(std::ranges::all_of(weight.stored_grads(), [](float grad) { return grad == 0; }));
+    CHECK_FALSE(weight.grad_is_zero());
+    weight.stored_grads()[0] = 7;
+    CHECK(weight.stored_grads()[0] == 7);
+    CHECK(weight.grad()(0, 0) == 7);
+}
+
+TEST_CASE("Parameter: has another version after every change of the value, and after no other call") {
+    Parameter<float> weight("weight", {2, 3});
+    auto version = weight.version();
+    const auto changed = [&] { return weight.version() != std::exchange(version, weight.version()); };
+    weight.set_value(one_to_six);
+    CHECK(changed());
+    weight.stored_values()[0] = 7;
+    CHECK(changed());
+    weight.generate([] { return 1.0F; });
+    CHECK(changed());
+    weight.value();
+    weight.set_grad(one_to_six);
+    weight.stored_grads();
+    weight.zero_grad();
+    std::as_const(weight).stored_values();
+    CHECK_FALSE(changed());
+}
+
 TEST_CASE("Parameter: value and grad are copies") {
     Parameter<float> weight("weight", {2, 3});
     weight.value().setOnes();

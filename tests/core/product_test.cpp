@@ -5,6 +5,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/random.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -105,6 +106,51 @@ TEST_CASE_TEMPLATE("Product: adding up over samples does not depend on where the
             const Matrix<Scalar> after =
                 into_panels<Scalar>(before, x.bottomRows(samples - cut), grad_y.bottomRows(samples - cut));
             REQUIRE(same_bytes(after, whole));
+        }
+    }
+}
+
+TEST_CASE_TEMPLATE("Product: a long chain that starts elsewhere goes on where its result is", Scalar, float, double) {
+    const Index width = Product<Scalar>::width;
+    gacc::Rng rng(5);
+    for (const Index samples : {64, 65, 200}) {
+        const auto x = random<Scalar>(samples, 23, rng), grad_y = random<Scalar>(samples, 37, rng);
+        Buffer<Scalar> panels(Panels<Scalar>::size(37, 23));
+        std::ranges::fill(panels.span(), Scalar(77));
+        Product<Scalar>{.rows = 23,
+                        .cols = 37,
+                        .depth = samples,
+                        .a = {x.data(), 1, 23},
+                        .b = {grad_y.data(), 37, width, false},
+                        .c0 = {gacc::detail::zeros<Scalar>.data(), 0, 0, true},
+                        .c = {panels.data(), width, 23 * width, true}}
+            .run();
+        const Matrix<Scalar> from_zero = Panels<Scalar>::unpack(panels.data(), 37, 23).transpose();
+        CHECK(same_bytes(from_zero, into_panels<Scalar>(Matrix<Scalar>::Zero(23, 37), x, grad_y)));
+    }
+}
+
+TEST_CASE_TEMPLATE("Product: what is handed over in parts is the same, each with its place", Scalar, float, double) {
+    const Index width = Product<Scalar>::width;
+    gacc::Rng rng(6);
+    for (const Index rows : {1, 200}) {
+        for (const Index cols : {width, 2 * width + 3}) {
+            const auto a = random<Scalar>(rows, 20, rng), b = random<Scalar>(20, cols, rng);
+            Buffer<Scalar> panels(Panels<Scalar>::size(cols, 20));
+            Panels<Scalar>::pack(b.transpose(), panels.data());
+            Matrix<Scalar> c = Matrix<Scalar>::Zero(rows, cols), times = c;
+            Product<Scalar>{.rows = rows,
+                            .cols = cols,
+                            .depth = 20,
+                            .a = {a.data(), 20, 1},
+                            .b = {panels.data(), width, 20 * width, true},
+                            .c0 = {gacc::detail::zeros<Scalar>.data(), 0, 0, true}}
+                .run_into([&](Index row, Index column, const gacc::ConstMatrixView<Scalar>& part) {
+                    c.block(row, column, part.rows(), part.cols()) = part;
+                    times.block(row, column, part.rows(), part.cols()).array() += 1;
+                });
+            CHECK(same_bytes(c, through_panels(a, b)));
+            CHECK((times.array() == 1).all());
         }
     }
 }

@@ -88,6 +88,14 @@ TEST_CASE("Rng: knows its seed and how many words were drawn") {
     CHECK(rng.drawn() == 7);
 }
 
+TEST_CASE("Rng: counts words with all 64 bits") {
+    Rng rng(42);
+    rng.set_state(gacc::State{42, std::uint64_t{1} << 34});  // the block of 2^32, whose lower half is 0
+    const auto block = gacc::philox4x32({0, 1, 0, 0}, {42, 0});
+    CHECK(words(rng, 4) == std::vector<std::uint32_t>(block.begin(), block.end()));
+    CHECK(words(rng, 4) != words(Rng(42), 4));
+}
+
 TEST_CASE("Rng: a copy continues the same stream from any place in it") {
     const std::vector<std::uint32_t> stream = words(Rng(42), 20);
     Rng rng(42);

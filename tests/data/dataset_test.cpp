@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -138,4 +139,13 @@ TEST_CASE("ImageDataset: a deviation of 0 is refused") {
     CHECK_THROWS_WITH_AS(all_pixel_values({.mean = 0.5, .deviation = 0}),
                          "gacc: ImageDataset: expected a finite mean and a deviation other than 0, got 0.5 and 0",
                          gacc::UsageError);
+}
+
+TEST_CASE("ImageDataset: a mean or deviation that is no number, or too small for a float, is refused") {
+    const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+    for (const double wrong : {nan, infinity, -infinity}) {
+        CHECK_THROWS_AS(all_pixel_values({.mean = wrong, .deviation = 0.5}), gacc::UsageError);
+        CHECK_THROWS_AS(all_pixel_values({.mean = 0.5, .deviation = wrong}), gacc::UsageError);
+    }
+    CHECK_THROWS_AS(all_pixel_values({.mean = 0.5, .deviation = 1e-40}), gacc::UsageError);
 }

@@ -155,6 +155,14 @@ TEST_CASE("read_idx_gz: refuses what read_idx refuses, counting the unpacked byt
                          "gacc: read_idx \"file\": expected 16 bytes for 2 x 2, got more", DataError);
 }
 
+TEST_CASE("read_idx_gz: a byte too many is seen wherever the file should end") {
+    for (std::uint32_t length = (1U << 14) - 20; length <= (1U << 14); ++length) {  // around the end of a chunk
+        CAPTURE(length);
+        CHECK(read(gzipped(idx_bytes({length}, Bytes(length)))).size() == length);
+        CHECK_THROWS_AS(read(gzipped(idx_bytes({length}, Bytes(length + 1)))), DataError);
+    }
+}
+
 TEST_CASE("read_idx_gz: takes no memory for a file that is too short") {
     // No machine has 2^60 bytes: taking them would be a std::bad_alloc.
     CHECK_THROWS_WITH_AS(read(gzipped(idx_bytes({1 << 30, 1 << 30}, Bytes(88)))),

@@ -133,6 +133,11 @@ TEST_CASE("load_mnist: as many labels as images are needed") {
         "gacc: load_mnist: expected as many images as labels, got 2 in \"train-images-idx3-ubyte\" and "
         "3 in \"train-labels-idx1-ubyte\"",
         DataError);
+    CHECK_THROWS_WITH_AS(
+        load(two_images(), labels({1})),
+        "gacc: load_mnist: expected as many images as labels, got 2 in \"train-images-idx3-ubyte\" and "
+        "1 in \"train-labels-idx1-ubyte\"",
+        DataError);
 }
 
 TEST_CASE("load_mnist: images and labels exchanged are refused") {

@@ -121,6 +121,21 @@ TEST_CASE("Place: in the middle of an epoch, other data or another batch size ar
     CHECK_NOTHROW(gacc::shuffled_batches(other, {.batch_size = 8}, rng, place));  // a new epoch may differ
 }
 
+TEST_CASE("Place: other data are an error as soon as the order is drawn, a batch or a micro-batch is done") {
+    const auto data = numbers(30), other = numbers(31);
+    Rng rng(5);
+    Place drawn, batch, micro_batch;
+    gacc::shuffled_batches(data, {.batch_size = 7}, rng, drawn);
+    gacc::ordered_batches(data, {.batch_size = 7}, batch);
+    batch.end_batch();
+    gacc::ordered_batches(data, {.batch_size = 7}, micro_batch);
+    micro_batch.end_micro_batch(2);
+    for (Place* place : {&drawn, &batch, &micro_batch}) {
+        CHECK_THROWS_AS(gacc::ordered_batches(other, {.batch_size = 7}, *place), gacc::UsageError);
+        CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, *place), gacc::UsageError);
+    }
+}
+
 TEST_CASE("Place: words that are no place are an error, and change nothing") {
     Place place;
     place.end_epoch();

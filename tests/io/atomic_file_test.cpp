@@ -13,6 +13,8 @@
 #include <tuple>
 #include <vector>
 
+#include <sys/stat.h>
+
 using gacc::AtomicFile;
 namespace fs = std::filesystem;
 
@@ -193,4 +195,14 @@ TEST_CASE("AtomicFile: a folder of that name is an error") {
     fs::create_directory(folder.path() / "file");
     CHECK_THROWS_WITH_AS(save(folder.path() / "file", "new"),
                          "gacc: save: expected a file or none, got something else of that name", gacc::OutputError);
+}
+
+TEST_CASE("AtomicFile: a pipe of that name is an error, and stays") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "file";
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    CHECK_THROWS_WITH_AS(save(path, "new"), "gacc: save: expected a file or none, got something else of that name",
+                         gacc::OutputError);
+    CHECK(fs::is_fifo(path));
+    CHECK(names(folder.path()) == std::set<std::string>{"file"});
 }

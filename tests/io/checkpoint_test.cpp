@@ -143,6 +143,26 @@ TEST_CASE_TEMPLATE("Checkpoint: a run stopped at any micro-batch and resumed is 
     }
 }
 
+TEST_CASE("Checkpoint: loaded in the middle of any other batch it leaves nothing of that") {
+    const TemporaryFolder folder;
+    const auto data = random_samples<float>();
+    Training<float> whole;
+    whole.run(data);
+    for (int stop = 0; stop <= 3; ++stop) {  // at the end of a batch too, where no gradients are held
+        Training<float> first;
+        first.run(data, stop);
+        first.checkpoint->save(folder.path() / "run");
+        for (int other = 0; other <= 4; ++other) {
+            Training<float> second(99);
+            second.run(data, other);
+            second.checkpoint->load(folder.path() / "run");
+            CHECK(second.state() == first.state());
+            second.run(data);
+            CHECK(second.state() == whole.state());
+        }
+    }
+}
+
 TEST_CASE("Checkpoint: weights alone are not enough") {
     const TemporaryFolder folder;
     const auto data = random_samples<float>();

@@ -197,6 +197,7 @@ TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the firs
     CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[2,1]") + "}", "12") ==
           "tensor \"a\" at byte 0 of 2, got data_offsets 2 and 1");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,7]") + "}", "1234567") == "tensor \"a\" of 2 F32, got 7 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,9]") + "}", "123456789") == "tensor \"a\" of 2 F32, got 9 bytes");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") ==
           "tensor \"a\" of 2 x 3 F32, got 4 bytes");
     // 2^32 x 2^32 floats are 0 bytes where sizes overflow
@@ -216,6 +217,13 @@ TEST_CASE("SafetensorsFile: a header takes little memory, however it is made") {
           "a header without names or gaps longer than 16,384 bytes, got one");
     CHECK(refusal("{\"a\":" + std::string(20'000, '1') + "}") ==
           "a header without names or gaps longer than 16,384 bytes, got one");
+    std::string commas;  // end nothing within a string; and a quote after two \\ is not escaped, and ends it
+    while (commas.size() < 20'000) { commas += "aaa,"; }
+    for (const char* key : {"a", R"(a\\)", R"(a\\\\)", R"(\"a\")"}) {
+        CHECK(refusal("{\"__metadata__\":{\""s + key + "\":\"" + commas + "\"}}") ==
+              "a header without names or gaps longer than 16,384 bytes, got one");
+        CHECK(refusal("{\"__metadata__\":{\""s + key + "\":\"b\"}}") == "nothing");
+    }
     CHECK(refusal("{\"a\":" + std::string(1'000'000, '[')) == any + ", got an array, in the header");
     std::string deep, many = "{", metadata = R"({"__metadata__":{"x":"")", sizes;
     for (int i = 0; i < 100'000; ++i) { deep += "{\"shape\":"; }

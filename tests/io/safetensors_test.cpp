@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -293,4 +294,59 @@ TEST_CASE("load_safetensors: names and shapes that differ are all named, and not
     Sequential shorter(Linear(3, 4), Linear(4, 2));
     CHECK_THROWS_AS(gacc::load_safetensors(path, shorter.parameters()), gacc::DataError);
     CHECK_NOTHROW(gacc::load_safetensors(path, shorter.parameters(), gacc::OtherTensors::ignore));
+}
+
+TEST_CASE("load_safetensors: a shape of as many numbers is another shape") {
+    const Folder folder;
+    const std::string path = (folder.path / "model").string();
+    Sequential saved(Linear(3, 2)), model(Linear(2, 3));
+    gacc::save_safetensors(path, saved.parameters());
+    CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
+                         ("gacc: load_safetensors \"" + path +
+                          "\": expected the tensors of this model, got others: 0.weight: expected 3 x 2, got 2 x 3; "
+                          "0.bias: expected 3, got 2")
+                             .c_str(),
+                         gacc::DataError);
+}
+
+TEST_CASE("load_safetensors: integers are no weights, and nothing is changed") {
+    const Folder folder;
+    const std::string path = (folder.path / "model").string();
+    gacc::SafetensorsHeader header;
+    gacc::detail::append_tensor(header, "0.weight", gacc::DType::i64, {1, 2});
+    gacc::detail::append_tensor(header, "0.bias", gacc::DType::u8, {1});
+    {
+        gacc::AtomicFile file(path, "test");
+        file.write(gacc::detail::safetensors_start(header));
+        file.write(std::vector<std::uint8_t>(17, 1));
+        file.commit();
+    }
+    auto model = small_model<float>();
+    const auto before = gacc::test::state_of(model.parameters());
+    CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
+                         ("gacc: load_safetensors \"" + path +
+                          "\": expected the tensors of this model, got others: 0.weight: expected floating point, got "
+                          "I64; 0.bias: expected floating point, got U8")
+                             .c_str(),
+                         gacc::DataError);
+    CHECK(gacc::test::state_of(model.parameters()) == before);
+}
+
+TEST_CASE("load_safetensors: names eight differences, and then how many more there are") {
+    const Folder folder;
+    const std::string path = (folder.path / "model").string();
+    Sequential<float> none(Linear(9, 9)), four, five;
+    none.parameters()[0].rename("x");
+    none.parameters()[1].rename("y");
+    gacc::save_safetensors(path, none.parameters());
+    const auto refusal = [&](const gacc::Parameters<float>& parameters) {
+        try {
+            gacc::load_safetensors(path, parameters, gacc::OtherTensors::ignore);
+        } catch (const gacc::DataError& error) { return std::string(error.what()); }
+        return "nothing"s;
+    };
+    for (int i = 0; i < 4; ++i) { four.add(Linear(1, 1)); }
+    for (int i = 0; i < 5; ++i) { five.add(Linear(1, 1)); }
+    CHECK(refusal(four.parameters()).ends_with("3.weight: expected 1 x 1, got none; 3.bias: expected 1, got none"));
+    CHECK(refusal(five.parameters()).ends_with("3.bias: expected 1, got none; and 2 more"));
 }

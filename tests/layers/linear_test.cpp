@@ -1,9 +1,11 @@
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
 
 #include "support/gradient_check.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -69,6 +71,16 @@ TEST_CASE("Linear: backward adds to gradients that were set") {
     CHECK(layer.bias().grad() == Matrix<float>{{1, 99}});
 }
 
+TEST_CASE("Linear: grad_x is of the weights as they are, however they were changed") {
+    auto layer = small_layer<float>();
+    const Matrix<float> x{{1, 2, 3}}, grad_y{{1, 10}};
+    CHECK(backward(layer, x, grad_y) == Matrix<float>{{41, 52, 63}});
+    layer.weight().set_value(Matrix<float>{{6, 5, 4}, {3, 2, 1}});
+    CHECK(backward(layer, x, grad_y) == Matrix<float>{{36, 25, 14}});
+    std::ranges::fill(layer.weight().stored_values(), 1.0F);
+    CHECK(backward(layer, x, grad_y) == Matrix<float>{{11, 11, 11}});
+}
+
 TEST_CASE("Linear: backward leaves the values as they are") {
     auto layer = small_layer<float>();
     backward(layer, Matrix<float>{{1, 2, 3}}, Matrix<float>{{1, -1}});
@@ -121,6 +133,38 @@ TEST_CASE("Linear: rows may lie apart in memory, and what is between them stays 
     CHECK(wide_y == Matrix<float>{{8, 18, 99, 99}, {14, 33, 99, 99}});
     CHECK(wide_grad_x == Matrix<float>{{-3, -3, -3, 99}, {4, 6.5F, 9, 99}});
     CHECK(layer.weight().grad() == Matrix<float>{{5, 2, -1}, {0, 0.5F, 1}});
+}
+
+TEST_CASE_TEMPLATE("Linear: grad_x in place of x is grad_x, also through the layer before, in rows that lie apart", Scalar,
+                   float, double) {
+    gacc::Rng rng(5);
+    for (const Index samples : {1, 33, 200}) {
+        const Index in = 75, out = 6, stride = 80;
+        Linear<Scalar> layer(in, out), over(in, out);
+        const auto weights = random_matrix<Scalar>(rng, out, in);
+        layer.weight().set_value(weights);
+        over.weight().set_value(weights);
+        const Matrix<Scalar> x = random_matrix<Scalar>(rng, samples, in).cwiseMax(0);
+        const auto grad_y = random_matrix<Scalar>(rng, samples, out);
+        const auto y = forward(layer, x);
+
+        const auto grad_x = backward(layer, x, grad_y);
+        Matrix<Scalar> grad_before(samples, in);
+        gacc::ReLU<Scalar> relu;
+        relu.backward(x, x, grad_x, view_of(grad_before));
+
+        const auto in_place_of_x = [&](gacc::Layer<Scalar>* before) {
+            Matrix<Scalar> wide = Matrix<Scalar>::Constant(samples, stride, 99);
+            wide.leftCols(in) = x;
+            over.backward_over({wide.data(), samples, in, Eigen::OuterStride<>(stride)}, y, grad_y, before);
+            CHECK((wide.rightCols(stride - in).array() == 99).all());
+            return Matrix<Scalar>(wide.leftCols(in));
+        };
+        CHECK(bytes_of(in_place_of_x(nullptr)) == bytes_of(grad_x));
+        CHECK(bytes_of(in_place_of_x(&relu)) == bytes_of(grad_before));
+        backward(layer, x, grad_y);
+        CHECK(bytes_of(over.weight().grad()) == bytes_of(layer.weight().grad()));
+    }
 }
 
 TEST_CASE("Linear: the gradients are those of central differences") {

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -32,6 +33,23 @@ TEST_CASE("ReLU: not-a-number passes through, so that nothing hides it") {
     CHECK(y(0, 2) == 0);
     CHECK(std::isnan(y(0, 5)));
     CHECK(std::isnan(y(0, 8)));
+}
+
+TEST_CASE_TEMPLATE("ReLU: what becomes of a number does not depend on where in its row it is", Scalar, float, double) {
+    const Scalar nan = std::numeric_limits<Scalar>::quiet_NaN(), infinity = std::numeric_limits<Scalar>::infinity();
+    for (Index columns = 1; columns <= 40; ++columns) {
+        for (const Scalar number : {nan, infinity, -infinity, Scalar(0), Scalar(3), Scalar(-3)}) {
+            CAPTURE(number);
+            const Matrix<Scalar> x = Matrix<Scalar>::Constant(1, columns, number);
+            const Matrix<Scalar> grad_y = Matrix<Scalar>::Constant(1, columns, 5);
+            ReLU<Scalar> layer;
+            const auto y = forward(layer, x), grad_x = backward(layer, x, grad_y);
+            for (Index i = 0; i < columns; ++i) {
+                CHECK((std::isnan(number) ? std::isnan(y(0, i)) : y(0, i) == std::max(number, Scalar(0))));
+                CHECK(grad_x(0, i) == (number > 0 ? 5 : 0));
+            }
+        }
+    }
 }
 
 TEST_CASE("ReLU: works in place, y over x and grad_x over grad_y") {

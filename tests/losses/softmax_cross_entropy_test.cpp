@@ -74,6 +74,20 @@ TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: logits of ±1e4 give exact results", Sc
     CHECK(result.grad.bottomRows(1) == Matrix<Scalar>{{third, third - 1, third}});
 }
 
+TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: the largest logit may be any of them", Scalar, float, double) {
+    SoftmaxCrossEntropy<Scalar> loss;
+    for (Index largest = 0; largest < 5; ++largest) {
+        CAPTURE(largest);
+        Matrix<Scalar> logits = Matrix<Scalar>::Zero(1, 5), expected = logits;
+        logits(0, largest) = Scalar(1e4);
+        expected(0, largest) = 1;
+        expected(0, (largest + 1) % 5) = -1;
+        const auto result = result_of(loss, logits, {static_cast<Label>((largest + 1) % 5)});
+        CHECK(result.losses == std::vector<Scalar>{Scalar(1e4)});
+        CHECK(result.grad == expected);
+    }
+}
+
 TEST_CASE("SoftmaxCrossEntropy: a logit of minus infinity takes a class out") {
     SoftmaxCrossEntropy<double> loss;
     const double infinity = std::numeric_limits<double>::infinity();

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <utility>
+
 using gacc::Linear;
 using gacc::ReLU;
 using Chain = gacc::detail::LayerChain<float>;
@@ -62,4 +64,27 @@ TEST_CASE("LayerChain: gradients need memory of their own only where they cannot
     CHECK(chain.gradient_width() == 3);
     chain.add(Linear(3, 2));
     CHECK(chain.gradient_width() == 0);
+}
+
+TEST_CASE("LayerChain: gradients apart have room for the widest of them, wherever it is") {
+    Chain chain;
+    for (const auto& [in, out] : {std::pair{5, 4}, std::pair{4, 9}, std::pair{9, 2}, std::pair{2, 3}}) {
+        chain.add(Linear(in, out));
+        chain.add(ReLU());
+        chain.add(ReLU());
+    }
+    CHECK(chain.gradient_width() == 9);
+}
+
+TEST_CASE("LayerChain: a layer that takes fewer or more features than there are is refused, and not added") {
+    Chain chain;
+    chain.add(Linear(5, 4));
+    CHECK_THROWS_WITH_AS(chain.add(Linear(3, 2)),
+                         "gacc: Linear(3 -> 2): expected 3 features a sample, got the 4 of Linear(5 -> 4) before it",
+                         gacc::ShapeError);
+    CHECK_THROWS_WITH_AS(chain.add(Linear(6, 2)),
+                         "gacc: Linear(6 -> 2): expected 6 features a sample, got the 4 of Linear(5 -> 4) before it",
+                         gacc::ShapeError);
+    CHECK(chain.size() == 1);
+    CHECK(chain.out_features() == 4);
 }

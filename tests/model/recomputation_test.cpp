@@ -7,7 +7,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <vector>
 
 using gacc::Activation;
@@ -91,6 +93,37 @@ TEST_CASE("least_memory: no choice of activations takes less") {
             const auto chosen = gacc::least_memory<float>(activations, samples);
             CHECK(chosen.back().kept);
             CHECK(Space::activation_numbers(chosen, samples) == least_by_trial(activations, samples));
+        }
+    }
+}
+
+TEST_CASE("keep_least: of all choices without a longer run it keeps the fewest numbers, then has the least to do again") {
+    gacc::Rng rng(3);
+    for (int trial = 0; trial < 100; ++trial) {
+        std::vector<Activation> activations(1 + rng.below(9));
+        for (Activation& activation : activations) {  // few widths, so that many choices keep as much
+            activation.width = 16 * (1 + static_cast<Index>(rng.below(2)));
+            activation.work = 1 + static_cast<Index>(rng.below(50));
+        }
+        for (const Index longest : {0, 16, 32, 48, 80}) {
+            const auto cost = [&](const std::vector<Activation>& chosen) {
+                Index kept = 0, work = 0, run = 0;
+                bool allowed = chosen.back().kept;
+                for (const Activation& activation : chosen) {
+                    kept += activation.kept ? Space::stride(activation.width) : 0;
+                    work += activation.kept ? 0 : activation.work;
+                    run = activation.kept ? 0 : run + Space::stride(activation.width);
+                    allowed = allowed && run <= longest;
+                }
+                return std::tuple(!allowed, kept, work);
+            };
+            auto least = cost(activations);
+            auto choice = activations;
+            for (unsigned bits = 0; bits < 1U << (choice.size() - 1); ++bits) {
+                for (std::size_t i = 0; i + 1 < choice.size(); ++i) { choice[i].kept = (bits >> i & 1) != 0; }
+                least = std::min(least, cost(choice));
+            }
+            CHECK(cost(gacc::detail::keep_least<float>(activations, longest)) == least);
         }
     }
 }

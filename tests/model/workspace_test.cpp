@@ -58,6 +58,15 @@ TEST_CASE("Workspace: dropped activations have room for one block, which the nex
     CHECK(workspace.activation(2, 2 * Space::block + 3, 1).data() != workspace.activation(2, 3, 1).data());
 }
 
+TEST_CASE("Workspace: dropped activations of a block start anew, also where blocks are not full") {
+    Workspace<float> workspace;
+    workspace.lay_out({{4, false}, {2, true}}, 0, Workspace<float>::block + 1);
+    const Index second = workspace.block_rows();
+    CHECK(second < Workspace<float>::block);
+    CHECK(workspace.activation(0, second, 1).data() == workspace.activation(0, 0, 1).data());
+    CHECK(workspace.activation(0, second + 3, 1).data() == workspace.activation(0, 3, 1).data());
+}
+
 TEST_CASE("Workspace: blocks are nearly equal") {
     Workspace<float> workspace;
     workspace.lay_out({{1}}, 0, Workspace<float>::block + 1);

@@ -377,6 +377,8 @@ TEST_CASE("Adam: an option out of its range is an error") {
                          gacc::UsageError);
     CHECK_THROWS_WITH_AS(make({.beta1 = -0.1}), "gacc: Adam: expected beta1 from 0 up to, not including, 1, got -0.1",
                          gacc::UsageError);
+    CHECK_THROWS_WITH_AS(make({.beta2 = 1}), "gacc: Adam: expected beta2 from 0 up to, not including, 1, got 1",
+                         gacc::UsageError);
     CHECK_THROWS_WITH_AS(make({.beta2 = 1.5}), "gacc: Adam: expected beta2 from 0 up to, not including, 1, got 1.5",
                          gacc::UsageError);
     CHECK_THROWS_WITH_AS(make({.beta2 = nan}), "gacc: Adam: expected beta2 from 0 up to, not including, 1, got nan",
@@ -416,4 +418,17 @@ TEST_CASE("Adam: gradients too small for the usual form of a number neither coun
     subject.give_constant(1, 1e-30);
     for (int step = 0; step < 10; ++step) { adam.step(); }
     CHECK(subject.value() == 1);
+}
+
+TEST_CASE("Adam: a mean gradient counts from 3.2e-16 on, and a smaller one, whose square has few bits, as 0") {
+    for (const double weight : {1, 4}) {  // it is the mean that counts
+        for (const double grad : {1e-17, 3e-16, 3.2e-16}) {
+            Subject<float> subject;
+            Adam<float> adam(subject.parameters, {.learning_rate = 0.5, .beta1 = 0, .beta2 = 0, .epsilon = 0});
+            subject.set_values(1);
+            subject.give_constant(weight, weight * grad);
+            adam.step();
+            CHECK((subject.value() == 1) == (grad < 3.1e-16));
+        }
+    }
 }

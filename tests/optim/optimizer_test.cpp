@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <utility>
 #include <vector>
 
 using namespace gacc::test;
@@ -126,4 +127,18 @@ TEST_CASE("Optimizer: an option out of its range is named") {
     auto model = ones_model();
     CHECK_THROWS_WITH_AS(Descent(model.parameters(), -2), "gacc: Descent: expected rate above 0, got -2",
                          gacc::UsageError);
+}
+
+TEST_CASE("Optimizer: a step that threw does not count") {
+    struct Refusing : gacc::Optimizer<double> {
+        explicit Refusing(gacc::Parameters<double> parameters) : Optimizer("Refusing", std::move(parameters)) {}
+        void update(double) override { throw gacc::Error("Refusing::step", "expected another batch, got this"); }
+    };
+    auto model = ones_model();
+    Refusing refusing(model.parameters());
+    const Matrix<double> x{{1, 2}}, grad_y{{3, 4}};
+    model.forward(x);
+    model.backward({grad_y, std::vector<double>{1}});
+    CHECK_THROWS_AS(refusing.step(), gacc::Error);
+    CHECK(refusing.steps() == 0);
 }
