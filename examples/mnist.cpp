@@ -137,7 +137,8 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     result.name = arm.name.empty() ? gacc::detail::text(planned.micro_batches, " x ", planned.micro_batch) : arm.name;
     double seconds = 0;
     Index trained = 0;  // samples
-    const Interruption interruption;
+    std::optional<Interruption> interruption;
+    if (!settings.save.empty()) { interruption.emplace(); }
     for (; place.epoch < settings.epochs; place.end_epoch()) {
         const auto start = std::chrono::steady_clock::now();
         if (!place.drawn) { mean = gacc::MeanLoss(); }
@@ -151,9 +152,9 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                 place.end_micro_batch(micro.size());
                 trained += micro.size();
                 progress.add(micro.size(), mean.mean());
-                if (!settings.save.empty() && interruption.signal() != 0) {
+                if (interruption && interruption->signal() != 0) {
                     save();
-                    throw Interrupted{interruption.signal(),
+                    throw Interrupted{interruption->signal(),
                                       gacc::detail::text("epoch ", place.epoch + 1, ", batch ", place.batch + 1,
                                                          ", after ", place.sample, " of ", batch.size(), " samples")};
                 }

@@ -80,7 +80,8 @@ inline void add_options(CLI::App& app, Settings& settings) {
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     app.add_option("--non-finite", settings.non_finite,
-                   "What to do with a micro-batch whose loss or gradient is infinite or not a number: stop, or skip it")
+                   "What to do with a micro-batch whose loss or gradient is infinite or not a number: stop, or skip "
+                   "it, which takes the memory of the gradients once more, beyond the plan")
         ->transform(CLI::CheckedTransformer(
             std::map<std::string, gacc::NonFinite>{{"stop", gacc::NonFinite::stop}, {"skip", gacc::NonFinite::skip}}))
         ->default_str("stop");

@@ -158,13 +158,14 @@ private:
     void load(const detail::CheckpointFile& file) {
         const bool with_gradients =
             std::ranges::any_of(file.tensors(), [](const auto& info) { return info.name.starts_with("gradients/"); });
-        const std::vector<State> states = checked(file, with_gradients);
+        const std::vector<Array> arrays = this->arrays(with_gradients);
+        const std::vector<State> states = checked(file, arrays);
         set_states(states, file.where());
         // Nothing can fail from here on.
         if (!with_gradients) {
             for (auto& parameter : parameters()) { parameter.zero_grad(); }
         }
-        for (const Array& array : arrays(with_gradients)) {
+        for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {
                 array.parameter->for_each(array.stored, [&](Scalar& number) { number = next(); });
             });
@@ -172,9 +173,9 @@ private:
     }
 
     /// The states in the file, which has just what this checkpoint would save.
-    std::vector<State> checked(const SafetensorsFile& file, bool with_gradients) const {
+    std::vector<State> checked(const SafetensorsFile& file, const std::vector<Array>& arrays) const {
         detail::Differences differences(file);
-        for (const Array& array : arrays(with_gradients)) {
+        for (const Array& array : arrays) {
             differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
         }
         std::vector<State> states;
