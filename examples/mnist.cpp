@@ -110,7 +110,15 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     gacc::Place place;
     gacc::Checkpoint checkpoint(adam, rng, place);
     checkpoint.keep("mean_loss", mean);
-    if (!settings.resume.empty()) { checkpoint.load(settings.resume); }
+    if (!settings.resume.empty()) {
+        checkpoint.load(settings.resume);
+        if (place.drawn && place.data_size != data.size()) {
+            throw gacc::CheckpointError("--resume \"" + settings.resume + '"',
+                                        gacc::detail::text("expected the ", place.data_size,
+                                                           " training samples of the checkpoint, got ", data.size()));
+        }
+        if (settings.schedule == "constant") { adam.set_learning_rate(settings.learning_rate); }
+    }
     const auto save = [&] {
         if (!settings.save.empty()) { checkpoint.save(settings.save, recorded(settings)); }
     };
@@ -272,7 +280,14 @@ std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** 
                 arguments = resumed_arguments(app, settings, argc, argv);
                 continue;
             }
-            if (settings.save.empty()) { settings.save = settings.resume; }
+            if (settings.save.empty()) {
+                settings.save = settings.resume;  // and not to the one before it
+                if (settings.save.ends_with(".prev")) { settings.save.resize(settings.save.size() - 5); }
+            }
+            if (!settings.save.empty() && std::filesystem::weakly_canonical(settings.save) ==
+                                              std::filesystem::weakly_canonical(settings.export_to)) {
+                throw CLI::ValidationError("--export", "expected another file than the checkpoint's, got the same");
+            }
             if (settings.save_every > 0 && settings.save.empty()) {
                 throw CLI::ValidationError("--save-every", "expected --save too, got none");
             }

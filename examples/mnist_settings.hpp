@@ -125,6 +125,7 @@ inline gacc::Settings recorded(const Settings& settings) {
     return {{"batch-size", std::to_string(settings.batch_size)},
             {"epochs", std::to_string(settings.epochs)},
             {"hidden", hidden},
+            {"non-finite", settings.non_finite == gacc::NonFinite::skip ? "skip" : "stop"},
             {"learning-rate", gacc::detail::text(std::setprecision(17), settings.learning_rate)},
             {"schedule", settings.schedule},
             {"seed", std::to_string(settings.seed)}};
@@ -142,7 +143,7 @@ inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Set
         if (found == in_file.end()) { continue; }
         if (app["--" + name]->count() == 0) {
             arguments.push_back("--" + name + "=" + found->second);
-        } else if (name == "batch-size" && found->second != value) {
+        } else if ((name == "batch-size" || name == "seed") && found->second != value) {
             throw gacc::CheckpointError(
                 "--resume \"" + settings.resume + "\"",
                 gacc::detail::text("expected --", name, ' ', found->second, " as in the checkpoint, got ", value));

@@ -189,3 +189,13 @@ TEST_CASE("NonFiniteGuard: only with skip it takes memory, as much as the gradie
     CHECK(skipping.guard->bytes() ==
           static_cast<std::size_t>(skipping.model.parameters().stored_count()) * sizeof(float));
 }
+
+TEST_CASE(
+    "NonFiniteGuard: with skip, gradients without their losses are an error, for there is nothing to go back to") {
+    Training training(NonFinite::skip);
+    CHECK_THROWS_WITH_AS(
+        training.guard->accepts_gradients(),
+        "gacc: NonFiniteGuard::accepts_gradients: expected accepts() with the losses of this micro-batch "
+        "before it, got none",
+        UsageError);
+}

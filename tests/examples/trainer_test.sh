@@ -84,6 +84,12 @@ interrupt TERM 143
 expect "the command that it says" 0 'updates +375' bash -c "$(tail -n 1 "$work/err")"
 check "does that too" 'cmp "$work/run" "$work/whole"'
 
+"$mnist" --data "$work/data" --hidden 128 --epochs 100000 >"$work/out" 2>"$work/err" </dev/null & training=$!
+sleep 0.3; kill -TERM $training; wait $training
+check "without --save a signal ends it at once" "[ $? = 143 ]"
+
+expect "resume another seed" 4 'expected --seed 1 as in the checkpoint, got 2' "$mnist" --data "$work/data" --resume "$work/whole" --seed 2
+expect "export over the checkpoint" 2 'expected another file than the checkpoint' "$mnist" "${small[@]}" --save "$work/x" --export "$work/./x"
 expect "resume from nothing" 4 'checkpoint_settings ".*nowhere": expected a readable file, got none' \
     "$mnist" --data "$work/data" --resume "$work/nowhere"
 expect "resume from weights alone" 4 'expected a checkpoint, got a safetensors file of another kind' \

@@ -408,3 +408,31 @@ TEST_CASE("Checkpoint: loading takes the memory of the file, and gives it back")
     CHECK(memory::peak()[memory::Kind::staging] - before == fs::file_size(path));
     CHECK(memory::live()[memory::Kind::staging] == before);
 }
+
+TEST_CASE("Checkpoint: what could not be read again is not saved") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float> training;
+    training.checkpoint->save(path);
+    const Bytes before = content(path);
+    CHECK_THROWS_AS(training.checkpoint->save(path, {{"config", std::string(20'000, 'x')}}), UsageError);
+    training.model.parameters()[0].rename("__metadata__");
+    CHECK_THROWS_AS(training.checkpoint->save(path), UsageError);
+    CHECK(content(path) == before);
+    for (const char* name : {"rng", "place", "Adam", "tally", "checksum", "mean_loss"}) {
+        CHECK_THROWS_AS(training.checkpoint->keep(name, training.mean), UsageError);
+    }
+}
+
+TEST_CASE("Checkpoint: neither a refused file nor saving makes gradients of none") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float> larger(1, 12), training;
+    larger.run(random_samples<float>(), 1);
+    larger.checkpoint->save(path);
+    CHECK_THROWS_AS(training.checkpoint->load(path), CheckpointError);
+    for (const auto& parameter : training.model.parameters()) { CHECK(parameter.grad_is_zero()); }
+    training.model.parameters()[0].stored_grads();
+    training.checkpoint->save(path);
+    CHECK(training.model.parameters()[1].grad_is_zero());
+}

@@ -135,8 +135,8 @@ TEST_CASE("Linear: rows may lie apart in memory, and what is between them stays 
     CHECK(layer.weight().grad() == Matrix<float>{{5, 2, -1}, {0, 0.5F, 1}});
 }
 
-TEST_CASE_TEMPLATE("Linear: grad_x in place of x is grad_x, also through the layer before, in rows that lie apart", Scalar,
-                   float, double) {
+TEST_CASE_TEMPLATE("Linear: grad_x in place of x is grad_x, also through the layer before, in rows that lie apart",
+                   Scalar, float, double) {
     gacc::Rng rng(5);
     for (const Index samples : {1, 33, 200}) {
         const Index in = 75, out = 6, stride = 80;

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace gacc {
 
@@ -29,9 +30,12 @@ enum class NonFinite {
 ///            they were before it. (Which samples leave thus depends on the cut.) Look after every micro-batch
 /// State      with skip, a copy of the gradients: as many bytes again as they take
 /// Example    gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
-///            if (!guard.accepts(loss.forward(model.forward(micro.inputs), micro.labels))) { continue; }
-///            model.backward(loss.backward());
-///            if (!guard.accepts_gradients()) { continue; }
+///            if (guard.accepts(loss.forward(model.forward(micro.inputs), micro.labels))) {
+///                model.backward(loss.backward());
+///                guard.accepts_gradients();
+///            }
+///            ...
+///            if (!adam.parameters().tally().empty()) { adam.step(); }  // unless all were left out
 template <class Scalar>
 class NonFiniteGuard {
 public:
@@ -52,8 +56,13 @@ public:
 
     /// After the backward pass: whether the gradients are finite. If not, with skip, they are what they were before it.
     ///
-    /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out
+    /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out.
+    ///            UsageError, with skip, if accepts() did not come before
     bool accepts_gradients() {
+        if (then_ == NonFinite::skip && !std::exchange(remembered_, false)) {
+            throw UsageError("NonFiniteGuard::accepts_gradients",
+                             "expected accepts() with the losses of this micro-batch before it, got none");
+        }
         for (auto& parameter : parameters()) {
             if (finite(parameter.stored_grads())) { continue; }
             const Scalar worst = not_finite(parameter.stored_grads());
@@ -91,6 +100,7 @@ private:
     }
 
     void remember() {
+        remembered_ = true;
         tally_ = parameters().tally();
         empty_ = std::ranges::all_of(parameters(), [](const auto& parameter) { return parameter.grad_is_zero(); });
         if (empty_) { return; }
@@ -125,6 +135,7 @@ private:
     Buffer<Scalar> before_;  // the gradients before the micro-batch, if there were any
     GradientTally tally_;    // likewise
     bool empty_ = true;      // there were none
+    bool remembered_ = false;
     Index skipped_ = 0;
 };
 

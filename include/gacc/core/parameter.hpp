@@ -86,6 +86,9 @@ public:
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
+    /// Where the gradients lie, whatever it holds while they are zero.
+    std::span<Scalar> grad_storage() { return grad_.span(); }
+
     /// Another number after every change of the value.
     std::uint64_t version() const { return version_; }
 

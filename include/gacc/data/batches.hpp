@@ -263,5 +263,9 @@ template <Dataset Data>
 Batches<Data> ordered_batches(const Data&& data, BatchOptions options) = delete;  // the batches would outlive the data
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng) = delete;
+template <Dataset Data>
+Batches<Data> ordered_batches(const Data&& data, BatchOptions options, Place& place) = delete;
+template <Dataset Data>
+Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng, Place& place) = delete;
 
 }  // namespace gacc

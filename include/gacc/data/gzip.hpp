@@ -15,11 +15,10 @@ namespace detail {
 /// A gzipped file (or a plain one, which zlib hands on as it is), read from front to back.
 class GzipFile {
 public:
-    GzipFile(const std::filesystem::path& path, std::string where)
-        : where_(std::move(where)), file_(gzopen(path.string().c_str(), "rb")) {
-        if (file_ == nullptr || !std::filesystem::is_regular_file(path)) {
-            throw DataError(where_, "expected a readable file, got none at " + path.string());
-        }
+    GzipFile(const std::filesystem::path& path, std::string where) : where_(std::move(where)) {
+        std::error_code error;
+        if (std::filesystem::is_regular_file(path, error)) { file_.reset(gzopen(path.string().c_str(), "rb")); }
+        if (file_ == nullptr) { throw DataError(where_, "expected a readable file, got none at " + path.string()); }
         gzbuffer(file_.get(), 1 << 14);
     }
 

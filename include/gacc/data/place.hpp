@@ -78,6 +78,7 @@ struct Place {
         place.drawn = words[3] == 1;
         place.data_size = detail::count(where, words[4], what);
         place.batch_size = detail::count(where, words[5], what);
+        detail::check_state(where, place.sample <= place.batch_size && place.batch <= place.data_size, what);
         place.order.set_state(words.subspan(6));
         *this = place;
     }

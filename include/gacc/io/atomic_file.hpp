@@ -34,11 +34,13 @@ public:
         : path_(std::move(path)), where_(std::move(where)), previous_(previous) {
         waiting_.reserve(chunk);
         std::error_code error;
+        if (std::filesystem::is_symlink(path_, error)) { path_ = std::filesystem::weakly_canonical(path_, error); }
         const auto status = std::filesystem::status(path_, error);
         if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
             throw OutputError(where_, "expected a file or none, got something else of that name");
         }
-        file_ = opened(unfinished(), O_WRONLY | O_CREAT | O_TRUNC);
+        ::unlink(unfinished().c_str());  // of a process that was killed
+        file_ = opened(unfinished(), O_WRONLY | O_CREAT | O_EXCL);
         if (file_ < 0) { fail("create it", "is the folder there, and may it be written?"); }
     }
     AtomicFile(const AtomicFile&) = delete;

@@ -34,7 +34,11 @@ namespace gacc {
 template <class Scalar>
 class Checkpoint {
 public:
+    /// Throws     UsageError if the optimizer has a state_bytes() but no moments() to save
     Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, Place& place) : optimizer_(optimizer) {
+        if (optimizer.state_bytes() > 0 && optimizer.moments().empty()) {
+            throw UsageError("Checkpoint", "expected the moments() of " + optimizer.name() + ", got none");
+        }
         keep("rng", rng);
         keep("place", place);
         keep(optimizer.name(), optimizer);
@@ -49,22 +53,32 @@ public:
     Checkpoint& operator=(const Checkpoint&) = delete;
 
     /// Something else that has a state: a mean loss, or the policy of an Accumulator.
+    ///
+    /// Throws     UsageError if something of that name is kept already
     template <Stateful T>
     void keep(const std::string& name, T& object) {
+        if (name == "checksum" || name == "tally" ||
+            std::ranges::find(kept_, "state/" + name, &Kept::name) != kept_.end()) {
+            throw UsageError("Checkpoint::keep", "expected a name that is not kept yet, got \"" + name + '"');
+        }
         kept_.push_back({"state/" + name, [&object] { return State(object.state()); },
                          [&object](std::span<const std::uint64_t> words) { object.set_state(words); }});
     }
 
     /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
     ///
-    /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or none. The file that
-    ///            was there is then as it was
+    /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or none; UsageError if
+    ///            it would be a file that cannot be read (see SafetensorsFile). The file that was there is then as it
+    ///            was
     void save(const std::filesystem::path& path, const Settings& settings = {}) const {
         using File = detail::CheckpointFile;
         const std::string where = "Checkpoint::save \"" + path.string() + "\"";
         const bool with_gradients =
             std::ranges::any_of(parameters(), [](const auto& parameter) { return !parameter.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
+        for (auto& parameter : parameters()) {
+            if (parameter.grad_is_zero()) { std::ranges::fill(parameter.grad_storage(), Scalar(0)); }
+        }
         SafetensorsHeader header{.tensors = {}, .metadata = settings};
         header.metadata.insert_or_assign(File::version_key, File::version);
         for (const Array& array : arrays) {
@@ -93,7 +107,7 @@ public:
         file.commit();
     }
 
-    /// Sets everything as it was when the file was saved.
+    /// Sets everything as it was when the file was saved, the optimizer's options too: change them after it.
     ///
     /// Throws     CheckpointError if the file is missing or damaged, or of another model or optimizer: it says which
     ///            names and shapes differ. All is then as it was before
@@ -128,7 +142,7 @@ private:
         }
         if (with_gradients) {
             for (auto& parameter : parameters()) {
-                all.push_back({"gradients/" + parameter.name(), &parameter, parameter.stored_grads()});
+                all.push_back({"gradients/" + parameter.name(), &parameter, parameter.grad_storage()});
             }
         }
         for (const auto& moments : optimizer_.moments()) {
@@ -162,8 +176,9 @@ private:
         const std::vector<State> states = checked(file, arrays);
         set_states(states, file.where());
         // Nothing can fail from here on.
-        if (!with_gradients) {
-            for (auto& parameter : parameters()) { parameter.zero_grad(); }
+        for (auto& parameter : parameters()) { parameter.zero_grad(); }
+        if (with_gradients) {  // all of which are going to be written
+            for (auto& parameter : parameters()) { parameter.stored_grads_to_start(); }
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {
@@ -193,14 +208,19 @@ private:
     /// All of them, or none.
     void set_states(const std::vector<State>& states, const std::string& where) const {
         std::vector<State> before;
+        for (const Kept& kept : kept_) { before.push_back(kept.state()); }
+        std::size_t set = 0;
+        const auto set_back = [&] {
+            while (set-- > 0) { kept_[set].set_state(before[set]); }
+        };
         try {
-            for (const Kept& kept : kept_) {
-                before.push_back(kept.state());
-                kept.set_state(states[before.size() - 1]);
-            }
-        } catch (const std::exception& error) {
-            for (std::size_t i = before.size() - 1; i-- > 0;) { kept_[i].set_state(before[i]); }
+            for (; set < kept_.size(); ++set) { kept_[set].set_state(states[set]); }
+        } catch (const Error& error) {
+            set_back();
             throw CheckpointError(where, detail::text("expected states that fit, got \"", error.what(), '"'));
+        } catch (...) {
+            set_back();
+            throw;
         }
     }
 

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,12 @@ inline void append_tensor(SafetensorsHeader& header, std::string name, DType dty
 /// What a file begins with: the length of the header, 8 bytes, and the header.
 inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& header) {
     const std::string text = safetensors_header(header);
+    try {  // what is written can be read
+        parse_safetensors_header(text, header.tensors.empty() ? 0 : header.tensors.back().last, "safetensors");
+    } catch (const DataError& error) {
+        throw UsageError("safetensors",
+                         std::string("expected a file that can be read again, got \"") + error.what() + '"');
+    }
     const std::uint64_t length = text.size();
     std::vector<std::uint8_t> bytes(8 + text.size());
     std::memcpy(bytes.data(), &length, 8);
@@ -58,11 +65,17 @@ inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& head
 
 /// The bytes of a whole file, and no more memory than it has bytes.
 inline Buffer<std::uint8_t> read_file(const std::filesystem::path& path, const std::string& where) {
-    std::ifstream stream(path, std::ios::binary);
     std::error_code error;
+    std::ifstream stream;
+    if (std::filesystem::is_regular_file(path, error)) { stream.open(path, std::ios::binary); }
     const std::uintmax_t size = std::filesystem::file_size(path, error);
-    if (!stream || error) { throw DataError(where, "expected a readable file, got none"); }
-    Buffer<std::uint8_t> bytes(static_cast<Index>(size), memory::Kind::staging);
+    if (!stream.is_open() || error) { throw DataError(where, "expected a readable file, got none"); }
+    Buffer<std::uint8_t> bytes;
+    try {
+        bytes = Buffer<std::uint8_t>(static_cast<Index>(size), memory::Kind::staging);
+    } catch (const std::bad_alloc&) {
+        throw DataError(where, text("expected a file that fits into memory, got ", grouped(size), " bytes"));
+    }
     stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
     if (static_cast<std::uintmax_t>(stream.gcount()) != size) {
         throw DataError(where, text("expected ", grouped(size), " bytes, got fewer while reading"));
