@@ -143,7 +143,7 @@ TEST_CASE("Place: words that are no place are an error, and change nothing") {
     auto words = before;
     CHECK_THROWS_WITH_AS(place.set_state(std::span(words).first(7)),
                          "gacc: Place: expected the state of a place in the data, got other words", gacc::DataError);
-    for (const std::size_t i : {0, 1, 2, 3, 4, 5}) {
+    for (std::size_t i = 0; i < 6; ++i) {
         words = before;
         words[i] = ~std::uint64_t{0};
         CHECK_THROWS_AS(place.set_state(words), gacc::DataError);

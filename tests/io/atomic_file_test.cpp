@@ -44,7 +44,8 @@ void save(const fs::path& path, const std::string& text, AtomicFile::Previous pr
 
 TEST_CASE("AtomicFile: the file has what was written, and nothing lies beside it") {
     const TemporaryFolder folder;
-    for (const std::size_t size : {0, 1, 65'535, 65'536, 65'537, 200'000}) {
+    for (const int bytes : {0, 1, 65'535, 65'536, 65'537, 200'000}) {
+        const auto size = static_cast<std::size_t>(bytes);
         save(folder.path() / "file", std::string(size, 'x'), AtomicFile::Previous::replace);
         CHECK(content(folder.path() / "file") == std::string(size, 'x'));
         CHECK(names(folder.path()) == std::set<std::string>{"file"});
@@ -138,8 +139,6 @@ TEST_CASE("AtomicFile: every call that fails is an error, and the file that was 
         {"rename", 2, "rename it"}};
     for (const int error : {ENOSPC, EIO, EDQUOT, EROFS}) {
         for (const auto& [call, which, what] : faults) {
-            CAPTURE(call);
-            CAPTURE(which);
             const TemporaryFolder folder;
             save(folder.path() / "file", "older");
             save(folder.path() / "file", "old");

@@ -310,7 +310,8 @@ TEST_CASE("Checkpoint: files that are none are refused") {
     training.checkpoint->save(path);
     Bytes file = content(path);
     const std::string key = "\"gacc.checkpoint\":\"";
-    const auto at = std::ranges::search(file, key).end();
+    const auto at =
+        std::search(file.begin(), file.end(), key.begin(), key.end()) + static_cast<std::ptrdiff_t>(key.size());
     *at = '2';
     folder.write("run", with_checksum(file));
     CHECK(refusal(training, path) ==
