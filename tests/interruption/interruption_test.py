@@ -79,11 +79,19 @@ class Interruptions:
         print(f"{tried} runs stopped once and resumed: {same} ended with the same bytes; "
               f"of {tried} that reload the weights alone {weights} with others")
 
+    def strace(self, *options):
+        """A run of one micro-batch and its save, of whose system calls only those on the files of a save count: a
+        sanitizer makes others of its own. (Its search for leaks cannot run where strace already traces.)"""
+        files = ("run", "run.unfinished", "run.prev", "run.prev.unfinished", "")
+        watched = [word for name in files for word in ("-P", self.folder / name)]
+        return run("strace", "-qq", *watched, *options, self.train, self.file, 1,
+                   env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+
     def system_calls_of_a_save(self):
-        """(name, which of them in the whole process) for each system call from opening the file to closing its folder."""
+        """(name, which of that name) for each system call from opening the file to closing its folder."""
         self.prepare()
         log = self.folder / "trace"
-        run("strace", "-o", log, self.train, self.file, 1)
+        self.strace("-o", log)
         seen, calls, inside = {}, [], False
         for line in log.read_text().splitlines():
             name = line.split("(")[0]
@@ -120,8 +128,7 @@ class Interruptions:
         good, new = 0, 0
         for name, which in calls:
             self.prepare()
-            run("strace", "-qq", "-o", "/dev/null", "-e", f"inject={name}:signal=SIGKILL:when={which}", self.train,
-                self.file, 1)
+            self.strace("-o", "/dev/null", "-e", f"inject={name}:signal=SIGKILL:when={which}")
             ok, is_new = self.check_files(f"killed at {name} {which}")
             good += ok
             new += is_new
@@ -135,8 +142,7 @@ class Interruptions:
                     continue
                 tried += 1
                 self.prepare()
-                done = run("strace", "-qq", "-o", "/dev/null", "-e", f"inject={name}:error={error}:when={which}",
-                           self.train, self.file, 1)
+                done = self.strace("-o", "/dev/null", "-e", f"inject={name}:error={error}:when={which}")
                 message = re.match(r'gacc: Checkpoint::save ".*run": expected to .*, got ".*"; ', done.stderr)
                 clear = done.returncode == 3 or message is not None
                 ok = self.require(clear, f"{error} at {name} {which}: a clear error, got {done.stderr}")
