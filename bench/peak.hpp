@@ -9,14 +9,16 @@
 
 /// Multiply-adds that one core can do at most, in floating-point operations (two each) a second: twelve chains that
 /// need nothing but registers, the best of several short runs.
+///
+/// Throws     Error if a chain is not what so many multiply-adds make of it: the compiler has left some out
 inline double peak_flops() {
     using namespace Eigen::internal;
     using Packet = gacc::detail::Simd<float>::Packet;
-    constexpr int chains = 12, rounds = 200'000;
+    constexpr int chains = 12, rounds = 200'000, lanes = gacc::detail::Simd<float>::lanes;
     double best = 0;
     for (int run = 0; run < 20; ++run) {
         Packet factor = pset1<Packet>(0.5F), sum[chains];
-        for (auto& chain : sum) { chain = pset1<Packet>(1.0F); }
+        for (int i = 0; i < chains; ++i) { sum[i] = pset1<Packet>(static_cast<float>(i)); }
         const auto start = std::chrono::steady_clock::now();
         for (int round = 0; round < rounds; ++round) {
             gacc::detail::pin(factor);
@@ -24,8 +26,13 @@ inline double peak_flops() {
             for (auto& chain : sum) { chain = pmadd(factor, factor, chain); }
         }
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        for (auto& chain : sum) { gacc::detail::pin(chain); }
-        best = std::max(best, 2.0 * chains * rounds * gacc::detail::Simd<float>::lanes / seconds);
+        for (int i = 0; i < chains; ++i) {
+            const float expected = static_cast<float>(i) + 0.25F * rounds;
+            if (predux_max(sum[i]) != expected || predux_min(sum[i]) != expected) {
+                throw gacc::Error("peak_flops", "expected all multiply-adds to be done, got fewer");
+            }
+        }
+        best = std::max(best, 2.0 * chains * rounds * lanes / seconds);
     }
     return best;
 }
