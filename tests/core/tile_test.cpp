@@ -21,7 +21,7 @@ TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds 
         for (auto* buffer : {&a, &b, &c0}) {
             std::ranges::generate(buffer->span(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
         }
-        gacc::detail::column_of_tiles<Scalar>(rows, tiles, depth, {a.data(), depth, 1}, {b.data(), width},
+        gacc::detail::column_of_tiles<Scalar>(rows, tiles, depth, {a.data(), depth, 1}, b.data(),
                                               {c0.data(), width}, {c.data(), width});
         for (Index r = 0; r < count; ++r) {
             for (Index j = 0; j < width; ++j) {
@@ -43,9 +43,9 @@ TEST_CASE("column_of_tiles: reads its first factor along rows or along columns")
     const float along_columns[] = {1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12};  // the same, column by column
     gacc::Buffer<float> b(depth * width), zero(width), c(rows * width), d(rows * width);
     std::ranges::fill(b.span(), 1.0F);
-    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_rows, depth, 1}, {b.data(), width}, {zero.data(), 0},
+    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_rows, depth, 1}, b.data(), {zero.data(), 0},
                                          {c.data(), width});
-    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_columns, 1, rows}, {b.data(), width}, {zero.data(), 0},
+    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_columns, 1, rows}, b.data(), {zero.data(), 0},
                                          {d.data(), width});
     for (Index r = 0; r < rows; ++r) {
         CHECK(c[r * width] == static_cast<float>(9 * r + 6));

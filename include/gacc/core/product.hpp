@@ -36,22 +36,13 @@ struct Product {
     Columns<Scalar> c = {};    // padded, or b is
 
     void run() const {
-        share([&](Index p, Index first, Index last) {
-            const Index columns = std::min(width, cols - p * width);
-            const auto result = c.at(p);
-            if (!b.padded) {
-                copied_factor(last - first, columns, depth, rows_of_a(first), b.at(p), start(p, first),
-                              {result.data + first * result.row, result.row});
-            } else if (columns == width || c.padded) {
-                panel(last - first, depth, rows_of_a(first), b.at(p), start(p, first),
-                      {result.data + first * result.row, result.row});
+        share([&](Range panels, Range rows_here) {
+            if (b.padded) {
+                for_blocks(rows_here, most_rows,
+                           [&](Range block) { for_panels(panels, [&](Index p) { write(p, block); }); });
             } else {
-                through_block(p, first, last, [&](Index row, Index, const ConstMatrixView<Scalar>& part) {
-                    for (Index r = 0; r < part.rows(); ++r) {
-                        std::copy_n(part.data() + r * part.outerStride(), columns,
-                                    result.data + (row + r) * result.row);
-                    }
-                });
+                for_blocks({0, depth}, most_depth,
+                           [&](Range block) { for_panels(panels, [&](Index p) { add(p, rows_here, block); }); });
             }
         });
     }
@@ -60,12 +51,20 @@ struct Product {
     /// that made it. B must be padded.
     template <class Put>
     void run_into(const Put& put) const {
-        share([&](Index p, Index first, Index last) { through_block(p, first, last, put); });
+        share([&](Range panels, Range rows_here) {
+            for_blocks(rows_here, most_rows,
+                       [&](Range block) { for_panels(panels, [&](Index p) { through_block(p, block, put); }); });
+        });
     }
 
 private:
-    /// Calls part(panel, first_row, last_row) for all of C. Shares out panels over the threads, or rows where there are
-    /// fewer panels than threads; never the depth.
+    struct Range {
+        Index first, last;
+        Index size() const { return last - first; }
+    };
+
+    /// Calls part(panels, rows) for all of C. Shares out panels over the threads, or rows where there are fewer panels
+    /// than threads; never the depth.
     template <class Part>
     void share(const Part& part) const {
         const Index panels = Panels<Scalar>::count(cols), work = rows * cols * depth;
@@ -73,18 +72,33 @@ private:
         parallel_for(
             by_panel ? panels : rows, work,
             [&](Index first, Index last) {
-                for (Index p = by_panel ? first : 0; p < (by_panel ? last : panels); ++p) {
-                    part(p, by_panel ? 0 : first, by_panel ? rows : last);
-                }
+                by_panel ? part({first, last}, {0, rows}) : part({0, panels}, {first, last});
             },
             by_panel ? 1 : Simd<Scalar>::height);
+    }
+
+    /// So many rows, or so much of the depth where all of C is summed up, go through all panels before the next, so
+    /// that they stay in the cache.
+    static constexpr Index most_rows = 128, most_depth = 256;
+
+    /// Calls f(block) for pieces of the range, of about the same size and at most so large.
+    template <class F>
+    static void for_blocks(Range range, Index most, const F& f) {
+        const Index blocks = (range.size() + most - 1) / most;
+        for (Index i = 0; i < blocks; ++i) {
+            f(Range{range.first + range.size() * i / blocks, range.first + range.size() * (i + 1) / blocks});
+        }
+    }
+    template <class F>
+    static void for_panels(Range panels, const F& f) {
+        for (Index p = panels.first; p < panels.last; ++p) { f(p); }
     }
 
     Strided<Scalar> rows_of_a(Index first) const { return {a.data + first * a.row, a.row, a.step}; }
     PanelRows<const Scalar> start(Index p, Index first) const { return {c0.at(p).data + first * c0.row, c0.row}; }
 
     /// Rows are cut into tiles that differ by one row at most, so that none is thin.
-    static void panel(Index rows, Index depth, Strided<Scalar> a, PanelRows<const Scalar> b, PanelRows<const Scalar> c0,
+    static void panel(Index rows, Index depth, Strided<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                       PanelRows<Scalar> c) {
         constexpr Index height = Simd<Scalar>::height;
         const Index tiles = (rows + height - 1) / height;
@@ -94,33 +108,52 @@ private:
                         {c0.data + split * c0.row, c0.row}, {c.data + split * c.row, c.row});
     }
 
-    /// Some rows of a panel of C, part by part through a block that has memory for all its columns.
-    template <class Put>
-    void through_block(Index p, Index first_row, Index last_row, const Put& put) const {
-        constexpr Index block_rows = 8 * Simd<Scalar>::height;
-        alignas(64) std::array<Scalar, block_rows * width> block;
-        for (Index first = first_row; first < last_row; first += block_rows) {
-            const Index count = std::min(block_rows, last_row - first);
-            panel(count, depth, rows_of_a(first), b.at(p), start(p, first), {block.data(), width});
-            put(first, p * width,
-                ConstMatrixView<Scalar>(block.data(), count, std::min(width, cols - p * width), width));
+    /// Some rows of panel p of C.
+    void write(Index p, Range block) const {
+        const Index columns = std::min(width, cols - p * width);
+        const auto result = c.at(p);
+        if (columns == width || c.padded) {
+            return panel(block.size(), depth, rows_of_a(block.first), b.at(p).data, start(p, block.first),
+                         {result.data + block.first * result.row, result.row});
         }
+        through_block(p, block, [&](Index row, Index, const ConstMatrixView<Scalar>& part) {
+            for (Index r = 0; r < part.rows(); ++r) {
+                std::copy_n(part.data() + r * part.outerStride(), columns, result.data + (row + r) * result.row);
+            }
+        });
     }
 
-    /// A panel of a B that is a plain matrix: copied, some rows at a time, with zeros for columns it has not. That also
-    /// brings rows together that lay far apart, and walks the depth in pieces whose rows of A stay in the cache.
-    static void copied_factor(Index rows, Index columns, Index depth, Strided<Scalar> a, PanelRows<const Scalar> b,
-                              PanelRows<const Scalar> c0, PanelRows<Scalar> c) {
-        constexpr Index block_rows = 64;
-        alignas(64) std::array<Scalar, block_rows * width> block{};
-        for (Index first = 0; first < depth; first += block_rows) {
-            const Index part = std::min(block_rows, depth - first);
-            for (Index k = 0; k < part; ++k) {
-                std::copy_n(b.data + (first + k) * b.row, columns, block.data() + k * width);
+    /// Some rows of a panel of C, part by part through memory for all its columns.
+    template <class Put>
+    void through_block(Index p, Range block, const Put& put) const {
+        constexpr Index most = 8 * Simd<Scalar>::height;
+        alignas(64) std::array<Scalar, most * width> part;
+        for_blocks(block, most, [&](Range rows_here) {
+            panel(rows_here.size(), depth, rows_of_a(rows_here.first), b.at(p).data, start(p, rows_here.first),
+                  {part.data(), width});
+            put(rows_here.first, p * width,
+                ConstMatrixView<Scalar>(part.data(), rows_here.size(), std::min(width, cols - p * width), width));
+        });
+    }
+
+    /// A part of the depth of some rows of panel p of C, whose B is a plain matrix: its panel is copied, some rows at a
+    /// time, with zeros for columns it has not. That also brings rows together that lay far apart, and walks the depth
+    /// in pieces whose rows of A stay in the cache.
+    void add(Index p, Range rows_here, Range depth_here) const {
+        constexpr Index most = 64;
+        const Index columns = std::min(width, cols - p * width);
+        const auto factor = b.at(p);
+        const auto result = c.at(p);
+        alignas(64) std::array<Scalar, most * width> copy{};
+        for_blocks(depth_here, most, [&](Range part) {
+            for (Index k = part.first; k < part.last; ++k) {
+                std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - part.first) * width);
             }
-            panel(rows, part, {a.data + first * a.step, a.row, a.step}, {block.data(), width}, c0, c);
-            c0 = {c.data, c.row};  // the chains go on from where they are
-        }
+            const PanelRows<Scalar> to{result.data + rows_here.first * result.row, result.row};
+            const auto from = part.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
+            panel(rows_here.size(), part.size(), {rows_of_a(rows_here.first).data + part.first * a.step, a.row, a.step},
+                  copy.data(), from, to);
+        });
     }
 };
 

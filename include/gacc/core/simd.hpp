@@ -26,6 +26,14 @@ EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] Packet& packet) {
 #endif
 }
 
+/// Keeps a pointer in a register of its own.
+template <class T>
+EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] T*& pointer) {
+#if defined(__GNUC__)
+    asm("" : "+r"(pointer));
+#endif
+}
+
 /// The square root of every lane, rounded correctly. Eigen's own is, for float, an estimate with a correction, which
 /// differs between makers of processors.
 template <class Packet>
