@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 TEST_CASE_TEMPLATE("square_root: is rounded correctly in every lane", Scalar, float, double) {
     using Packet = typename gacc::detail::Simd<Scalar>::Packet;
@@ -12,4 +13,22 @@ TEST_CASE_TEMPLATE("square_root: is rounded correctly in every lane", Scalar, fl
         Eigen::internal::pstoreu(roots, gacc::detail::square_root(Eigen::internal::pset1<Packet>(x)));
         for (const Scalar root : roots) { REQUIRE(root == std::sqrt(x)); }
     }
+}
+
+TEST_CASE_TEMPLATE("zero_below: keeps what is as large as the bound, or not a number", Scalar, float, double) {
+    using Packet = typename gacc::detail::Simd<Scalar>::Packet;
+    const auto below = [](Scalar x) {
+        Scalar lanes[gacc::detail::Simd<Scalar>::lanes];
+        Eigen::internal::pstoreu(lanes, gacc::detail::zero_below(Eigen::internal::pset1<Packet>(x),
+                                                                 Eigen::internal::pset1<Packet>(Scalar(0.5))));
+        for (const Scalar lane : lanes) { REQUIRE((lane == lanes[0] || std::isnan(lane))); }
+        return lanes[0];
+    };
+    const Scalar half = Scalar(0.5), less = std::nextafter(half, Scalar(0));
+    CHECK(below(half) == half);
+    CHECK(below(-half) == -half);
+    CHECK(below(less) == 0);
+    CHECK(below(-less) == 0);
+    CHECK(below(-2) == -2);
+    CHECK(std::isnan(below(std::numeric_limits<Scalar>::quiet_NaN())));
 }

@@ -57,4 +57,21 @@ EIGEN_ALWAYS_INLINE Eigen::internal::Packet8d square_root(const Eigen::internal:
 }
 #endif
 
+/// 0 where |x| is below the bound, x elsewhere and where it is not a number.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet zero_below(const Packet& x, const Packet& bound) {
+    using namespace Eigen::internal;
+    return pandnot(x, pcmp_lt(pabs(x), bound));
+}
+#ifdef EIGEN_VECTORIZE_AVX512
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet16f zero_below(const Eigen::internal::Packet16f& x,
+                                                          const Eigen::internal::Packet16f& bound) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), bound, _CMP_NLT_UQ), x);
+}
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet8d zero_below(const Eigen::internal::Packet8d& x,
+                                                         const Eigen::internal::Packet8d& bound) {
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(_mm512_abs_pd(x), bound, _CMP_NLT_UQ), x);
+}
+#endif
+
 }  // namespace gacc::detail

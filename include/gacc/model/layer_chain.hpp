@@ -1,6 +1,5 @@
 #pragma once
 
-#include <gacc/core/parallel.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/workspace.hpp>
 
@@ -36,7 +35,6 @@ public:
         for (auto* parameter : layers_.back()->parameters()) {
             parameter->rename(prefix + parameter->name());
             activations_.back().work += parameter->size();
-            work_per_sample_ += parameter->size();
         }
         gradient_width_ = widest_gradient_apart();
     }
@@ -54,21 +52,17 @@ public:
     Index gradient_width() const { return gradient_width_; }
 
     /// Computes the activations of samples first to first + count - 1, which are of one block: of all layers, or of
-    /// some in a row. Every thread takes some
-    /// samples through all layers, if there are enough of them; else the layers share out their work themselves.
+    /// some in a row.
+    ///
+    /// The layers share out their work over the threads. Threads that took samples through all layers would meet less
+    /// often, but each would read all weights, which the optimizer then has to take from all but one of them again.
     void forward(const ConstMatrixView<Scalar>& inputs, Index first, Index count, Workspace<Scalar>& workspace,
                  std::size_t first_layer = 0, std::size_t last_layer = SIZE_MAX) const {
-        constexpr Index enough = 16;  // samples for a thread
-        const auto walk = [&](Index begin, Index end) {
-            for (std::size_t i = first_layer; i < std::min(last_layer, layers_.size()); ++i) {
-                const auto x =
-                    i == 0 ? ConstMatrixView<Scalar>(inputs.middleRows(first + begin, end - begin))
-                           : ConstMatrixView<Scalar>(workspace.activation(slots_[i - 1], first + begin, end - begin));
-                layers_[i]->forward(x, workspace.activation(slots_[i], first + begin, end - begin));
-            }
-        };
-        if (count < enough * threads()) { return walk(0, count); }
-        detail::parallel_for(count, count * work_per_sample_, walk, enough);
+        for (std::size_t i = first_layer; i < std::min(last_layer, layers_.size()); ++i) {
+            const auto x = i == 0 ? ConstMatrixView<Scalar>(inputs.middleRows(first, count))
+                                  : ConstMatrixView<Scalar>(workspace.activation(slots_[i - 1], first, count));
+            layers_[i]->forward(x, workspace.activation(slots_[i], first, count));
+        }
     }
 
     /// The backward pass of one block. Gradients lie over the activations that they belong to, which nobody needs any
@@ -147,7 +141,6 @@ private:
     std::vector<Activation> activations_;
     std::vector<std::size_t> slots_;  // of each layer, the activation that it writes
     Index gradient_width_ = 0;
-    Index work_per_sample_ = 0;  // multiply-adds of a forward pass
 };
 
 }  // namespace gacc::detail

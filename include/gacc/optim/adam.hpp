@@ -48,11 +48,13 @@ private:
               rest1(all(step.rest1)), rest2(all(step.rest2)), minus_step_size(all(-step.step_size)),
               root_scale(all(step.root_scale)), epsilon(all(step.epsilon)) {}
 
+        /// Moments whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
+        /// is many times slower, and so would the squares of small gradients: they are made zero.
         EIGEN_ALWAYS_INLINE void update(Index i) const {
             using namespace Eigen::internal;
-            const Packet grad = flushed(pmul(pload<Packet>(at.grad + i), scale), smallest_grad);
-            const Packet m = flushed(pmadd(beta1, pload<Packet>(at.m + i), pmul(rest1, grad)), smallest);
-            const Packet v = flushed(pmadd(beta2, pload<Packet>(at.v + i), pmul(rest2, pmul(grad, grad))), smallest);
+            const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale), smallest_grad);
+            const Packet m = zero_below(pmadd(beta1, pload<Packet>(at.m + i), pmul(rest1, grad)), smallest);
+            const Packet v = zero_below(pmadd(beta2, pload<Packet>(at.v + i), pmul(rest2, pmul(grad, grad))), smallest);
             const Packet root = pmax(pmadd(square_root(v), root_scale, epsilon), smallest);  // 0 / 0 is 0
             pstore(at.m + i, m);
             pstore(at.v + i, v);
@@ -60,13 +62,6 @@ private:
         }
 
         static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
-
-        /// 0 where |x| is below the bound. Without this, moments whose gradient stays zero decay into numbers too small
-        /// for the usual form, on which arithmetic is many times slower, and so do the squares of small gradients.
-        EIGEN_ALWAYS_INLINE static Packet flushed(Packet x, Packet bound) {
-            using namespace Eigen::internal;
-            return pandnot(x, pcmp_lt(pabs(x), bound));
-        }
 
         Arrays at;
         Packet scale, beta1, beta2, rest1, rest2, minus_step_size, root_scale, epsilon;
