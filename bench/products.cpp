@@ -21,34 +21,47 @@ void report(benchmark::State& state, double multiply_adds) {
     state.counters["of_peak"] = benchmark::Counter(share, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// Rows as far apart as those of a model's activations, for gacc and Eigen alike.
 template <class Scalar>
-gacc::MatrixView<Scalar> view(Matrix<Scalar>& matrix) {
-    return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
-}
+struct Rows {
+    Rows(Index rows, Index cols)
+        : padded(Matrix<Scalar>::Random(rows, gacc::Workspace<Scalar>::stride(cols))), cols(cols) {}
+
+    auto eigen() { return padded.leftCols(cols); }
+    gacc::MatrixView<Scalar> gacc() {
+        return {padded.data(), padded.rows(), cols, Eigen::OuterStride<>(padded.cols())};
+    }
+
+    Matrix<Scalar> padded;
+    Index cols;
+};
 
 /// One Linear layer with its inputs and all gradients, in gacc and in Eigen.
 template <class Scalar>
 struct Both {
     Both(Index rows, Index in, Index out)
-        : layer(in, out), x(Matrix<Scalar>::Random(rows, in)), y(rows, out), grad_y(Matrix<Scalar>::Random(rows, out)),
-          grad_x(rows, in), weight(Matrix<Scalar>::Random(out, in)), grad_weight(Matrix<Scalar>::Zero(out, in)) {
+        : layer(in, out), x(rows, in), y(rows, out), grad_y(rows, out), grad_x(rows, in),
+          weight(Matrix<Scalar>::Random(out, in)), grad_weight(Matrix<Scalar>::Zero(out, in)) {
         layer.weight().set_value(weight);
     }
     explicit Both(const benchmark::State& state) : Both(state.range(0), state.range(1), state.range(2)) {}
 
-    void gacc_forward() { layer.forward(x, view(y)); }
-    void gacc_grad_weight() { layer.backward(x, y, grad_y, {nullptr, 0, 0, Eigen::OuterStride<>(0)}); }
-    void gacc_backward() { layer.backward(x, y, grad_y, view(grad_x)); }
-    void eigen_forward() { y.noalias() = x * weight.transpose(); }
-    void eigen_grad_weight() { grad_weight.noalias() += grad_y.transpose() * x; }
+    void gacc_forward() { layer.forward(x.gacc(), y.gacc()); }
+    void gacc_grad_weight() {
+        layer.backward(x.gacc(), y.gacc(), grad_y.gacc(), {nullptr, 0, 0, Eigen::OuterStride<>(0)});
+    }
+    void gacc_backward() { layer.backward(x.gacc(), y.gacc(), grad_y.gacc(), grad_x.gacc()); }
+    void eigen_forward() { y.eigen().noalias() = x.eigen() * weight.transpose(); }
+    void eigen_grad_weight() { grad_weight.noalias() += grad_y.eigen().transpose() * x.eigen(); }
     void eigen_backward() {
         eigen_grad_weight();
-        grad_x.noalias() = grad_y * weight;
+        grad_x.eigen().noalias() = grad_y.eigen() * weight;
     }
-    double products(double count) const { return count * static_cast<double>(x.size() * weight.rows()); }
+    double products(double count) const { return count * static_cast<double>(x.padded.rows() * weight.size()); }
 
     gacc::Linear<Scalar> layer;
-    Matrix<Scalar> x, y, grad_y, grad_x, weight, grad_weight;
+    Rows<Scalar> x, y, grad_y, grad_x;
+    Matrix<Scalar> weight, grad_weight;
 };
 
 /// One of the functions above, which is worth so many products.
@@ -82,11 +95,11 @@ void perceptron(benchmark::State& state) {
 
 void relu(benchmark::State& state) {
     gacc::ReLU layer;
-    const Matrix<float> grad_y = Matrix<float>::Random(state.range(0), state.range(1));
-    Matrix<float> x = Matrix<float>::Random(state.range(0), state.range(1)), y(x.rows(), x.cols());
+    Rows<float> x(state.range(0), state.range(1)), y(state.range(0), state.range(1)),
+        grad_y(state.range(0), state.range(1));
     for (auto _ : state) {
-        layer.forward(x, view(y));
-        layer.backward(y, y, grad_y, view(y));
+        layer.forward(x.gacc(), y.gacc());
+        layer.backward(y.gacc(), y.gacc(), grad_y.gacc(), y.gacc());
         benchmark::ClobberMemory();
     }
 }
