@@ -1,8 +1,8 @@
 #pragma once
 
-#include <gacc/core/tile.hpp>
-
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/tile.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -21,9 +21,11 @@ inline double peak_flops() {
         for (int i = 0; i < chains; ++i) { sum[i] = pset1<Packet>(static_cast<float>(i)); }
         const auto start = std::chrono::steady_clock::now();
         for (int round = 0; round < rounds; ++round) {
-            gacc::detail::pin(factor);
 #pragma GCC unroll 16
-            for (auto& chain : sum) { chain = pmadd(factor, factor, chain); }
+            for (auto& chain : sum) {
+                gacc::detail::pin(factor);  // or its square is computed once, where there is no fused multiply-add
+                chain = pmadd(factor, factor, chain);
+            }
         }
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         for (int i = 0; i < chains; ++i) {

@@ -21,8 +21,8 @@ TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds 
         for (auto* buffer : {&a, &b, &c0}) {
             std::ranges::generate(buffer->span(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
         }
-        gacc::detail::column_of_tiles<Scalar>(rows, tiles, depth, {a.data(), depth, 1}, b.data(),
-                                              {c0.data(), width}, {c.data(), width});
+        gacc::detail::column_of_tiles<Scalar>(rows, tiles, depth, {a.data(), depth, 1}, b.data(), {c0.data(), width},
+                                              {c.data(), width});
         for (Index r = 0; r < count; ++r) {
             for (Index j = 0; j < width; ++j) {
                 Scalar fused = c0[r * width + j];

@@ -85,7 +85,7 @@ class Interruptions:
         files = ("run", "run.unfinished", "run.prev", "run.prev.unfinished", "")
         watched = [word for name in files for word in ("-P", self.folder / name)]
         return run("strace", "-qq", *watched, *options, self.train, self.file, 1,
-                   env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+                   env={**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"})
 
     def system_calls_of_a_save(self):
         """(name, which of that name) for each system call from opening the file to closing its folder."""

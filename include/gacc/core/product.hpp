@@ -53,7 +53,7 @@ struct Product {
     void run_into(const Put& put) const {
         share([&](Range panels, Range rows_here) {
             for_blocks(rows_here, most_rows,
-                       [&](Range block) { for_panels(panels, [&](Index p) { through_block(p, block, put); }); });
+                       [&](Range block) { for_panels(panels, [&](Index p) { through_buffer(p, block, put); }); });
         });
     }
 
@@ -72,13 +72,17 @@ private:
         parallel_for(
             by_panel ? panels : rows, work,
             [&](Index first, Index last) {
-                by_panel ? part({first, last}, {0, rows}) : part({0, panels}, {first, last});
+                if (by_panel) {
+                    part({first, last}, {0, rows});
+                } else {
+                    part({0, panels}, {first, last});
+                }
             },
             by_panel ? 1 : Simd<Scalar>::height);
     }
 
-    /// So many rows, or so much of the depth where all of C is summed up, go through all panels before the next, so
-    /// that they stay in the cache.
+    /// A block of so many rows, or, where B is copied, of the depth, goes through all panels before the next, so that
+    /// its numbers of A stay in the cache. (Models come with blocks of 128 samples already.)
     static constexpr Index most_rows = 128, most_depth = 256;
 
     /// Calls f(block) for pieces of the range, of about the same size and at most so large.
@@ -116,43 +120,43 @@ private:
             return panel(block.size(), depth, rows_of_a(block.first), b.at(p).data, start(p, block.first),
                          {result.data + block.first * result.row, result.row});
         }
-        through_block(p, block, [&](Index row, Index, const ConstMatrixView<Scalar>& part) {
+        through_buffer(p, block, [&](Index row, Index, const ConstMatrixView<Scalar>& part) {
             for (Index r = 0; r < part.rows(); ++r) {
                 std::copy_n(part.data() + r * part.outerStride(), columns, result.data + (row + r) * result.row);
             }
         });
     }
 
-    /// Some rows of a panel of C, part by part through memory for all its columns.
+    /// Some rows of a panel of C, part by part through a buffer that has memory for all its columns.
     template <class Put>
-    void through_block(Index p, Range block, const Put& put) const {
-        constexpr Index most = 8 * Simd<Scalar>::height;
-        alignas(64) std::array<Scalar, most * width> part;
-        for_blocks(block, most, [&](Range rows_here) {
-            panel(rows_here.size(), depth, rows_of_a(rows_here.first), b.at(p).data, start(p, rows_here.first),
-                  {part.data(), width});
-            put(rows_here.first, p * width,
-                ConstMatrixView<Scalar>(part.data(), rows_here.size(), std::min(width, cols - p * width), width));
+    void through_buffer(Index p, Range block, const Put& put) const {
+        constexpr Index buffer_rows = 8 * Simd<Scalar>::height;
+        alignas(64) std::array<Scalar, buffer_rows * width> buffer;
+        for_blocks(block, buffer_rows, [&](Range part) {
+            panel(part.size(), depth, rows_of_a(part.first), b.at(p).data, start(p, part.first),
+                  {buffer.data(), width});
+            put(part.first, p * width,
+                ConstMatrixView<Scalar>(buffer.data(), part.size(), std::min(width, cols - p * width), width));
         });
     }
 
-    /// A part of the depth of some rows of panel p of C, whose B is a plain matrix: its panel is copied, some rows at a
-    /// time, with zeros for columns it has not. That also brings rows together that lay far apart, and walks the depth
-    /// in pieces whose rows of A stay in the cache.
+    /// A part of the depth of some rows of panel p of C, whose B is a plain matrix: its panel is copied piece by piece,
+    /// with zeros for columns it has not. That also brings rows together that lay far apart, and pieces are so short
+    /// that their rows of A stay in the cache.
     void add(Index p, Range rows_here, Range depth_here) const {
-        constexpr Index most = 64;
+        constexpr Index copied_rows = 64;
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);
         const auto result = c.at(p);
-        alignas(64) std::array<Scalar, most * width> copy{};
-        for_blocks(depth_here, most, [&](Range part) {
-            for (Index k = part.first; k < part.last; ++k) {
-                std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - part.first) * width);
+        alignas(64) std::array<Scalar, copied_rows * width> copy{};
+        for_blocks(depth_here, copied_rows, [&](Range piece) {
+            for (Index k = piece.first; k < piece.last; ++k) {
+                std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - piece.first) * width);
             }
             const PanelRows<Scalar> to{result.data + rows_here.first * result.row, result.row};
-            const auto from = part.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
-            panel(rows_here.size(), part.size(), {rows_of_a(rows_here.first).data + part.first * a.step, a.row, a.step},
-                  copy.data(), from, to);
+            const auto from = piece.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
+            panel(rows_here.size(), piece.size(),
+                  {rows_of_a(rows_here.first).data + piece.first * a.step, a.row, a.step}, copy.data(), from, to);
         });
     }
 };

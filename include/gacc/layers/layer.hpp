@@ -13,8 +13,9 @@ namespace gacc {
 /// A layer is its parameters and two functions; it keeps no activations. Derive from it to write your own.
 ///
 /// A model calls it with parts of a batch: blocks of samples in their order, and forward once more where activations
-/// are computed again. The promise that the cut changes no bit holds if each
-/// row of y and grad_x depends on its own row alone, and gradients add up sample by sample, from what is there.
+/// are computed again. Forward of a layer without parameters is called by several threads at once, for some rows each;
+/// one with parameters sees to its threads itself. The promise that the cut changes no bit holds if each row of y and
+/// grad_x depends on its own row alone, and gradients add up sample by sample, from what is there.
 ///
 /// Shapes     x, grad_x  samples x in_features;  y, grad_y  samples x out_features(in_features)
 template <class Scalar>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/parallel.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/workspace.hpp>
 
@@ -32,7 +33,9 @@ public:
         slots_.push_back(activations_.size() - 1);
 
         const std::string prefix = std::to_string(layers_.size() - 1) + ".";
-        for (auto* parameter : layers_.back()->parameters()) {
+        const auto parameters = layers_.back()->parameters();
+        by_rows_.push_back(parameters.empty());
+        for (auto* parameter : parameters) {
             parameter->rename(prefix + parameter->name());
             activations_.back().work += parameter->size();
         }
@@ -54,14 +57,24 @@ public:
     /// Computes the activations of samples first to first + count - 1, which are of one block: of all layers, or of
     /// some in a row.
     ///
-    /// The layers share out their work over the threads. Threads that took samples through all layers would meet less
-    /// often, but each would read all weights, which the optimizer then has to take from all but one of them again.
+    /// A layer with parameters shares out its work over the threads itself. Threads that took samples through all
+    /// layers would meet less often, but each would read all weights, which the optimizer then has to take from all but
+    /// one of them again.
     void forward(const ConstMatrixView<Scalar>& inputs, Index first, Index count, Workspace<Scalar>& workspace,
                  std::size_t first_layer = 0, std::size_t last_layer = SIZE_MAX) const {
+        constexpr Index cost = 8;  // multiply-adds that an element of a layer without parameters may be worth
         for (std::size_t i = first_layer; i < std::min(last_layer, layers_.size()); ++i) {
-            const auto x = i == 0 ? ConstMatrixView<Scalar>(inputs.middleRows(first, count))
-                                  : ConstMatrixView<Scalar>(workspace.activation(slots_[i - 1], first, count));
-            layers_[i]->forward(x, workspace.activation(slots_[i], first, count));
+            const auto rows = [&](Index begin, Index end) {
+                const auto x =
+                    i == 0 ? ConstMatrixView<Scalar>(inputs.middleRows(first + begin, end - begin))
+                           : ConstMatrixView<Scalar>(workspace.activation(slots_[i - 1], first + begin, end - begin));
+                layers_[i]->forward(x, workspace.activation(slots_[i], first + begin, end - begin));
+            };
+            if (by_rows_[i]) {
+                parallel_for(count, count * activations_[slots_[i]].width * cost, rows);
+            } else {
+                rows(0, count);
+            }
         }
     }
 
@@ -140,6 +153,7 @@ private:
     std::vector<std::unique_ptr<Layer<Scalar>>> layers_;
     std::vector<Activation> activations_;
     std::vector<std::size_t> slots_;  // of each layer, the activation that it writes
+    std::vector<bool> by_rows_;       // of each layer, whether threads may share out its rows: it has no parameters
     Index gradient_width_ = 0;
 };
 
