@@ -24,6 +24,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -336,6 +337,9 @@ int main(int argc, char** argv) {
         return bad_checkpoint;
     } catch (const gacc::MemoryError& error) {
         std::cerr << error.what() << '\n';
+        return over_budget;
+    } catch (const std::bad_alloc&) {
+        std::cerr << "gacc: gacc-mnist: expected memory for this model, got none; try smaller --hidden layers\n";
         return over_budget;
     } catch (const gacc::DataError& error) {
         std::cerr << error.what() << '\n';

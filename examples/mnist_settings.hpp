@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iomanip>
 #include <map>
@@ -58,8 +59,7 @@ inline void add_options(CLI::App& app, Settings& settings) {
     app.add_option("--memory", settings.memory,
                    "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
         ->transform(CLI::AsSizeValue(true))
-        ->check(
-            CLI::Validator([](const std::string& bytes) { return bytes == "0" ? "expected 1 byte or more" : ""; }, ""))
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 50))  // -1 would be the largest number there is
         ->excludes(accumulate);
     app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
     auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
@@ -71,7 +71,7 @@ inline void add_options(CLI::App& app, Settings& settings) {
         ->capture_default_str();
     app.add_option("--hidden", settings.hidden, "Widths of the hidden layers")
         ->delimiter(',')
-        ->check(positive)
+        ->check(CLI::Range(Index{1}, Index{1'000'000}))
         ->default_str("512,256,128");
     app.add_option("--threads", settings.threads, "0: as many as the machine has")
         ->check(CLI::Range(0, 64))
@@ -87,17 +87,24 @@ inline void add_options(CLI::App& app, Settings& settings) {
         ->default_str("stop");
     app.add_option("--save", settings.save, "Save a checkpoint here, at the end and when interrupted (Ctrl-C)");
     app.add_option("--save-every", settings.save_every, "Save it every so many steps too")->check(positive);
-    app.add_option("--resume", settings.resume,
-                   "Go on from this checkpoint, with its options where none are given, and save to it unless --save "
-                   "names another");
+    app.add_option(
+        "--resume", settings.resume,
+        "Go on from this checkpoint, with its options (but --data) where none are given, and save to it unless "
+        "--save names another");
     app.add_option("--export", settings.export_to, "Write the trained parameters here (safetensors)");
     app.add_flag("--quiet", settings.quiet, "No progress on standard error");
     app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
 }
 
 /// Fills in the one of micro_batch and accumulate that was not given; neither, if memory decides.
+///
+/// Throws     CLI::ValidationError if the options given do not go together
 inline void derive(Settings& settings) {
     const Index batch = settings.batch_size;
+    if (!std::isfinite(settings.learning_rate)) {
+        throw CLI::ValidationError("--learning-rate",
+                                   gacc::detail::text("expected a finite number, got ", settings.learning_rate));
+    }
     if (settings.accumulate > batch) {
         throw CLI::ValidationError(
             "--accumulate",

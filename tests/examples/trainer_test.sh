@@ -45,7 +45,11 @@ expect "against without" 0 '' "$mnist" "${small[@]}" --hidden 32,32,32 --export 
 check "the same bytes" 'cmp "$work/recomputed" "$work/kept"'
 expect "a budget that cannot be met" 6 'gacc: plan: a micro-batch of 1 needs [0-9,]+ bytes, the budget is 1,024; the parameters' \
     "$mnist" "${small[@]:0:6}" --memory 1KiB
-expect "memory of 0" 2 "expected 1 byte or more" "$mnist" --data "$work/data" --memory 0
+expect "memory of 0" 2 "Value 0 not in range" "$mnist" --data "$work/data" --memory 0
+expect "memory below 0" 2 "Value -1 not in range" "$mnist" --data "$work/data" --memory -1
+expect "a layer too wide to be meant" 2 "Value 9999999999 not in range" "$mnist" --data "$work/data" --hidden 9999999999
+expect "a learning rate that is no number" 2 "expected a finite number, got nan" \
+    "$mnist" --data "$work/data" --learning-rate nan --dry-run
 expect "memory in words" 2 '--memory' "$mnist" --data "$work/data" --memory lots
 expect "memory with compare" 2 '--memory' "$mnist" compare --data "$work/data" --memory 10MiB
 expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"
