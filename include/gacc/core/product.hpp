@@ -18,7 +18,8 @@ template <class Scalar>
 struct Product {
     static constexpr Index width = Simd<Scalar>::width;
 
-    /// A matrix as panels of columns. One that is `padded` has memory for all columns of the last panel.
+    /// A matrix as panels of columns. One that is `padded` has memory for all columns of the last panel;
+    /// rows of a padded B are `width` apart.
     template <class S>
     struct Columns {
         S* data;
