@@ -3,6 +3,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/simd.hpp>
+#include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
 
@@ -10,69 +11,9 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <vector>
 
 namespace gacc {
-
-namespace detail {
-
-/// One step's constants, and its one pass over the memory of a parameter.
-template <class Scalar>
-struct AdamStep {
-    Scalar scale;  // 1 / weight
-    Scalar beta1, beta2, rest1, rest2;
-    Scalar step_size, root_scale, epsilon;
-
-    struct Arrays {
-        Scalar* value;
-        const Scalar* grad;
-        Scalar* m;
-        Scalar* v;
-    };
-
-    /// `size` is a multiple of the packet, so that every element goes through the same instructions.
-    void run(Arrays arrays, Index size) const {
-        constexpr Index lanes = Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
-        parallel_for(size / lanes, size * cost, [&](Index first, Index last) {
-            const Pass pass(*this, arrays);
-            for (Index i = first * lanes; i < last * lanes; i += lanes) { pass.update(i); }
-        });
-    }
-
-private:
-    using Packet = typename Simd<Scalar>::Packet;
-
-    /// The constants in all lanes, copied so that the compiler knows that no store changes them.
-    struct Pass {
-        Pass(const AdamStep& step, const Arrays& arrays)
-            : at(arrays), scale(all(step.scale)), beta1(all(step.beta1)), beta2(all(step.beta2)),
-              rest1(all(step.rest1)), rest2(all(step.rest2)), minus_step_size(all(-step.step_size)),
-              root_scale(all(step.root_scale)), epsilon(all(step.epsilon)) {}
-
-        /// Moments whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
-        /// is many times slower, and so would the squares of small gradients: they are made zero.
-        EIGEN_ALWAYS_INLINE void update(Index i) const {
-            using namespace Eigen::internal;
-            const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale), smallest_grad);
-            const Packet m = zero_below(pmadd(beta1, pload<Packet>(at.m + i), pmul(rest1, grad)), smallest);
-            const Packet v = zero_below(pmadd(beta2, pload<Packet>(at.v + i), pmul(rest2, pmul(grad, grad))), smallest);
-            const Packet root = pmax(pmadd(square_root(v), root_scale, epsilon), smallest);  // 0 / 0 is 0
-            pstore(at.m + i, m);
-            pstore(at.v + i, v);
-            pstore(at.value + i, pmadd(minus_step_size, pdiv(m, root), pload<Packet>(at.value + i)));
-        }
-
-        static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
-
-        Arrays at;
-        Packet scale, beta1, beta2, rest1, rest2, minus_step_size, root_scale, epsilon;
-        Packet smallest = all(std::numeric_limits<Scalar>::min());
-        /// Its square is `smallest`, with room for the factor 1 - beta2: 3e-16 for float, 1e-146 for double.
-        Packet smallest_grad =
-            all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
-    };
-};
-
-}  // namespace detail
 
 struct AdamOptions {
     double learning_rate = 1e-3;
@@ -100,6 +41,7 @@ public:
     explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
           m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {
+        arrays_.reserve(this->parameters().size());
         if (std::isfinite(options.clip_norm)) { norm_.emplace(this->parameters()); }
     }
 
@@ -152,13 +94,29 @@ private:
             .step_size = static_cast<Scalar>(options_.learning_rate / (1 - std::pow(options_.beta1, t))),
             .root_scale = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
             .epsilon = static_cast<Scalar>(options_.epsilon)};
+        run(step);
+    }
+
+    /// Every thread takes the same share of every parameter, which is also the share of its weights that the layers
+    /// give it, so that each finds its numbers in its cache.
+    void run(const detail::AdamStep<Scalar>& step) {
+        constexpr Index lanes = detail::Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
+        arrays_.clear();
         Index offset = 0;
         for (auto& parameter : this->parameters()) {
             const auto values = parameter.stored_values();
-            step.run({values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset},
-                     static_cast<Index>(values.size()));
-            offset += static_cast<Index>(values.size());
+            const auto size = static_cast<Index>(values.size());
+            arrays_.push_back(
+                {values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset, size / lanes});
+            offset += size;
         }
+        const Index all = offset / lanes;
+        detail::parallel_for(all, offset * cost, [&](Index first, Index last) {
+            const detail::AdamPass<Scalar> pass(step);
+            for (const auto& arrays : arrays_) {
+                pass.run(arrays, arrays.packets * first / all, arrays.packets * last / all);
+            }
+        });
     }
 
     /// Dividing the gradients by at least this keeps their mean's norm within clip_norm.
@@ -185,8 +143,9 @@ private:
     }
 
     AdamOptions options_;
-    Buffer<Scalar> m_;  // first moments of all parameters, one after the other
-    Buffer<Scalar> v_;  // second moments, likewise
+    Buffer<Scalar> m_;                                // first moments of all parameters, one after the other
+    Buffer<Scalar> v_;                                // second moments, likewise
+    std::vector<detail::AdamArrays<Scalar>> arrays_;  // of a step, one for each parameter
     std::optional<GradientNorm<Scalar>> norm_;
 };
 

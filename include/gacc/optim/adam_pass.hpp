@@ -1,0 +1,95 @@
+#pragma once
+
+#include <gacc/core/simd.hpp>
+#include <gacc/core/types.hpp>
+
+#include <cmath>
+#include <limits>
+
+namespace gacc::detail {
+
+/// One step's constants.
+template <class Scalar>
+struct AdamStep {
+    Scalar scale;  // 1 / weight
+    Scalar beta1, beta2, rest1, rest2;
+    Scalar step_size, root_scale, epsilon;
+};
+
+/// A parameter's numbers and their moments.
+template <class Scalar>
+struct AdamArrays {
+    Scalar* value;
+    const Scalar* grad;
+    Scalar* m;
+    Scalar* v;
+    Index packets;  // of each; whole ones, so that every element goes through the same instructions
+};
+
+/// One step's one pass over the memory. The constants are in all lanes, copied so that the compiler knows that no store
+/// changes them.
+template <class Scalar>
+class AdamPass {
+public:
+    explicit AdamPass(const AdamStep<Scalar>& step)
+        : scale_(all(step.scale)), beta1_(all(step.beta1)), beta2_(all(step.beta2)), rest1_(all(step.rest1)),
+          rest2_(all(step.rest2)), minus_step_size_(all(-step.step_size)), root_scale_(all(step.root_scale)),
+          epsilon_(all(step.epsilon)) {}
+
+    /// Updates packets first to last - 1. A root and a quotient take so long that what waits for them would fill the
+    /// processor's queues: some packets are always under way, and each is finished when others have been begun.
+    void run(AdamArrays<Scalar> at, Index first, Index last) const {
+        constexpr Index ahead = 3;
+        Index i = first;
+        if (last - first >= ahead) {
+            Begun under_way[ahead];
+#pragma GCC unroll 3
+            for (Begun& packet : under_way) { packet = begin(at, i++ * lanes); }
+            for (; last - i >= ahead; i += ahead) {
+#pragma GCC unroll 3
+                for (Index k = 0; k < ahead; ++k) {
+                    const Begun next = begin(at, (i + k) * lanes);
+                    finish(at, (i + k - ahead) * lanes, under_way[k]);
+                    under_way[k] = next;
+                }
+            }
+#pragma GCC unroll 3
+            for (Index k = 0; k < ahead; ++k) { finish(at, (i + k - ahead) * lanes, under_way[k]); }
+        }
+        for (; i < last; ++i) { finish(at, i * lanes, begin(at, i * lanes)); }
+    }
+
+private:
+    using Packet = typename Simd<Scalar>::Packet;
+    static constexpr Index lanes = Simd<Scalar>::lanes;
+
+    struct Begun {
+        Packet m, root;
+    };
+
+    /// Moments whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
+    /// is many times slower, and so would the squares of small gradients: they are made zero.
+    EIGEN_ALWAYS_INLINE Begun begin(const AdamArrays<Scalar>& at, Index i) const {
+        using namespace Eigen::internal;
+        const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale_), smallest_grad_);
+        const Packet m = zero_below(pmadd(beta1_, pload<Packet>(at.m + i), pmul(rest1_, grad)), smallest_);
+        const Packet v = zero_below(pmadd(beta2_, pload<Packet>(at.v + i), pmul(rest2_, pmul(grad, grad))), smallest_);
+        pstore(at.m + i, m);
+        pstore(at.v + i, v);
+        return {m, square_root(v)};
+    }
+    EIGEN_ALWAYS_INLINE void finish(const AdamArrays<Scalar>& at, Index i, const Begun& begun) const {
+        using namespace Eigen::internal;
+        const Packet root = pmax(pmadd(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
+        pstore(at.value + i, pmadd(minus_step_size_, pdiv(begun.m, root), pload<Packet>(at.value + i)));
+    }
+
+    static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
+
+    Packet scale_, beta1_, beta2_, rest1_, rest2_, minus_step_size_, root_scale_, epsilon_;
+    Packet smallest_ = all(std::numeric_limits<Scalar>::min());
+    /// Its square is `smallest_`, with room for the factor 1 - beta2: 3e-16 for float, 1e-146 for double.
+    Packet smallest_grad_ = all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
+};
+
+}  // namespace gacc::detail
