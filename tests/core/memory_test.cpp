@@ -39,9 +39,9 @@ TEST_CASE("memory: peaks are of each kind and of all at once, and start anew whe
     const std::size_t total = gacc::memory::peak_total();
     CHECK(start == gacc::memory::live());
     CHECK(total == start.total());
-    { const Buffer<float> a(100, Kind::packed); }
+    { const Buffer<float> a(100, Kind::staging); }
     { const Buffer<float> b(50, Kind::scratch); }
-    CHECK(gacc::memory::peak()[Kind::packed] == start[Kind::packed] + 400);
+    CHECK(gacc::memory::peak()[Kind::staging] == start[Kind::staging] + 400);
     CHECK(gacc::memory::peak()[Kind::scratch] == start[Kind::scratch] + 200);
     CHECK(gacc::memory::peak_total() == total + 400);
     gacc::memory::forget_peak();

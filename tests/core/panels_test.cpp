@@ -9,6 +9,8 @@
 
 using gacc::Index;
 using gacc::Matrix;
+using gacc::detail::Runs;
+using gacc::detail::Strided;
 using Panels = gacc::detail::Panels<float>;
 
 namespace {
@@ -43,15 +45,31 @@ TEST_CASE("Panels: the rows of a panel lie side by side, column after column") {
     CHECK(panels[2 * Panels::width] == matrix(Panels::width, 0));
 }
 
-TEST_CASE("Panels: transpose gives the panels of the transposed matrix") {
-    for (const Index rows : {1, 10, 33}) {
-        for (const Index cols : {1, 16, 50}) {
+TEST_CASE("Panels: transpose makes rows the columns of a panel, and zeros of rows that are not there") {
+    constexpr Index width = Panels::width;
+    for (const Index rows : {Index{1}, width / 2, width - 1, width}) {
+        for (const Index cols : {Index{1}, width / 2, width + 3}) {
+            CAPTURE(rows);
+            CAPTURE(cols);
             const auto matrix = numbered(rows, cols);
-            gacc::Buffer<float> panels(Panels::size(rows, cols)), transposed(Panels::size(cols, rows));
-            Panels::pack(matrix, panels.data());
-            Panels::transpose(panels.data(), rows, cols, transposed.data());
-            CHECK(Panels::unpack(transposed.data(), cols, rows) == matrix.transpose());
-            CHECK(std::ranges::count(transposed.span(), 0.0F) == Panels::size(cols, rows) - rows * cols);
+            gacc::Buffer<float> panel(cols * width), other(cols * width), panels(Panels::size(cols, rows));
+            std::ranges::fill(panel.span(), -1.0F);
+            Panels::transpose(rows, cols, Strided<float>{matrix.data(), cols, 1}, panel.data());
+            for (Index c = 0; c < cols; ++c) {
+                for (Index r = 0; r < width; ++r) { CHECK(panel[c * width + r] == (r < rows ? matrix(r, c) : 0)); }
+            }
+            Panels::pack(matrix.transpose(), panels.data());
+            Panels::transpose(rows, cols, Runs<float>{panels.data(), width, rows * width}, other.data());
+            CHECK(std::ranges::equal(other.span(), panel.span()));
+
+            if (rows > width / 2) { continue; }
+            std::ranges::fill(other.span(), -1.0F);
+            Panels::transpose<1>(rows, cols, Strided<float>{matrix.data(), cols, 1}, other.data());
+            for (Index c = 0; c < cols; ++c) {
+                for (Index r = 0; r < width; ++r) {
+                    CHECK(other[c * width + r] == (r < width / 2 ? panel[c * width + r] : -1));
+                }
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ TEST_CASE("parallel_for: visits every item once, whatever the number of threads"
         for (const Index items : {1, 2, 7, 100}) {
             int calls = 0;
             CHECK(visits(items, 100'000'000, calls) == std::vector<int>(static_cast<std::size_t>(items), 1));
-            CHECK(calls == (n == 1 ? 1 : std::min<Index>(items, 4 * std::min<Index>(n, items))));
+            CHECK(calls == (n == 1 ? 1 : std::min<Index>(items, 2 * std::min<Index>(n, items))));
         }
     }
     gacc::set_threads(before);

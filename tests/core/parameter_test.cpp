@@ -90,24 +90,6 @@ TEST_CASE("Parameter: stored gradients are zeros after zero_grad, and what is wr
     CHECK(weight.grad()(0, 0) == 7);
 }
 
-TEST_CASE("Parameter: has another version after every change of the value, and after no other call") {
-    Parameter<float> weight("weight", {2, 3});
-    auto version = weight.version();
-    const auto changed = [&] { return weight.version() != std::exchange(version, weight.version()); };
-    weight.set_value(one_to_six);
-    CHECK(changed());
-    weight.stored_values()[0] = 7;
-    CHECK(changed());
-    weight.generate([] { return 1.0F; });
-    CHECK(changed());
-    weight.value();
-    weight.set_grad(one_to_six);
-    weight.stored_grads();
-    weight.zero_grad();
-    std::as_const(weight).stored_values();
-    CHECK_FALSE(changed());
-}
-
 TEST_CASE("Parameter: value and grad are copies") {
     Parameter<float> weight("weight", {2, 3});
     weight.value().setOnes();

@@ -9,7 +9,9 @@
 #include <cmath>
 
 using gacc::Index;
+using gacc::detail::Runs;
 using gacc::detail::Simd;
+using gacc::detail::Strided;
 
 TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds that starts from C0", Scalar, float,
                    double) {
@@ -21,8 +23,8 @@ TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds 
         for (auto* buffer : {&a, &b, &c0}) {
             std::ranges::generate(buffer->span(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
         }
-        gacc::detail::column_of_tiles<Scalar>(rows, tiles, depth, {a.data(), depth, 1}, b.data(), {c0.data(), width},
-                                              {c.data(), width});
+        gacc::detail::tiles_of_rows<2, Scalar>(rows, tiles, depth, Strided<Scalar>{a.data(), depth, 1}, b.data(),
+                                               {c0.data(), width}, {c.data(), width});
         for (Index r = 0; r < count; ++r) {
             for (Index j = 0; j < width; ++j) {
                 Scalar fused = c0[r * width + j];
@@ -43,12 +45,57 @@ TEST_CASE("column_of_tiles: reads its first factor along rows or along columns")
     const float along_columns[] = {1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12};  // the same, column by column
     gacc::Buffer<float> b(depth * width), zero(width), c(rows * width), d(rows * width);
     std::ranges::fill(b.span(), 1.0F);
-    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_rows, depth, 1}, b.data(), {zero.data(), 0},
-                                         {c.data(), width});
-    gacc::detail::column_of_tiles<float>(2, 2, depth, {along_columns, 1, rows}, b.data(), {zero.data(), 0},
-                                         {d.data(), width});
+    gacc::detail::tiles_of_rows<2, float>(2, 2, depth, Strided<float>{along_rows, depth, 1}, b.data(), {zero.data(), 0},
+                                          {c.data(), width});
+    gacc::detail::tiles_of_rows<2, float>(2, 2, depth, Strided<float>{along_columns, 1, rows}, b.data(),
+                                          {zero.data(), 0}, {d.data(), width});
     for (Index r = 0; r < rows; ++r) {
         CHECK(c[r * width] == static_cast<float>(9 * r + 6));
         CHECK(d[r * width] == c[r * width]);
+    }
+}
+
+TEST_CASE_TEMPLATE("multiply_panel: a factor whose rows go from panel to panel is the same as one in plain rows",
+                   Scalar, float, double) {
+    constexpr Index width = Simd<Scalar>::width, rows = 3 * Simd<Scalar>::height + 1;
+    gacc::Rng rng(2);
+    for (const Index depth : {Index{1}, width - 1, width, width + 1, 3 * width + 2}) {
+        CAPTURE(depth);
+        const Index panels = (depth + width - 1) / width;
+        gacc::Buffer<Scalar> plain(rows * depth), in_panels(panels * rows * width), b((depth + width) * width),
+            c0(rows * width), c(rows * width), expected(rows * width);
+        for (auto* buffer : {&plain, &in_panels, &b, &c0}) {  // also what nobody may read
+            std::ranges::generate(buffer->span(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
+        }
+        for (Index r = 0; r < rows; ++r) {
+            for (Index k = 0; k < depth; ++k) {
+                in_panels[k / width * rows * width + r * width + k % width] = plain[r * depth + k];
+            }
+        }
+        const Strided<Scalar> a{plain.data(), depth, 1};
+        const Runs<Scalar> in_runs{in_panels.data(), width, rows * width};
+        for (Index k = 0; k < depth; ++k) { CHECK(*in_runs.rows(2).at(k) == *a.rows(2).at(k)); }
+        const gacc::detail::PanelRows<const Scalar> start{c0.data(), width};
+        gacc::detail::multiply_panel<2, Scalar>(rows, depth, a, b.data(), start, {expected.data(), width});
+        gacc::detail::multiply_panel<2, Scalar>(rows, depth, in_runs, b.data(), start, {c.data(), width});
+        CHECK(std::ranges::equal(c.span(), expected.span()));
+    }
+}
+
+TEST_CASE_TEMPLATE("multiply_panel: one packet is the left half of two, and leaves the right half alone", Scalar, float,
+                   double) {
+    constexpr Index width = Simd<Scalar>::width, lanes = Simd<Scalar>::lanes, rows = Simd<Scalar>::height + 1,
+                    depth = 7;
+    gacc::Rng rng(3);
+    gacc::Buffer<Scalar> a(rows * depth), b(depth * width), c0(rows * width), whole(rows * width);
+    for (auto* buffer : {&a, &b, &c0}) {
+        std::ranges::generate(buffer->span(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
+    }
+    gacc::Buffer<Scalar> left(c0);
+    const Strided<Scalar> factor{a.data(), depth, 1};
+    gacc::detail::multiply_panel<2, Scalar>(rows, depth, factor, b.data(), {c0.data(), width}, {whole.data(), width});
+    gacc::detail::multiply_panel<1, Scalar>(rows, depth, factor, b.data(), {c0.data(), width}, {left.data(), width});
+    for (Index r = 0; r < rows; ++r) {
+        for (Index j = 0; j < width; ++j) { CHECK(left[r * width + j] == (j < lanes ? whole : c0)[r * width + j]); }
     }
 }

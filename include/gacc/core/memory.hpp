@@ -22,15 +22,14 @@ enum class Kind {
     parameters,   ///< values of trained numbers
     gradients,    ///< what backward calls have added up
     moments,      ///< an optimizer's state
-    packed,       ///< weights in a second order, for the product kernels
     activations,  ///< outputs of layers, later the gradients by them
     scratch,      ///< what losses keep, and gradients that cannot lie over activations
     staging,      ///< samples on their way into a micro-batch: inputs, labels, order
     data,         ///< tensors and datasets
 };
-inline constexpr std::size_t kinds = 8;
-inline constexpr std::array<const char*, kinds> kind_names = {"parameters",  "gradients", "moments", "packed weights",
-                                                              "activations", "scratch",   "staging", "data"};
+inline constexpr std::size_t kinds = 7;
+inline constexpr std::array<const char*, kinds> kind_names = {"parameters", "gradients", "moments", "activations",
+                                                              "scratch",    "staging",   "data"};
 
 /// Bytes of each kind.
 class Bytes {

@@ -37,39 +37,43 @@ struct Panels {
         }
     }
 
-    /// From the panels of M, rows x cols, to the panels of its transpose, cols x rows.
-    static void transpose(const Scalar* panels, Index rows, Index cols, Scalar* transposed) {
-        parallel_for(count(cols), rows * cols, [&](Index first, Index last) {
-            for (Index c = first * width; c < std::min(last * width, cols); c += lanes) {
-                for (Index r = 0; r < rows; r += lanes) {
-                    const Scalar* from = panels + (r / width * cols + c) * width + r % width;
-                    Scalar* to = transposed + (c / width * rows + r) * width + c % width;
-                    if (r + lanes <= rows && c + lanes <= cols) {
-                        transpose_square(from, to);
-                    } else {
-                        transpose_rest(from, to, std::min(lanes, rows - r), std::min(lanes, cols - c));
-                    }
+    /// Copies columns 0 to cols - 1 of `rows` rows of M, no more than so many packets hold, as the rows of a panel: its
+    /// number (c, r) is M's element (r, c), or 0 where M has no row r.
+    template <int Packets = 2, class Rows>
+    static void transpose(Index rows, Index cols, Rows from, Scalar* panel) {
+        for (Index r = 0; r < Packets * lanes; r += lanes) {
+            for (Index c = 0; c < cols; c += lanes) {
+                const Scalar* square = from.rows(r).at(c);
+                Scalar* to = panel + c * width + r;
+                if (c + lanes <= cols) {
+                    transpose_square(square, from.row, rows - r, to);
+                } else {
+                    transpose_rest(square, from.row, rows - r, cols - c, to);
                 }
             }
-        });
+        }
     }
 
 private:
     static constexpr Index lanes = Simd<Scalar>::lanes;
 
-    static void transpose_square(const Scalar* from, Scalar* to) {
+    /// Where there are fewer rows than lanes, zeros take their place.
+    static void transpose_square(const Scalar* from, Index row, Index rows, Scalar* to) {
+        using namespace Eigen::internal;
         using Packet = typename Simd<Scalar>::Packet;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // a packet's alignment, which its members keep anyway
-        Eigen::internal::PacketBlock<Packet, static_cast<int>(lanes)> block;
+        PacketBlock<Packet, static_cast<int>(lanes)> block;
 #pragma GCC diagnostic pop
-        for (Index i = 0; i < lanes; ++i) { block.packet[i] = Eigen::internal::ploadu<Packet>(from + i * width); }
-        Eigen::internal::ptranspose(block);
-        for (Index i = 0; i < lanes; ++i) { Eigen::internal::pstoreu(to + i * width, block.packet[i]); }
+        for (Index i = 0; i < lanes; ++i) {
+            block.packet[i] = ploadu<Packet>(i < rows ? from + i * row : zeros<Scalar>.data());
+        }
+        ptranspose(block);
+        for (Index i = 0; i < lanes; ++i) { pstoreu(to + i * width, block.packet[i]); }
     }
-    static void transpose_rest(const Scalar* from, Scalar* to, Index rows, Index cols) {
-        for (Index r = 0; r < rows; ++r) {
-            for (Index c = 0; c < cols; ++c) { to[r * width + c] = from[c * width + r]; }
+    static void transpose_rest(const Scalar* from, Index row, Index rows, Index cols, Scalar* to) {
+        for (Index c = 0; c < cols; ++c) {
+            for (Index r = 0; r < lanes; ++r) { to[c * width + r] = r < rows ? from[r * row + c] : Scalar(0); }
         }
     }
 };

@@ -42,7 +42,7 @@ namespace detail {
 /// items than `least`.
 template <class F>
 void parallel_for(Index items, Index work, const F& f, Index least = 1) {
-    constexpr Index worth_a_thread = 100'000, parts_a_thread = 4;  // several, for threads that come late
+    constexpr Index worth_a_thread = 100'000, parts_a_thread = 2;  // two, for threads that come late
     const Index team = std::min({Index{threads()}, items / least, work / worth_a_thread});
     if (team <= 1) { return f(Index{0}, items); }
     const Index parts = std::min({items / least, team * parts_a_thread, work / (worth_a_thread / parts_a_thread)});

@@ -8,7 +8,6 @@
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,8 +20,7 @@ namespace gacc {
 /// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
 /// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
 /// nothing is ever packed; layers and optimizers work on stored_values() and stored_grads(), whose elements belong
-/// together one by one and among which are some zeros that stay zero. Take the span anew for every change: that is
-/// how a layer learns of it.
+/// together one by one and among which are some zeros that stay zero.
 ///
 /// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
 /// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape
@@ -46,10 +44,7 @@ public:
     /// Sums over samples, never divided.
     Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
 
-    void set_value(const Matrix<Scalar>& value) {
-        set(value_, value);
-        ++version_;
-    }
+    void set_value(const Matrix<Scalar>& value) { set(value_, value); }
     /// Sets the elements one after the other, row by row, to what next() returns.
     template <class Next>
     void generate(Next&& next) {
@@ -73,10 +68,7 @@ public:
     bool grad_is_zero() const { return grad_is_zero_; }
 
     std::span<const Scalar> stored_values() const { return value_.span(); }
-    std::span<Scalar> stored_values() {
-        ++version_;
-        return value_.span();
-    }
+    std::span<Scalar> stored_values() { return value_.span(); }
     std::span<Scalar> stored_grads() {
         if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
@@ -88,9 +80,6 @@ public:
 
     /// Where the gradients lie, whatever it holds while they are zero.
     std::span<Scalar> grad_storage() { return grad_.span(); }
-
-    /// Another number after every change of the value.
-    std::uint64_t version() const { return version_; }
 
 private:
     using Panels = detail::Panels<Scalar>;
@@ -126,7 +115,6 @@ private:
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
     Buffer<Scalar> grad_;       // the same
     bool grad_is_zero_ = true;  // whatever grad_ holds
-    std::uint64_t version_ = 0;
 };
 
 /// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.

@@ -3,14 +3,39 @@
 #include <gacc/core/simd.hpp>
 #include <gacc/core/types.hpp>
 
+#include <algorithm>
+#include <array>
+
 namespace gacc::detail {
 
 /// One factor of a product: element (r, k) is data[r * row + k * step].
 template <class Scalar>
 struct Strided {
+    static constexpr bool in_runs = false;
+
     const Scalar* data;
     Index row;
     Index step;
+
+    Strided rows(Index first) const { return {data + first * row, row, step}; }
+    Strided from(Index k) const { return {at(k), row, step}; }
+    const Scalar* at(Index k) const { return data + k * step; }
+};
+
+/// One whose rows go through panels, `width` numbers in each: element (r, k) is data[r * row + k / width * panel +
+/// k % width].
+template <class Scalar>
+struct Runs {
+    static constexpr bool in_runs = true;
+    static constexpr Index width = Simd<Scalar>::width, step = 1;
+
+    const Scalar* data;
+    Index row;
+    Index panel;
+
+    Runs rows(Index first) const { return {data + first * row, row, panel}; }
+    Runs from(Index k) const { return {at(k), row, panel}; }  // k is a multiple of width
+    const Scalar* at(Index k) const { return data + k / width * panel + k % width; }
 };
 
 /// Rows of `width` numbers, `row` apart.
@@ -20,28 +45,30 @@ struct PanelRows {
     Index row;
 };
 
-/// C = C0 + A B for one panel of columns and `tiles` times Rows rows: every element is one chain of multiply-adds in
-/// the order k = 0, 1, ..., depth - 1, which starts from its element of C0. All products of the library are made of
-/// this chain, so a result depends neither on the shape of the whole nor on who computes which part.
+/// C = C0 + A B for `tiles` times Rows rows and a panel of columns, or the left half of one, if Packets is 1: every
+/// element is one chain of multiply-adds in the order k = 0, 1, ..., depth - 1, which starts from its element of C0.
+/// All products of the library are made of this chain, so a result depends neither on the shape of the whole nor on who
+/// computes which part.
 ///
 /// Pointers are pinned where they are moved on. Compilers left to themselves keep one for every row, more than there
 /// are registers, and then wait for those they had to put away more than for the multiply-adds.
 ///
 /// Shapes     A tiles * Rows x depth;  B depth x width, one row after the other;  C0, C tiles * Rows x width
-template <int Rows, class Scalar>
-void column_of_tiles(Index tiles, Index depth, Strided<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
+template <int Packets, int Rows, class Scalar, template <class> class Factor>
+void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                      PanelRows<Scalar> c) {
     using namespace Eigen::internal;
     using Packet = typename Simd<Scalar>::Packet;
     constexpr Index lanes = Simd<Scalar>::lanes, width = Simd<Scalar>::width;
+    constexpr bool in_runs = Factor<Scalar>::in_runs;
     constexpr int group = 4, groups = (Rows + group - 1) / group;  // rows of A that share a pointer
 
     for (Index tile = 0; tile < tiles; ++tile) {
-        Packet sum[Rows][2];  // in registers, since every loop over it is written out
+        Packet sum[Rows][Packets];  // in registers, since every loop over it is written out
 #pragma GCC unroll 16
         for (auto& row : sum) {
-            row[0] = ploadu<Packet>(c0.data);
-            row[1] = ploadu<Packet>(c0.data + lanes);
+#pragma GCC unroll 2
+            for (int j = 0; j < Packets; ++j) { row[j] = ploadu<Packet>(c0.data + j * lanes); }
             c0.data += c0.row;
             pin(c0.data);
         }
@@ -49,43 +76,71 @@ void column_of_tiles(Index tiles, Index depth, Strided<Scalar> a, const Scalar* 
 #pragma GCC unroll 16
         for (int i = 0; i < groups; ++i) { factors[i] = a.data + i * group * a.row; }
         const Scalar* panel = b;
-        for (Index k = 0; k < depth; ++k) {
-            Packet left = ploadu<Packet>(panel);
-            Packet right = ploadu<Packet>(panel + lanes);
-            pin(left);
-            pin(right);
+        const Index run = in_runs ? width : depth;
+        for (Index first = 0; first < depth; first += run) {
+            const Index last = in_runs ? std::min(first + run, depth) : depth;
+            for (Index k = first; k < last; ++k) {
+                Packet left = ploadu<Packet>(panel);
+                Packet right = Packets == 2 ? ploadu<Packet>(panel + lanes) : left;
+                pin(left);
+                pin(right);
 #pragma GCC unroll 16
-            for (Index r = 0; r < Rows; ++r) {
-                const Packet factor = pset1<Packet>(factors[r / group][r % group * a.row]);
-                sum[r][0] = pmadd(factor, left, sum[r][0]);
-                sum[r][1] = pmadd(factor, right, sum[r][1]);
-            }
+                for (Index r = 0; r < Rows; ++r) {
+                    const Packet factor = pset1<Packet>(factors[r / group][r % group * a.row]);
+                    sum[r][0] = pmadd(factor, left, sum[r][0]);
+                    if constexpr (Packets == 2) { sum[r][1] = pmadd(factor, right, sum[r][1]); }
+                }
 #pragma GCC unroll 16
-            for (auto& row : factors) {
-                row += a.step;
-                pin(row);
+                for (auto& row : factors) {
+                    row += a.step;
+                    pin(row);
+                }
+                panel += width;
             }
-            panel += width;
+            if constexpr (in_runs) {
+#pragma GCC unroll 16
+                for (auto& row : factors) {
+                    row += a.panel - width;
+                    pin(row);
+                }
+            }
         }
 #pragma GCC unroll 16
         for (const auto& row : sum) {
-            pstoreu(c.data, row[0]);
-            pstoreu(c.data + lanes, row[1]);
+#pragma GCC unroll 2
+            for (int j = 0; j < Packets; ++j) { pstoreu(c.data + j * lanes, row[j]); }
             c.data += c.row;
             pin(c.data);
         }
-        a.data += Rows * a.row;
+        a = a.rows(Rows);
     }
 }
 
 /// The same with the number of rows, 1 to Simd::height, known only now.
-template <class Scalar, int Rows = Simd<Scalar>::height>
-void column_of_tiles(Index rows, Index tiles, Index depth, Strided<Scalar> a, const Scalar* b,
-                     PanelRows<const Scalar> c0, PanelRows<Scalar> c) {
+template <int Packets, class Scalar, template <class> class Factor, int Rows = Simd<Scalar>::height>
+void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
+                   PanelRows<Scalar> c) {
     if constexpr (Rows > 0) {
-        if (rows == Rows) { return column_of_tiles<Rows>(tiles, depth, a, b, c0, c); }
-        return column_of_tiles<Scalar, Rows - 1>(rows, tiles, depth, a, b, c0, c);
+        if (rows == Rows) { return column_of_tiles<Packets, Rows>(tiles, depth, a, b, c0, c); }
+        return tiles_of_rows<Packets, Scalar, Factor, Rows - 1>(rows, tiles, depth, a, b, c0, c);
     }
 }
+
+/// The same for any number of rows, cut into tiles that differ by one row at most, so that none is thin; usually for
+/// the whole panel.
+template <int Packets = 2, class Scalar, template <class> class Factor>
+void multiply_panel(Index rows, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
+                    PanelRows<Scalar> c) {
+    constexpr Index height = Simd<Scalar>::height;
+    const Index tiles = (rows + height - 1) / height;
+    const Index small = rows / tiles, large_tiles = rows % tiles, split = large_tiles * (small + 1);
+    if (large_tiles > 0) { tiles_of_rows<Packets>(small + 1, large_tiles, depth, a, b, c0, c); }
+    const PanelRows<const Scalar> from{c0.data + split * c0.row, c0.row};
+    tiles_of_rows<Packets>(small, tiles - large_tiles, depth, a.rows(split), b, from, {c.data + split * c.row, c.row});
+}
+
+/// A row of zeros for chains to start from.
+template <class Scalar>
+inline constexpr std::array<Scalar, static_cast<std::size_t>(Simd<Scalar>::width)> zeros{};
 
 }  // namespace gacc::detail

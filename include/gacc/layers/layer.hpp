@@ -57,9 +57,6 @@ public:
         throw UsageError(description(), "expected a layer that writes over its input, got one that does not");
     }
 
-    /// Numbers that it keeps besides parameters once it has made a grad_x.
-    virtual Index packed_numbers() const { return 0; }
-
     /// In a fixed order, named within the layer ("weight", "bias").
     virtual std::vector<Parameter<Scalar>*> parameters() { return {}; }
 

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <gacc/core/product.hpp>
+#include <gacc/core/row_product.hpp>
 #include <gacc/layers/layer.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <utility>
 
 namespace gacc {
@@ -63,9 +63,9 @@ public:
         if (grad_x.data() != nullptr) { check(grad_x, x.rows(), x.cols()); }
         add_gradients(x, grad_y);
         if (grad_x.data() == nullptr) { return; }
-        Product product = input_gradient(grad_y);
-        product.c = {grad_x.data(), grad_x.outerStride(), width, false};
-        product.run();
+        input_gradient(grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& grad) {
+            grad_x.block(row, column, grad.rows(), grad.cols()) = grad;
+        });
     }
 
     bool writes_over_input() const override { return true; }
@@ -83,8 +83,6 @@ public:
             before->backward(part, part, grad, part);
         });
     }
-
-    Index packed_numbers() const override { return detail::Panels<Scalar>::size(weight_.cols(), weight_.rows()); }
 
     Parameter<Scalar>& weight() { return weight_; }
     Parameter<Scalar>& bias() { return bias_; }
@@ -135,14 +133,12 @@ private:
     }
 
     /// grad_x = grad_y W, without a place for it yet.
-    Product input_gradient(const ConstMatrixView<Scalar>& grad_y) {
-        refresh_transposed();
+    detail::RowProduct<Scalar> input_gradient(const ConstMatrixView<Scalar>& grad_y) const {
         return {.rows = grad_y.rows(),
                 .cols = weight_.cols(),
                 .depth = grad_y.cols(),
-                .a = {grad_y.data(), grad_y.outerStride(), 1},
-                .b = {transposed_.data(), width, grad_y.cols() * width, true},
-                .c0 = zeros()};
+                .x = {grad_y.data(), grad_y.outerStride(), 1},
+                .y = {weight_.stored_values().data(), width, weight_.cols() * width}};
     }
 
     /// Sample by sample, so that the sum does not know where the batch was cut.
@@ -153,21 +149,9 @@ private:
         }
     }
 
-    /// Wᵀ in panels, made anew when W has changed: once a batch.
-    void refresh_transposed() {
-        if (transposed_.size() > 0 && transposed_version_ == weight_.version()) { return; }
-        transposed_.reserve(packed_numbers());
-        detail::Panels<Scalar>::transpose(std::as_const(weight_).stored_values().data(), weight_.rows(), weight_.cols(),
-                                          transposed_.data());
-        transposed_version_ = weight_.version();
-    }
-
     LinearOptions options_;
     Parameter<Scalar> weight_;  // out_features x in_features
     Parameter<Scalar> bias_;    // out_features
-    Buffer<Scalar> transposed_{
-        memory::Kind::packed};  // panels of Wᵀ, in_features x out_features; empty in a first layer
-    std::uint64_t transposed_version_ = 0;
 };
 
 }  // namespace gacc

@@ -102,9 +102,6 @@ public:
         memory::Bytes all;
         all[memory::Kind::activations] = bytes(Workspace<Scalar>::activation_numbers(activations, micro_batch));
         all[memory::Kind::scratch] = bytes(Workspace<Scalar>::gradient_numbers(chain_.gradient_width(), micro_batch));
-        for (std::size_t i = 1; i < chain_.size(); ++i) {
-            all[memory::Kind::packed] += bytes(chain_[i].packed_numbers());
-        }
         return all;
     }
 
