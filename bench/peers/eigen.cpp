@@ -41,6 +41,7 @@ int main(int, char** argv) {
     std::vector<gacc::Label> labels(2048);
     for (std::size_t i = 0; i < labels.size(); ++i) { labels[i] = static_cast<gacc::Label>(i * 7 % 10); }
     gacc::SoftmaxCrossEntropy loss;
+    std::vector<gacc::detail::AdamArrays<float>> arrays;
     double steps = 0;
 
     return serve([&](long batch, long micro_batch) {
@@ -85,13 +86,20 @@ int main(int, char** argv) {
                                                  static_cast<float>(1e-3 / (1 - std::pow(0.9, steps))),
                                                  static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, steps))),
                                                  1e-8F};
+        arrays.clear();
         for (std::size_t i = 0; i < layers.size(); ++i) {
             Layer& layer = layers[i];
-            const auto whole = [](long size) { return size / 8 * 8; };  // the rest is too little to matter here
-            adam.run({layer.weight.data(), layer.grad_weight.data(), moments[i][0].m.data(), moments[i][0].v.data()},
-                     whole(layer.weight.size()));
-            adam.run({layer.bias.data(), layer.grad_bias.data(), moments[i][1].m.data(), moments[i][1].v.data()},
-                     whole(layer.bias.size()));
+            const auto packets = [](long size) {
+                return size / gacc::detail::Simd<float>::lanes;
+            };  // the rest is little
+            auto& [weight, bias] = moments[i];
+            arrays.push_back({layer.weight.data(), layer.grad_weight.data(), weight.m.data(), weight.v.data(),
+                              packets(layer.weight.size())});
+            arrays.push_back(
+                {layer.bias.data(), layer.grad_bias.data(), bias.m.data(), bias.v.data(), packets(layer.bias.size())});
+        }
+        gacc::detail::adam_update<float>(adam, arrays);
+        for (Layer& layer : layers) {
             layer.grad_weight.setZero();
             layer.grad_bias.setZero();
         }

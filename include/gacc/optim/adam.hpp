@@ -1,7 +1,6 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
-#include <gacc/core/parallel.hpp>
 #include <gacc/core/simd.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/clip.hpp>
@@ -94,29 +93,16 @@ private:
             .step_size = static_cast<Scalar>(options_.learning_rate / (1 - std::pow(options_.beta1, t))),
             .root_scale = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
             .epsilon = static_cast<Scalar>(options_.epsilon)};
-        run(step);
-    }
-
-    /// Every thread takes the same share of every parameter, which is also the share of its weights that the layers
-    /// give it, so that each finds its numbers in its cache.
-    void run(const detail::AdamStep<Scalar>& step) {
-        constexpr Index lanes = detail::Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
         arrays_.clear();
         Index offset = 0;
         for (auto& parameter : this->parameters()) {
             const auto values = parameter.stored_values();
             const auto size = static_cast<Index>(values.size());
-            arrays_.push_back(
-                {values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset, size / lanes});
+            arrays_.push_back({values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset,
+                               size / detail::Simd<Scalar>::lanes});
             offset += size;
         }
-        const Index all = offset / lanes;
-        detail::parallel_for(all, offset * cost, [&](Index first, Index last) {
-            const detail::AdamPass<Scalar> pass(step);
-            for (const auto& arrays : arrays_) {
-                pass.run(arrays, arrays.packets * first / all, arrays.packets * last / all);
-            }
-        });
+        detail::adam_update<Scalar>(step, arrays_);
     }
 
     /// Dividing the gradients by at least this keeps their mean's norm within clip_norm.

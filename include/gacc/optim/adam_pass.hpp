@@ -1,10 +1,12 @@
 #pragma once
 
+#include <gacc/core/parallel.hpp>
 #include <gacc/core/simd.hpp>
 #include <gacc/core/types.hpp>
 
 #include <cmath>
 #include <limits>
+#include <span>
 
 namespace gacc::detail {
 
@@ -91,5 +93,20 @@ private:
     /// Its square is `smallest_`, with room for the factor 1 - beta2: 3e-16 for float, 1e-146 for double.
     Packet smallest_grad_ = all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
 };
+
+/// Updates all parameters. Every thread takes the same share of each, which is also the share of its weights that a
+/// layer gives it, so that it finds its numbers in its cache.
+template <class Scalar>
+void adam_update(const AdamStep<Scalar>& step, std::span<const AdamArrays<Scalar>> parameters) {
+    constexpr Index lanes = Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
+    Index all = 0;
+    for (const auto& arrays : parameters) { all += arrays.packets; }
+    parallel_for(all, all * lanes * cost, [&](Index first, Index last) {
+        const AdamPass<Scalar> pass(step);
+        for (const auto& arrays : parameters) {
+            pass.run(arrays, arrays.packets * first / all, arrays.packets * last / all);
+        }
+    });
+}
 
 }  // namespace gacc::detail
