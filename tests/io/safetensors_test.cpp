@@ -248,7 +248,7 @@ TEST_CASE_TEMPLATE("load_safetensors: gives back the very values that were saved
     CHECK(gacc::test::values_of(other.parameters()) == gacc::test::values_of(model.parameters()));
 }
 
-TEST_CASE("load_safetensors: a model trains on with the values that were loaded, not with ones packed before") {
+TEST_CASE("load_safetensors: a model trains on with the values that were loaded") {
     const Folder folder;
     Sequential model(Linear(3, 4), gacc::ReLU(), Linear(4, 2)), fresh(Linear(3, 4), gacc::ReLU(), Linear(4, 2));
     gacc::Rng rng(1);

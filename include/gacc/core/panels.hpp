@@ -1,6 +1,5 @@
 #pragma once
 
-#include <gacc/core/parallel.hpp>
 #include <gacc/core/tile.hpp>
 #include <gacc/core/view.hpp>
 
@@ -39,16 +38,16 @@ struct Panels {
 
     /// Copies columns 0 to cols - 1 of `rows` rows of M, no more than so many packets hold, as the rows of a panel: its
     /// number (c, r) is M's element (r, c), or 0 where M has no row r.
-    template <int Packets = 2, class Rows>
-    static void transpose(Index rows, Index cols, Rows from, Scalar* panel) {
+    template <int Packets = 2, class Factor>
+    static void transpose(Index rows, Index cols, Factor matrix, Scalar* panel) {
         for (Index r = 0; r < Packets * lanes; r += lanes) {
             for (Index c = 0; c < cols; c += lanes) {
-                const Scalar* square = from.rows(r).at(c);
+                const Scalar* square = matrix.rows(r).at(c);
                 Scalar* to = panel + c * width + r;
                 if (c + lanes <= cols) {
-                    transpose_square(square, from.row, rows - r, to);
+                    transpose_square(square, matrix.row, rows - r, to);
                 } else {
-                    transpose_rest(square, from.row, rows - r, cols - c, to);
+                    transpose_rest(square, matrix.row, rows - r, cols - c, to);
                 }
             }
         }

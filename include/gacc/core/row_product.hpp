@@ -29,23 +29,31 @@ struct RowProduct {
     void run_into(const Put& put) const {
         share_product<Scalar>(rows, cols, depth, [&](Range panels, Range rows_here) {
             const Range columns{panels.first * width, std::min(panels.last * width, cols)};
-            for (Range left = rows_here; left.size() > 0;) {
-                if (left.size() <= few) {
-                    few_rows(left, columns, put);
-                    return;
+            for (Index first = rows_here.first; first < rows_here.last;) {
+                const Index left = rows_here.last - first;
+                if (left > lanes + few) {
+                    const Index take = std::min(left, width);
+                    many_rows<2>({first, first + take}, columns, put);
+                    first += take;
+                } else if (left > few) {
+                    const Index take = std::min(left, lanes);
+                    many_rows<1>({first, first + take}, columns, put);
+                    first += take;
+                } else {
+                    few_rows({first, rows_here.last}, columns, put);
+                    first = rows_here.last;
                 }
-                const Index take = std::min(left.size(), left.size() > lanes + few ? width : lanes);
-                const Range now{left.first, left.first + take};
-                take > lanes ? many_rows<2>(now, columns, put) : many_rows<1>(now, columns, put);
-                left.first += take;
             }
         });
     }
 
 private:
-    static constexpr Index width = Simd<Scalar>::width, lanes = Simd<Scalar>::lanes, few = lanes - 4;
+    static constexpr Index width = Simd<Scalar>::width, lanes = Simd<Scalar>::lanes;
+    /// For so many rows, transposing Y takes no longer than the lanes that they would leave empty (measured).
+    static constexpr Index few = std::max<Index>(lanes - 4, 0);
     /// A copy of X serves so many columns; with their sums it finds place in the second cache.
     static constexpr Index most_depth = 128, most_columns = 384;
+    static_assert(most_depth % width == 0);
 
     /// Rows of X that fill so many packets.
     template <int Packets, class Put>

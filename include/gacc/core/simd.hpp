@@ -2,6 +2,9 @@
 
 #include <gacc/core/types.hpp>
 
+#include <cmath>
+#include <type_traits>
+
 namespace gacc::detail {
 
 /// What the processor's registers allow. One source for SSE, AVX2 + FMA, AVX-512 and NEON: Eigen's packets.
@@ -32,6 +35,22 @@ EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] T*& pointer) {
 #if defined(__GNUC__)
     asm("" : "+r"(pointer));
 #endif
+}
+
+/// a b + c, in every lane with one rounding if the processor can, else with two.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
+    if constexpr (std::is_floating_point_v<Packet>) {  // Eigen without SIMD, whose a * b + c some copies would contract
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+        return std::fma(a, b, c);
+#else
+        Packet product = a * b;
+        pin(product);
+        return product + c;
+#endif
+    } else {
+        return Eigen::internal::pmadd(a, b, c);
+    }
 }
 
 /// The square root of every lane, rounded correctly. Eigen's own is, for float, an estimate with a correction, which

@@ -87,8 +87,8 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
 #pragma GCC unroll 16
                 for (Index r = 0; r < Rows; ++r) {
                     const Packet factor = pset1<Packet>(factors[r / group][r % group * a.row]);
-                    sum[r][0] = pmadd(factor, left, sum[r][0]);
-                    if constexpr (Packets == 2) { sum[r][1] = pmadd(factor, right, sum[r][1]); }
+                    sum[r][0] = multiply_add(factor, left, sum[r][0]);
+                    if constexpr (Packets == 2) { sum[r][1] = multiply_add(factor, right, sum[r][1]); }
                 }
 #pragma GCC unroll 16
                 for (auto& row : factors) {
@@ -126,8 +126,8 @@ void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const
     }
 }
 
-/// The same for any number of rows, cut into tiles that differ by one row at most, so that none is thin; usually for
-/// the whole panel.
+/// The same for any number of rows from 1 up, cut into tiles that differ by one row at most, so that none is thin;
+/// usually for the whole panel.
 template <int Packets = 2, class Scalar, template <class> class Factor>
 void multiply_panel(Index rows, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                     PanelRows<Scalar> c) {

@@ -4,9 +4,7 @@
 #include <gacc/core/row_product.hpp>
 #include <gacc/layers/layer.hpp>
 
-#include <algorithm>
 #include <cmath>
-#include <utility>
 
 namespace gacc {
 

@@ -28,8 +28,8 @@ struct AdamArrays {
     Index packets;  // of each; whole ones, so that every element goes through the same instructions
 };
 
-/// One step's one pass over the memory. The constants are in all lanes, copied so that the compiler knows that no store
-/// changes them.
+/// One step's one pass over the memory. The constants are in all lanes, in a local object whose functions are inlined:
+/// so the compiler knows that no store changes them.
 template <class Scalar>
 class AdamPass {
 public:
@@ -40,7 +40,7 @@ public:
 
     /// Updates packets first to last - 1. A root and a quotient take so long that what waits for them would fill the
     /// processor's queues: some packets are always under way, and each is finished when others have been begun.
-    void run(AdamArrays<Scalar> at, Index first, Index last) const {
+    EIGEN_ALWAYS_INLINE void run(AdamArrays<Scalar> at, Index first, Index last) const {
         constexpr Index ahead = 3;
         Index i = first;
         if (last - first >= ahead) {
@@ -74,16 +74,17 @@ private:
     EIGEN_ALWAYS_INLINE Begun begin(const AdamArrays<Scalar>& at, Index i) const {
         using namespace Eigen::internal;
         const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale_), smallest_grad_);
-        const Packet m = zero_below(pmadd(beta1_, pload<Packet>(at.m + i), pmul(rest1_, grad)), smallest_);
-        const Packet v = zero_below(pmadd(beta2_, pload<Packet>(at.v + i), pmul(rest2_, pmul(grad, grad))), smallest_);
+        const Packet m = zero_below(multiply_add(beta1_, pload<Packet>(at.m + i), pmul(rest1_, grad)), smallest_);
+        const Packet v =
+            zero_below(multiply_add(beta2_, pload<Packet>(at.v + i), pmul(rest2_, pmul(grad, grad))), smallest_);
         pstore(at.m + i, m);
         pstore(at.v + i, v);
         return {m, square_root(v)};
     }
     EIGEN_ALWAYS_INLINE void finish(const AdamArrays<Scalar>& at, Index i, const Begun& begun) const {
         using namespace Eigen::internal;
-        const Packet root = pmax(pmadd(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
-        pstore(at.value + i, pmadd(minus_step_size_, pdiv(begun.m, root), pload<Packet>(at.value + i)));
+        const Packet root = pmax(multiply_add(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
+        pstore(at.value + i, multiply_add(minus_step_size_, pdiv(begun.m, root), pload<Packet>(at.value + i)));
     }
 
     static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
