@@ -32,7 +32,8 @@ struct RowProduct {
             for (Index first = rows_here.first; first < rows_here.last;) {
                 const Index left = rows_here.last - first;
                 if (left > lanes + few) {
-                    const Index take = std::min(left, width);
+                    const Index full = std::min(most_panels, (left + width - lanes - few - 1) / width);
+                    const Index take = std::min(left, full * width);
                     many_rows<2>({first, first + take}, columns, put);
                     first += take;
                 } else if (left > few) {
@@ -52,23 +53,36 @@ private:
     /// For so many rows, transposing Y takes no longer than the lanes that they would leave empty (measured).
     static constexpr Index few = std::max<Index>(lanes - 4, 0);
     /// A copy of X serves so many columns; with their sums it finds place in the second cache.
-    static constexpr Index most_depth = 128, most_columns = 384;
+    static constexpr Index most_depth = 128, most_columns = 384, most_panels = 4;
     static_assert(most_depth % width == 0);
 
-    /// Rows of X that fill so many packets.
+    /// Rows of X in panels that so many packets hold. All panels go through a piece of Y before the next piece, which
+    /// may come from memory.
     template <int Packets, class Put>
     void many_rows(Range rows_here, Range columns, const Put& put) const {
-        alignas(64) std::array<Scalar, most_columns * width> sums;
+        constexpr Index most = most_columns * width;
+        alignas(64) std::array<Scalar, most_panels * most> sums;
         alignas(64) std::array<Scalar, width * width> part;
+        const auto panel = [&](Index i) {
+            const Index first = rows_here.first + i * width;
+            return Range{first, std::min(first + width, rows_here.last)};
+        };
+        const Index panels = (rows_here.size() + width - 1) / width;
         for_blocks(columns, most_columns, [&](Range block) {
-            multiply<Packets>(block.size(), y.rows(block.first), rows_here.size(), x.rows(rows_here.first),
-                              sums.data());
-            for (Index column = 0; column < block.size(); column += width) {
-                const Index count = std::min(width, block.size() - column);
-                const Strided<Scalar> from{sums.data() + column * width, width, 1};
-                Panels<Scalar>::transpose(count, Packets * lanes, from, part.data());
-                put(rows_here.first, block.first + column,
-                    ConstMatrixView<Scalar>(part.data(), rows_here.size(), count, width));
+            for (Index k = 0; k < depth; k += most_depth) {
+                for (Index i = 0; i < panels; ++i) {
+                    multiply<Packets>(k, block.size(), y.rows(block.first), panel(i).size(), x.rows(panel(i).first),
+                                      sums.data() + i * most);
+                }
+            }
+            for (Index i = 0; i < panels; ++i) {
+                for (Index column = 0; column < block.size(); column += width) {
+                    const Index count = std::min(width, block.size() - column);
+                    const Strided<Scalar> from{sums.data() + i * most + column * width, width, 1};
+                    Panels<Scalar>::transpose(count, Packets * lanes, from, part.data());
+                    put(panel(i).first, block.first + column,
+                        ConstMatrixView<Scalar>(part.data(), panel(i).size(), count, width));
+                }
             }
         });
     }
@@ -78,22 +92,23 @@ private:
         alignas(64) std::array<Scalar, width * width> sums;
         for (Index column = columns.first; column < columns.last; column += width) {
             const Index count = std::min(width, columns.last - column);
-            multiply<2>(rows_here.size(), x.rows(rows_here.first), count, y.rows(column), sums.data());
+            for (Index k = 0; k < depth; k += most_depth) {
+                multiply<2>(k, rows_here.size(), x.rows(rows_here.first), count, y.rows(column), sums.data());
+            }
             put(rows_here.first, column, ConstMatrixView<Scalar>(sums.data(), rows_here.size(), count, width));
         }
     }
 
-    /// The products of rows of A with rows of B, no more than so many packets hold, which are copied piece by piece.
+    /// The terms of one piece of the depth, from k on, in the products of rows of A with rows of B, of which no more
+    /// than so many packets hold are copied.
     template <int Packets, class A, class B>
-    void multiply(Index rows_of_a, A a, Index rows_of_b, B b, Scalar* sums) const {
+    void multiply(Index k, Index rows_of_a, A a, Index rows_of_b, B b, Scalar* sums) const {
         alignas(64) std::array<Scalar, most_depth * width> copy;
-        for (Index k = 0; k < depth; k += most_depth) {
-            const Index count = std::min(most_depth, depth - k);
-            Panels<Scalar>::template transpose<Packets>(rows_of_b, count, b.from(k), copy.data());
-            const PanelRows<const Scalar> from =
-                k == 0 ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{sums, width};
-            multiply_panel<Packets>(rows_of_a, count, a.from(k), copy.data(), from, PanelRows<Scalar>{sums, width});
-        }
+        const Index count = std::min(most_depth, depth - k);
+        Panels<Scalar>::template transpose<Packets>(rows_of_b, count, b.from(k), copy.data());
+        const PanelRows<const Scalar> from =
+            k == 0 ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{sums, width};
+        multiply_panel<Packets>(rows_of_a, count, a.from(k), copy.data(), from, PanelRows<Scalar>{sums, width});
     }
 };
 
