@@ -89,9 +89,8 @@ int main(int, char** argv) {
         arrays.clear();
         for (std::size_t i = 0; i < layers.size(); ++i) {
             Layer& layer = layers[i];
-            const auto packets = [](long size) {
-                return size / gacc::detail::Simd<float>::lanes;
-            };  // the rest is little
+            // What is no whole packet is too little to matter here.
+            const auto packets = [](long size) { return size / gacc::detail::Simd<float>::lanes; };
             auto& [weight, bias] = moments[i];
             arrays.push_back({layer.weight.data(), layer.grad_weight.data(), weight.m.data(), weight.v.data(),
                               packets(layer.weight.size())});

@@ -5,6 +5,9 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/random.hpp>
 
+#include "support/gradient_check.hpp"
+#include "support/products.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -14,33 +17,11 @@ using gacc::Index;
 using gacc::Matrix;
 using gacc::detail::Panels;
 using gacc::detail::Product;
+using gacc::test::random_matrix;
+using gacc::test::same_bytes;
+using gacc::test::through_panels;
 
 namespace {
-
-template <class Scalar>
-Matrix<Scalar> random(Index rows, Index cols, gacc::Rng& rng) {
-    Matrix<Scalar> matrix(rows, cols);
-    std::generate_n(matrix.data(), matrix.size(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
-    return matrix;
-}
-
-/// a b, with b handed over in panels, as Linear's forward does.
-template <class Scalar>
-Matrix<Scalar> through_panels(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-    const Index width = Product<Scalar>::width;
-    Buffer<Scalar> panels(Panels<Scalar>::size(b.cols(), b.rows()));
-    Panels<Scalar>::pack(b.transpose(), panels.data());
-    Matrix<Scalar> c(a.rows(), b.cols());
-    Product<Scalar>{.rows = a.rows(),
-                    .cols = b.cols(),
-                    .depth = a.cols(),
-                    .a = {a.data(), a.cols(), 1},
-                    .b = {panels.data(), width, b.rows() * width, true},
-                    .c0 = {gacc::detail::zeros<Scalar>.data(), 0, 0, true},
-                    .c = {c.data(), c.cols(), width, false}}
-        .run();
-    return c;
-}
 
 /// start + aᵀ b, into panels, as Linear's grad_W does.
 template <class Scalar>
@@ -59,12 +40,6 @@ Matrix<Scalar> into_panels(const Matrix<Scalar>& start, const Matrix<Scalar>& a,
     return Panels<Scalar>::unpack(panels.data(), b.cols(), a.cols()).transpose();
 }
 
-template <class Scalar>
-bool same_bytes(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-    return a.rows() == b.rows() && a.cols() == b.cols() &&
-           std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
-}
-
 }  // namespace
 
 TEST_CASE_TEMPLATE("Product: is Eigen's product for every small shape", Scalar, float, double) {
@@ -74,11 +49,11 @@ TEST_CASE_TEMPLATE("Product: is Eigen's product for every small shape", Scalar, 
     for (Index rows = 1; rows <= 26; ++rows) {
         for (Index cols = 1; cols <= 40; cols += cols < 34 ? 1 : 3) {
             const Index depth = 1 + static_cast<Index>(rng.below(40));
-            const auto a = random<Scalar>(rows, depth, rng), b = random<Scalar>(depth, cols, rng);
+            const auto a = random_matrix<Scalar>(rng, rows, depth), b = random_matrix<Scalar>(rng, depth, cols);
             const Matrix<Scalar> expected = a * b;
             const Matrix<Scalar> at = a.transpose();
             REQUIRE((through_panels(a, b) - expected).cwiseAbs().maxCoeff() <= tolerance);
-            const auto start = random<Scalar>(rows, cols, rng);
+            const auto start = random_matrix<Scalar>(rng, rows, cols);
             REQUIRE((into_panels(start, at, b) - start - expected).cwiseAbs().maxCoeff() <= tolerance);
         }
     }
@@ -86,7 +61,7 @@ TEST_CASE_TEMPLATE("Product: is Eigen's product for every small shape", Scalar, 
 
 TEST_CASE_TEMPLATE("Product: an element does not depend on the rows around it", Scalar, float, double) {
     gacc::Rng rng(2);
-    const auto a = random<Scalar>(50, 70, rng), b = random<Scalar>(70, 45, rng);
+    const auto a = random_matrix<Scalar>(rng, 50, 70), b = random_matrix<Scalar>(rng, 70, 45);
     const auto whole = through_panels(a, b);
     for (Index count = 1; count <= 50; ++count) {
         const Index first = static_cast<Index>(rng.below(static_cast<std::uint64_t>(51 - count)));
@@ -98,7 +73,7 @@ TEST_CASE_TEMPLATE("Product: an element does not depend on the rows around it", 
 TEST_CASE_TEMPLATE("Product: adding up over samples does not depend on where they are cut", Scalar, float, double) {
     gacc::Rng rng(3);
     for (const Index samples : {2, 7, 33, 150, 300}) {
-        const auto x = random<Scalar>(samples, 23, rng), grad_y = random<Scalar>(samples, 37, rng);
+        const auto x = random_matrix<Scalar>(rng, samples, 23), grad_y = random_matrix<Scalar>(rng, samples, 37);
         const Matrix<Scalar> zero = Matrix<Scalar>::Zero(23, 37);
         const auto whole = into_panels<Scalar>(zero, x, grad_y);
         for (Index cut = 1; cut < samples; ++cut) {
@@ -114,7 +89,7 @@ TEST_CASE_TEMPLATE("Product: a long chain that starts elsewhere goes on where it
     const Index width = Product<Scalar>::width;
     gacc::Rng rng(5);
     for (const Index samples : {64, 65, 200, 257, 700}) {
-        const auto x = random<Scalar>(samples, 23, rng), grad_y = random<Scalar>(samples, 37, rng);
+        const auto x = random_matrix<Scalar>(rng, samples, 23), grad_y = random_matrix<Scalar>(rng, samples, 37);
         Buffer<Scalar> panels(Panels<Scalar>::size(37, 23));
         std::ranges::fill(panels.span(), Scalar(77));
         Product<Scalar>{.rows = 23,
@@ -134,11 +109,11 @@ TEST_CASE("Product: does not depend on the number of threads") {
     gacc::Rng rng(4);
     const int before = gacc::threads();
     for (const Index cols : {10, 40, 300}) {  // fewer panels than threads, a few, many
-        const auto a = random<float>(200, 150, rng), b = random<float>(150, cols, rng);
+        const auto a = random_matrix<float>(rng, 200, 150), b = random_matrix<float>(rng, 150, cols);
         gacc::set_threads(1);
         const auto alone = through_panels(a, b);
-        const auto start = random<float>(150, cols, rng);
-        const auto c = random<float>(200, cols, rng);
+        const auto start = random_matrix<float>(rng, 150, cols);
+        const auto c = random_matrix<float>(rng, 200, cols);
         const auto sums = into_panels<float>(start, a, c);
         for (const int n : {2, 3, 8}) {
             gacc::set_threads(n);

@@ -2,12 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include <gacc/core/buffer.hpp>
-#include <gacc/core/product.hpp>
-#include <gacc/core/random.hpp>
+#include "support/gradient_check.hpp"
+#include "support/products.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <limits>
 #include <mutex>
 
@@ -16,15 +13,11 @@ using gacc::Index;
 using gacc::Matrix;
 using gacc::detail::Panels;
 using gacc::detail::RowProduct;
+using gacc::test::random_matrix;
+using gacc::test::same_bytes;
+using gacc::test::through_panels;
 
 namespace {
-
-template <class Scalar>
-Matrix<Scalar> random(Index rows, Index cols, gacc::Rng& rng) {
-    Matrix<Scalar> matrix(rows, cols);
-    std::generate_n(matrix.data(), matrix.size(), [&] { return static_cast<Scalar>(rng.uniform(-1, 1)); });
-    return matrix;
-}
 
 /// x w, by way of w's rows in panels, as Linear's grad_x. Checks that every element is handed over once.
 template <class Scalar>
@@ -49,30 +42,6 @@ Matrix<Scalar> row_product(const Matrix<Scalar>& x, const Matrix<Scalar>& w) {
     return c;
 }
 
-/// The same by Product, from the panels of the transpose.
-template <class Scalar>
-Matrix<Scalar> product(const Matrix<Scalar>& x, const Matrix<Scalar>& w) {
-    const Index width = Panels<Scalar>::width;
-    Buffer<Scalar> panels(Panels<Scalar>::size(w.cols(), w.rows()));
-    Panels<Scalar>::pack(w.transpose(), panels.data());
-    Matrix<Scalar> c(x.rows(), w.cols());
-    gacc::detail::Product<Scalar>{.rows = x.rows(),
-                                  .cols = w.cols(),
-                                  .depth = w.rows(),
-                                  .a = {x.data(), x.cols(), 1},
-                                  .b = {panels.data(), width, w.rows() * width, true},
-                                  .c0 = {gacc::detail::zeros<Scalar>.data(), 0, 0, true},
-                                  .c = {c.data(), c.cols(), width, false}}
-        .run();
-    return c;
-}
-
-template <class Scalar>
-bool same_bytes(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
-    return a.rows() == b.rows() && a.cols() == b.cols() &&
-           std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
-}
-
 }  // namespace
 
 TEST_CASE_TEMPLATE("RowProduct: is Product by the transpose, byte for byte, whichever factor is copied", Scalar, float,
@@ -85,8 +54,8 @@ TEST_CASE_TEMPLATE("RowProduct: is Product by the transpose, byte for byte, whic
                 CAPTURE(rows);
                 CAPTURE(cols);
                 CAPTURE(depth);
-                const auto x = random<Scalar>(rows, depth, rng), w = random<Scalar>(depth, cols, rng);
-                REQUIRE(same_bytes(row_product(x, w), product(x, w)));
+                const auto x = random_matrix<Scalar>(rng, rows, depth), w = random_matrix<Scalar>(rng, depth, cols);
+                REQUIRE(same_bytes(row_product(x, w), through_panels(x, w)));
             }
         }
     }
@@ -96,7 +65,7 @@ TEST_CASE("RowProduct: does not depend on the number of threads") {
     gacc::Rng rng(2);
     const int before = gacc::threads();
     for (const Index cols : {10, 40, 300, 900}) {  // fewer panels than threads, a few, many
-        const auto x = random<float>(200, 150, rng), w = random<float>(150, cols, rng);
+        const auto x = random_matrix<float>(rng, 200, 150), w = random_matrix<float>(rng, 150, cols);
         gacc::set_threads(1);
         const auto alone = row_product(x, w);
         for (const int n : {2, 3, 8}) {

@@ -29,9 +29,9 @@ struct PlanOptions {
     Index dataset_size = 0;  ///< samples, whose order takes 8 bytes each; 0: not counted
 };
 
-/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments,
-/// activations, the buffers of a new SoftmaxCrossEntropy and of one epoch's batches. Datasets are not part of it, nor
-/// what predict() takes while it runs: the activations of one block of samples.
+/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, activations, the
+/// buffers of a new SoftmaxCrossEntropy and of one epoch's batches. Datasets are not part of it, nor what predict()
+/// takes while it runs: the activations of one block of samples.
 struct Plan {
     Index batch_size = 0;        ///< the dataset's if that is smaller
     Index micro_batch = 0;       ///< samples of the largest micro-batch
