@@ -102,6 +102,22 @@ TEST_CASE_TEMPLATE("Product: a long chain that starts elsewhere goes on where it
             .run();
         const Matrix<Scalar> from_zero = Panels<Scalar>::unpack(panels.data(), 37, 23).transpose();
         CHECK(same_bytes(from_zero, into_panels<Scalar>(Matrix<Scalar>::Zero(23, 37), x, grad_y)));
+        const Matrix<Scalar> missing =
+            Panels<Scalar>::unpack(panels.data(), Panels<Scalar>::count(37) * width, 23).bottomRows(width - 37 % width);
+        CHECK((missing.array() == 0).all());  // as the norm of a gradient takes for granted
+    }
+}
+
+TEST_CASE_TEMPLATE("Product: blocks of many rows and a long chain are what a few rows give", Scalar, float, double) {
+    gacc::Rng rng(6);
+    const Index samples = 300, features = 1200;
+    const auto x = random_matrix<Scalar>(rng, samples, features), grad_y = random_matrix<Scalar>(rng, samples, 70);
+    const auto start = random_matrix<Scalar>(rng, features, 70);
+    const auto whole = into_panels(start, x, grad_y);
+    for (const Index first : {0, 430, 1100}) {
+        const Matrix<Scalar> few = x.middleCols(first, 100), before = start.middleRows(first, 100),
+                             expected = whole.middleRows(first, 100);
+        CHECK(same_bytes(into_panels(before, few, grad_y), expected));
     }
 }
 

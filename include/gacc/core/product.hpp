@@ -41,16 +41,19 @@ struct Product {
                 for_blocks(rows_here, most_rows,
                            [&](Range block) { for_panels(panels, [&](Index p) { write(p, block); }); });
             } else {
-                for_blocks({0, depth}, most_depth,
-                           [&](Range block) { for_panels(panels, [&](Index p) { add(p, rows_here, block); }); });
+                for_blocks(rows_here, most_numbers / std::clamp<Index>(depth, 1, most_depth), [&](Range block) {
+                    for_blocks({0, depth}, most_depth,
+                               [&](Range piece) { for_panels(panels, [&](Index p) { add(p, block, piece); }); });
+                });
             }
         });
     }
 
 private:
-    /// A block of so many rows, or, where B is copied, of the depth, goes through all panels before the next, so that
-    /// its numbers of A stay in the cache. (Models come with blocks of 128 samples already.)
+    /// A block of so many rows, or, where B is copied, of so many numbers of A, goes through all panels before the
+    /// next, so that it stays in the second cache. (Models come with blocks of 128 samples already.)
     static constexpr Index most_rows = 128, most_depth = 256;
+    static constexpr Index most_numbers = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
 
     template <class F>
     static void for_panels(Range panels, const F& f) {
@@ -78,24 +81,21 @@ private:
         });
     }
 
-    /// A part of the depth of some rows of panel p of C, whose B is a plain matrix: its panel is copied piece by piece,
-    /// with zeros for columns it has not. That also brings rows together that lay far apart, and pieces are so short
-    /// that their rows of A stay in the cache.
-    void add(Index p, Range rows_here, Range depth_here) const {
-        constexpr Index copied_rows = 64;
+    /// A piece of the depth of some rows of panel p of C, whose B is a plain matrix: its rows, which lie far apart, are
+    /// copied, with zeros for columns it has not.
+    void add(Index p, Range rows_here, Range piece) const {
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);
-        const auto result = c.at(p);
-        alignas(64) std::array<Scalar, copied_rows * width> copy{};
-        for_blocks(depth_here, copied_rows, [&](Range piece) {
-            for (Index k = piece.first; k < piece.last; ++k) {
-                std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - piece.first) * width);
-            }
-            const PanelRows<Scalar> to{result.data + rows_here.first * result.row, result.row};
-            const auto from = piece.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
-            multiply_panel(rows_here.size(), piece.size(), a.rows(rows_here.first).from(piece.first), copy.data(), from,
-                           to);
-        });
+        alignas(64) std::array<Scalar, most_depth * width> copy;
+        if (columns < width) { copy.fill(Scalar(0)); }
+        for (Index k = piece.first; k < piece.last; ++k) {
+            const Scalar* row = factor.data + k * factor.row;
+            prefetch(row + width, width);  // the next panel's
+            std::copy_n(row, columns, copy.data() + (k - piece.first) * width);
+        }
+        const PanelRows<Scalar> to{c.at(p).data + rows_here.first * c.row, c.row};
+        const auto from = piece.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
+        multiply_panel(rows_here.size(), piece.size(), a.rows(rows_here.first).from(piece.first), copy.data(), from, to);
     }
 };
 
