@@ -11,15 +11,15 @@ namespace gacc::detail {
 struct Range {
     Index first, last;
     Index size() const { return last - first; }
-    /// Number i of so many parts of about the same size.
-    Range part(Index i, Index parts) const { return {first + size() * i / parts, first + size() * (i + 1) / parts}; }
 };
 
 /// Calls f(block) for pieces of the range, of about the same size and at most so large.
 template <class F>
 void for_blocks(Range range, Index most, const F& f) {
     const Index blocks = (range.size() + most - 1) / most;
-    for (Index i = 0; i < blocks; ++i) { f(range.part(i, blocks)); }
+    for (Index i = 0; i < blocks; ++i) {
+        f(Range{range.first + range.size() * i / blocks, range.first + range.size() * (i + 1) / blocks});
+    }
 }
 
 /// Calls part(panels, rows) for all of a product, rows x cols. Shares out panels of columns over the threads, or rows

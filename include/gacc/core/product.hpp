@@ -87,11 +87,9 @@ private:
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);
         alignas(64) std::array<Scalar, most_depth * width> copy;
-        if (columns < width) { copy.fill(Scalar(0)); }
+        if (columns < width) { std::fill_n(copy.data(), piece.size() * width, Scalar(0)); }
         for (Index k = piece.first; k < piece.last; ++k) {
-            const Scalar* row = factor.data + k * factor.row;
-            prefetch(row + width, width);  // the next panel's
-            std::copy_n(row, columns, copy.data() + (k - piece.first) * width);
+            std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - piece.first) * width);
         }
         const PanelRows<Scalar> to{c.at(p).data + rows_here.first * c.row, c.row};
         const auto from = piece.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};

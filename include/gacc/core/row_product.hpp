@@ -55,8 +55,6 @@ private:
     /// A copy of X serves so many columns; with their sums it finds place in the second cache.
     static constexpr Index most_depth = 128, most_columns = 384, most_panels = 4;
     static_assert(most_depth % width == 0);
-    /// A smaller Y is in one of the caches.
-    static constexpr Index cached = (Index{4} << 20) / static_cast<Index>(sizeof(Scalar));
 
     /// Rows of X in panels that so many packets hold. All panels go through a piece of Y before the next piece, which
     /// may come from memory.
@@ -73,8 +71,8 @@ private:
         for_blocks(columns, most_columns, [&](Range block) {
             for (Index k = 0; k < depth; k += most_depth) {
                 for (Index i = 0; i < panels; ++i) {
-                    const auto ahead = [&](Range rows_of_y) { fetch(rows_of_y.part(i, panels), k + most_depth); };
-                    multiply<Packets>(k, block, y, panel(i), x, sums.data() + i * most, ahead);
+                    multiply<Packets>(k, block.size(), y.rows(block.first), panel(i).size(), x.rows(panel(i).first),
+                                      sums.data() + i * most);
                 }
             }
             for (Index i = 0; i < panels; ++i) {
@@ -95,38 +93,22 @@ private:
         for (Index column = columns.first; column < columns.last; column += width) {
             const Index count = std::min(width, columns.last - column);
             for (Index k = 0; k < depth; k += most_depth) {
-                multiply<2>(k, rows_here, x, {column, column + count}, y, sums.data(), [](Range) {});
+                multiply<2>(k, rows_here.size(), x.rows(rows_here.first), count, y.rows(column), sums.data());
             }
             put(rows_here.first, column, ConstMatrixView<Scalar>(sums.data(), rows_here.size(), count, width));
         }
     }
 
-    /// The terms of the piece of the depth that starts at k, in the products of rows of A with rows of B, of which no
-    /// more than so many packets hold are copied. Before some rows of A have their turn, it calls before(those rows).
-    template <int Packets, class A, class B, class F>
-    void multiply(Index k, Range rows_of_a, A a, Range rows_of_b, B b, Scalar* sums, const F& before) const {
+    /// The terms of one piece of the depth, from k on, in the products of rows of A with rows of B, of which no more
+    /// than so many packets hold are copied.
+    template <int Packets, class A, class B>
+    void multiply(Index k, Index rows_of_a, A a, Index rows_of_b, B b, Scalar* sums) const {
         alignas(64) std::array<Scalar, most_depth * width> copy;
         const Index count = std::min(most_depth, depth - k);
-        Panels<Scalar>::template transpose<Packets>(rows_of_b.size(), count, b.rows(rows_of_b.first).from(k),
-                                                    copy.data());
-        constexpr Index step = 4 * Simd<Scalar>::height;
-        for (Index first = rows_of_a.first; first < rows_of_a.last; first += step) {
-            const Range part{first, std::min(first + step, rows_of_a.last)};
-            before(part);
-            const PanelRows<Scalar> to{sums + (first - rows_of_a.first) * width, width};
-            const auto from = k == 0 ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0}
-                                     : PanelRows<const Scalar>{to.data, to.row};
-            multiply_panel<Packets>(part.size(), count, a.rows(first).from(k), copy.data(), from, to);
-        }
-    }
-
-    /// Asks for the piece that starts at k of these rows of Y, if all of Y is so large that it may come from memory.
-    EIGEN_ALWAYS_INLINE void fetch(Range rows_of_y, Index k) const {
-        if (cols * depth <= cached) { return; }
-        const Index end = std::min(k + most_depth, depth);
-        for (Index row = rows_of_y.first; row < rows_of_y.last; ++row) {
-            for (Index run = k; run < end; run += width) { prefetch(y.rows(row).at(run), width); }
-        }
+        Panels<Scalar>::template transpose<Packets>(rows_of_b, count, b.from(k), copy.data());
+        const PanelRows<const Scalar> from =
+            k == 0 ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{sums, width};
+        multiply_panel<Packets>(rows_of_a, count, a.from(k), copy.data(), from, PanelRows<Scalar>{sums, width});
     }
 };
 

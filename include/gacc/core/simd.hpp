@@ -37,16 +37,6 @@ EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] T*& pointer) {
 #endif
 }
 
-/// Asks for the memory of so many numbers, so that they are in the second cache when they are read.
-template <class Scalar>
-EIGEN_ALWAYS_INLINE void prefetch([[maybe_unused]] const Scalar* numbers, Index count) {
-#if defined(__GNUC__)
-    constexpr Index line = 64 / sizeof(Scalar);
-    for (Index i = 0; i < count; i += line) { __builtin_prefetch(numbers + i, 0, 2); }
-    asm volatile("");  // g++ leaves out calls of functions that do nothing but prefetch
-#endif
-}
-
 /// a b + c, in every lane with one rounding if the processor can, else with two.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
