@@ -41,7 +41,7 @@ struct Product {
                 for_blocks(rows_here, most_rows,
                            [&](Range block) { for_panels(panels, [&](Index p) { write(p, block); }); });
             } else {
-                for_blocks(rows_here, most_numbers / std::clamp<Index>(depth, 1, most_depth), [&](Range block) {
+                for_blocks(rows_here, most_of_a / std::clamp<Index>(depth, 1, most_depth), [&](Range block) {
                     for_blocks({0, depth}, most_depth,
                                [&](Range piece) { for_panels(panels, [&](Index p) { add(p, block, piece); }); });
                 });
@@ -50,10 +50,12 @@ struct Product {
     }
 
 private:
-    /// A block of so many rows, or, where B is copied, of so many numbers of A, goes through all panels before the
-    /// next, so that it stays in the second cache. (Models come with blocks of 128 samples already.)
-    static constexpr Index most_rows = 128, most_depth = 256;
-    static constexpr Index most_numbers = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
+    /// A block of so many rows goes through all panels before the next, so that its numbers of A stay in the cache.
+    /// (Models come with blocks of 128 samples already.)
+    static constexpr Index most_rows = 128;
+    /// Where B is copied, by so much of the depth, which is stack: a block of so many numbers of A, about half of a
+    /// second cache of 1 MiB.
+    static constexpr Index most_depth = 256, most_of_a = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
 
     template <class F>
     static void for_panels(Range panels, const F& f) {
@@ -81,8 +83,8 @@ private:
         });
     }
 
-    /// A piece of the depth of some rows of panel p of C, whose B is a plain matrix: its rows, which lie far apart, are
-    /// copied, with zeros for columns it has not.
+    /// A piece of the depth of some rows of panel p of C, whose B is a plain matrix: the rows of B, which lie far
+    /// apart, are copied, with zeros for columns it has not.
     void add(Index p, Range rows_here, Range piece) const {
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);
@@ -93,7 +95,8 @@ private:
         }
         const PanelRows<Scalar> to{c.at(p).data + rows_here.first * c.row, c.row};
         const auto from = piece.first == 0 ? start(p, rows_here.first) : PanelRows<const Scalar>{to.data, to.row};
-        multiply_panel(rows_here.size(), piece.size(), a.rows(rows_here.first).from(piece.first), copy.data(), from, to);
+        const auto part = a.rows(rows_here.first).from(piece.first);
+        multiply_panel(rows_here.size(), piece.size(), part, copy.data(), from, to);
     }
 };
 

@@ -53,8 +53,8 @@ struct PanelRows {
 /// Pointers are pinned where they are moved on. Compilers left to themselves keep one for every row, more than there
 /// are registers, and then wait for those they had to put away more than for the multiply-adds.
 ///
-/// A may lie in memory, and no processor foresees by itself what comes next of it: with every step one line of it is
-/// asked for, of the next tile, or where columns of A lie apart, of the column some steps on.
+/// Where rows of A go through panels, each step also asks for one line of the next tile: A may come from memory, and
+/// processors do not foresee the jump from panel to panel.
 ///
 /// Shapes     A tiles * Rows x depth;  B depth x width, one row after the other;  C0, C tiles * Rows x width
 template <int Packets, int Rows, class Scalar, template <class> class Factor>
@@ -65,7 +65,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
     constexpr Index lanes = Simd<Scalar>::lanes, width = Simd<Scalar>::width;
     constexpr bool in_runs = Factor<Scalar>::in_runs;
     constexpr int group = 4, groups = (Rows + group - 1) / group;  // rows of A that share a pointer
-    constexpr Index line = 64 / sizeof(Scalar), steps_on = 16;
+    constexpr Index line = 64 / sizeof(Scalar);
 
     for (Index tile = 0; tile < tiles; ++tile) {
         Packet sum[Rows][Packets];  // in registers, since every loop over it is written out
@@ -80,22 +80,22 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
 #pragma GCC unroll 16
         for (int i = 0; i < groups; ++i) { factors[i] = a.data + i * group * a.row; }
         const Scalar* panel = b;
-        const Scalar* ahead = a.step == 1 ? a.data + Rows * a.row : a.at(steps_on);
-        const Index ahead_step = a.step == 1 ? line : a.step;
         const Index run = in_runs ? width : depth;
         for (Index first = 0; first < depth; first += run) {
             const Index last = in_runs ? std::min(first + run, depth) : depth;
-            if constexpr (in_runs) { ahead = factors[0] + Rows * a.row; }
+            [[maybe_unused]] const Scalar* ahead = factors[0] + Rows * a.row;
             for (Index k = first; k < last; ++k) {
                 Packet left = ploadu<Packet>(panel);
                 Packet right = Packets == 2 ? ploadu<Packet>(panel + lanes) : left;
                 pin(left);
                 pin(right);
 #if defined(__GNUC__)
-                __builtin_prefetch(ahead);
+                if constexpr (in_runs) {
+                    __builtin_prefetch(ahead);
+                    ahead += line;
+                    pin(ahead);
+                }
 #endif
-                ahead += ahead_step;
-                pin(ahead);
 #pragma GCC unroll 16
                 for (Index r = 0; r < Rows; ++r) {
                     const Packet factor = pset1<Packet>(factors[r / group][r % group * a.row]);
