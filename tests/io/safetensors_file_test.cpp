@@ -118,13 +118,17 @@ TEST_CASE("SafetensorsFile: lengths that the file does not have are refused") {
     };
     refuses("", "gacc: test: expected 8 bytes or more, got 0");
     refuses("\2\0\0\0\0\0\0"s, "gacc: test: expected 8 bytes or more, got 7");
-    refuses("\3\0\0\0\0\0\0\0{}"s, "gacc: test: expected a header of at most 2 bytes, got 3");
+    refuses("\3\0\0\0\0\0\0\0{}"s,
+            "gacc: test: expected a header of at most 2 bytes, got 3"
+            "; this is no safetensors file, or it was cut short");
     refuses("\xff\xff\xff\xff\xff\xff\xff\xff{}"s,
-            "gacc: test: expected a header of at most 2 bytes, got 18,446,744,073,709,551,615");
+            "gacc: test: expected a header of at most 2 bytes, got 18,446,744,073,709,551,615"
+            "; this is no safetensors file, or it was cut short");
     refuses("\0\0\0\0\0\0\0\0"s, "gacc: test: expected a header that is a JSON object, got something else");
     // 100,000,001 bytes of header, of which 100,000,000 are allowed
     refuses(file_of("{}" + std::string(99'999'999, ' ')),
-            "gacc: test: expected a header of at most 100,000,000 bytes, got 100,000,001");
+            "gacc: test: expected a header of at most 100,000,000 bytes, got 100,000,001"
+            "; this is no safetensors file, or it was cut short");
     CHECK(refusal("{}" + std::string(99'999'998, ' ')) == "nothing");
 }
 
@@ -197,7 +201,8 @@ TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the firs
     CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[2,1]") + "}", "12") ==
           "tensor \"a\" at byte 0 of 2, got data_offsets 2 and 1");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,7]") + "}", "1234567") == "tensor \"a\" of 2 F32, got 7 bytes");
-    CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,9]") + "}", "123456789") == "tensor \"a\" of 2 F32, got 9 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F32", "[2]", "[0,9]") + "}", "123456789") ==
+          "tensor \"a\" of 2 F32, got 9 bytes");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") ==
           "tensor \"a\" of 2 x 3 F32, got 4 bytes");
     // 2^32 x 2^32 floats are 0 bytes where sizes overflow

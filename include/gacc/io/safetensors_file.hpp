@@ -88,9 +88,8 @@ inline Buffer<std::uint8_t> read_file(const std::filesystem::path& path, const s
 /// A file in the safetensors format, in memory: names, types, shapes and numbers of its tensors. Only what the format
 /// allows gets in, byte for byte, so that all that is read from it afterwards is there.
 ///
-/// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of at
-/// most
-///            16,384 bytes
+/// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of 16,384
+///            bytes at most
 /// Throws     DataError if the file is missing or is not what the format allows
 /// Source     huggingface.co/docs/safetensors, "Format"
 /// Example    const gacc::SafetensorsFile file("mnist.safetensors");
@@ -112,7 +111,8 @@ public:
         if (length > longest_header || length > size - 8) {
             throw DataError(where_, detail::text("expected a header of at most ",
                                                  detail::grouped(std::min(longest_header, size - 8)), " bytes, got ",
-                                                 detail::grouped(length)));
+                                                 detail::grouped(length),
+                                                 "; this is no safetensors file, or it was cut short"));
         }
         data_ = bytes_.data() + 8 + length;
         header_ = detail::parse_safetensors_header({reinterpret_cast<const char*>(bytes_.data()) + 8, length},
