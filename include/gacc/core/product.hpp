@@ -53,7 +53,7 @@ private:
     /// A block of so many rows goes through all panels before the next, so that its numbers of A stay in the cache.
     /// (Models come with blocks of 128 samples already.)
     static constexpr Index most_rows = 128;
-    /// Where B is copied, by so much of the depth, which is stack: a block of so many numbers of A, about half of a
+    /// Where B is copied, so much of the depth at a time (on the stack), a block has so many numbers of A: half of a
     /// second cache of 1 MiB.
     static constexpr Index most_depth = 256, most_of_a = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
 
