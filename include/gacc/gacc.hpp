@@ -4,6 +4,7 @@
 /// gacc/io/checkpoint.hpp need nlohmann-json and POSIX.
 
 #include <gacc/version.hpp>
+#include <gacc/fwd.hpp>
 
 #include <gacc/core/types.hpp>
 #include <gacc/core/error.hpp>

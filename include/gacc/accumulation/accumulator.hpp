@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Gradient accumulation as a policy, for micro-batches that arrive one at a time: update() after each of them steps
 /// and zeroes when the policy says so. It keeps a reference to the optimizer, which must outlive it.

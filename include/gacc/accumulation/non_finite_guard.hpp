@@ -15,7 +15,7 @@
 #include <string>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 enum class NonFinite {
     stop,  ///< throw

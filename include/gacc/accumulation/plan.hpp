@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// When activations are dropped and computed again in the backward pass, which takes less memory and more time.
 enum class Recomputation {

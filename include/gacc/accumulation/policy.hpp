@@ -5,7 +5,7 @@
 
 #include <concepts>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What a policy is told before it decides.
 struct Accumulated {

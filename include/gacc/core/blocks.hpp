@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// Rows, columns, or whatever is counted, from first to last - 1.
 struct Range {

@@ -11,7 +11,7 @@
 #include <span>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// A block of numbers that starts on a cache line and is zero when made. Every array that the library keeps is one.
 ///

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gacc/core/abi.hpp>
+
 #include <cstdint>
 #include <locale>
 #include <sstream>
@@ -7,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What every error of the library is. Its text reads
 /// `gacc: <where>: expected <what>, got <what>[; what to do]`. A call that throws has changed nothing.

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// How the samples of a batch become one gradient. The first is right for every cut; the others are there to compare
 /// with loops written elsewhere.

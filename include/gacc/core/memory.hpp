@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <string>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
@@ -16,7 +16,7 @@ inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
 /// Every array that the library keeps is a Buffer, and every Buffer is counted here, by what it is for. Matrices that
 /// it returns (value(), grad(), predict()) are the caller's.
-namespace gacc::memory {
+namespace gacc::inline GACC_ABI::memory {
 
 enum class Kind {
     parameters,   ///< values of trained numbers

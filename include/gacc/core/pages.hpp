@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gacc/core/abi.hpp>
+
 #include <cstddef>
 #include <new>
 
@@ -7,7 +9,7 @@
 #include <sys/mman.h>
 #endif
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// Memory for a block of so many bytes: a large one comes straight from the system, so that it is zero, and really
 /// given back when it is freed. From the heap it could not be: one small block behind it would keep its place taken,

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// How the product kernels like a matrix M, rows x cols, to lie: in panels of `width` rows, each panel transposed, so
 /// that the numbers of one column that belong to one tile lie side by side. Rows missing in the last panel are zero.

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <thread>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// One trained matrix and the gradients added to it so far.
 ///

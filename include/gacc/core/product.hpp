@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// C = C0 + A B for whole matrices, one panel of columns after the other: see column_of_tiles for what is promised of
 /// every element. Panel p of B, C0 and C starts p * (its panel stride) after the first.

@@ -13,7 +13,7 @@
 #include <span>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Philox4x32-10: four random words as a pure function of a counter and a key.
 ///

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <array>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// C = X Yᵀ, where the rows of Y lie in panels: every element is the chain of column_of_tiles, from zero.
 ///

@@ -3,9 +3,10 @@
 #include <gacc/core/types.hpp>
 
 #include <cmath>
+#include <string_view>
 #include <type_traits>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// What the processor's registers allow. One source for SSE, AVX2 + FMA, AVX-512 and NEON: Eigen's packets.
 template <class Scalar>
@@ -18,6 +19,16 @@ struct Simd {
     static constexpr Index width = 2 * lanes;
     static constexpr Index height = registers >= 32 ? 12 : registers >= 16 ? 6 : 2;
 };
+
+/// Whether the name of the inline namespace says what Eigen's packets are.
+constexpr bool abi_is_true() {
+    constexpr Index lanes = Simd<float>::lanes;
+    return std::string_view(processor).starts_with(lanes == 16  ? "simd64"
+                                                   : lanes == 8 ? "simd32"
+                                                   : lanes == 4 ? "simd16"
+                                                                : "simd0");
+}
+static_assert(abi_is_true(), "gacc: GACC_ABI (core/abi.hpp) names other SIMD registers than Eigen uses here");
 
 /// Keeps a packet in its register: without it the compiler may read the panel from memory again in every multiply-add.
 template <class Packet>

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What an object needs to go on where it was, as words of 64 bits: integers as they are, a double by its bits.
 using State = std::vector<std::uint64_t>;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Sizes, samples first: {60000, 28, 28}.
 using Shape = std::vector<Index>;

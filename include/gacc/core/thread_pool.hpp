@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// Threads that share out the parts of one job at a time. Whoever is free claims the next part, the caller too, so
 /// nobody waits for a thread that has not come: on a machine that is busy with other work, or after a fork, the caller

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// One factor of a product: element (r, k) is data[r * row + k * step].
 template <class Scalar>

@@ -4,7 +4,7 @@
 
 #include <concepts>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Rows of numbers that somebody else owns, to write to. Rows may lie apart (an outer stride).
 template <class Scalar>

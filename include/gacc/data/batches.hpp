@@ -13,7 +13,7 @@
 #include <span>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

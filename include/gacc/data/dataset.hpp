@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Labelled samples that can be copied, one at a time, into a row of a micro-batch. Your own type is a dataset if it
 /// has these four calls.

@@ -8,7 +8,7 @@
 #include <limits>
 #include <memory>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

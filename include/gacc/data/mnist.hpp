@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 enum class Split { train, test };
 

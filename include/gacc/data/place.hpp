@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

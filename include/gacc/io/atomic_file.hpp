@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// A file that is there whole or not at all, whatever happens while it is written: it is written as PATH.unfinished,
 /// synced to the disk, and renamed. Until then the file that was there stays. Needs POSIX.

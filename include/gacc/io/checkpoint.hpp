@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the
 /// weight they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever

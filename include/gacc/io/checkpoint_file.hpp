@@ -9,7 +9,7 @@
 #include <map>
 #include <string>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What a program notes of itself in a checkpoint: its options, say.
 using Settings = std::map<std::string, std::string, std::less<>>;

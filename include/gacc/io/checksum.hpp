@@ -1,11 +1,13 @@
 #pragma once
 
+#include <gacc/core/abi.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 static_assert(std::endian::native == std::endian::little, "gacc: the safetensors format is little-endian");
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// Every tensor behind the one before it, from 0 to the end, none twice, and each as long as its shape says.
 inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::uint64_t data_bytes) {

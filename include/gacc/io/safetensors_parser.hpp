@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// Takes a header apart while nlohmann's parser reads it. Nothing but the format's own shape passes:
 /// {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key": "value"}}

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What the numbers of a tensor in a file are.
 enum class DType { f64, f32, f16, bf16, i64, u8 };

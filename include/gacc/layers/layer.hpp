@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// A layer is its parameters and two functions; it keeps no activations. Derive from it to write your own.
 ///

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// How a layer draws its first values, for `in` input features.
 enum class Initialization {

@@ -3,7 +3,7 @@
 #include <gacc/core/simd.hpp>
 #include <gacc/layers/layer.hpp>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Rectified linear unit: y = max(x, 0), element by element. Not-a-number passes through.
 ///

@@ -5,7 +5,7 @@
 
 #include <span>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What a loss says of one micro-batch: sums over its samples, and each sample by itself.
 template <class Scalar>

@@ -10,7 +10,7 @@
 #include <limits>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 struct SoftmaxCrossEntropyOptions {
     /// A sample with this label counts for nothing, nor does one of weight 0: no loss, no gradient, no weight.

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// The layers of a model, and the way of one block of samples through them, forward and backward.
 ///

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 namespace detail {
 

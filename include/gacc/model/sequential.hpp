@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// Layers one after the other, with one workspace for their activations.
 ///

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// One layer's activations in the workspace, if it has some of its own. They are kept for all samples of a micro-batch,
 /// or dropped and computed again in the backward pass, for one block of samples at a time.

@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 struct AdamOptions {
     double learning_rate = 1e-3;

@@ -8,7 +8,7 @@
 #include <limits>
 #include <span>
 
-namespace gacc::detail {
+namespace gacc::inline GACC_ABI::detail {
 
 /// One step's constants.
 template <class Scalar>

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <utility>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// The norm of all gradients of a model together, as of one vector: sqrt(sum of grad²), of the sums that the buffers
 /// hold. Added up in blocks of a fixed size, so that neither the cut of the batch nor the threads change a bit of it.

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// What all optimizers share: step() once a batch, after any number of backward calls, then zero_grad().
 /// step() divides the gradients by the weight that was added to them, so nobody else has to.

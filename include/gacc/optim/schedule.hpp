@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// A learning rate that falls in a straight line, from `learning_rate` at step 0 to 0 after `steps` steps. Like any
 /// function of the step it is a schedule: set what it says before the step.

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 /// The mean loss over any number of micro-batches. It adds sample by sample, so that it does not know the cut.
 ///

@@ -9,7 +9,7 @@
 #include <ostream>
 #include <string>
 
-namespace gacc {
+namespace gacc::inline GACC_ABI {
 
 struct ProgressOptions {
     Index epochs = 1;

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <gacc/core/abi.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+/// Every unit of a program (a source file with all that it includes) says here, before main(), what processor it was
+/// compiled for. gacc's own types cannot be exchanged between units that differ (see GACC_ABI), but gacc::Matrix and
+/// views are types of Eigen, which would link, and then free memory that they did not allocate. So a program with
+/// such units ends at its start, with the names of two of them.
+///
+/// This namespace lies outside GACC_ABI, because all units must share it.
+namespace gacc::units {
+
+struct Unit {
+    const char* processor;
+    const char* file;
+};
+
+/// The first that was checked.
+#if defined(__GNUC__) && !defined(_WIN32)
+[[gnu::visibility("default")]]
+#endif
+inline Unit first{};
+
+inline bool check(const char* processor, const char* file) {
+    if (first.processor == nullptr) { first = {processor, file}; }
+    if (std::string_view(first.processor) == processor) { return true; }
+    std::fprintf(stderr,
+                 "gacc: start: expected all units compiled for one kind of processor, got %s for %s and %s for %s; "
+                 "compile all of them with the same -march\n",
+                 first.processor, first.file, processor, file);
+    std::abort();  // nobody can catch an exception before main()
+}
+
+namespace {
+
+[[maybe_unused]] const bool checked = check(detail::processor, __BASE_FILE__);
+
+}  // namespace
+}  // namespace gacc::units

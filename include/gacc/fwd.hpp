@@ -1,0 +1,48 @@
+#pragma once
+
+#include <gacc/core/abi.hpp>
+
+/// Declares the classes of gacc ahead of their headers, for headers of your own that only refer to them. They lie in an
+/// inline namespace, so `namespace gacc { template <class> class Sequential; }` would declare another class.
+/// Default template arguments (`= float`) come with the full headers.
+namespace gacc::inline GACC_ABI {
+
+template <class Scalar>
+class Buffer;
+template <class Scalar>
+class Tensor;
+template <class Scalar>
+class ConstMatrixView;
+template <class Scalar>
+class Parameter;
+template <class Scalar>
+class Parameters;
+class GradientTally;
+class Rng;
+
+template <class Scalar>
+class Layer;
+template <class Scalar>
+class Linear;
+template <class Scalar>
+class ReLU;
+template <class Scalar>
+class SoftmaxCrossEntropy;
+template <class Scalar>
+class Sequential;
+
+template <class Scalar>
+class Optimizer;
+template <class Scalar>
+class Adam;
+template <class Scalar>
+class NonFiniteGuard;
+
+struct Plan;
+struct Place;
+template <class Scalar>
+class TensorDataset;
+template <class Scalar>
+class ImageDataset;
+
+}  // namespace gacc::inline GACC_ABI
