@@ -69,7 +69,9 @@ Found train(const Row& row) {
                           [&] { return static_cast<gacc::Label>(rng.below(static_cast<std::uint64_t>(classes))); });
     const gacc::TensorDataset<float> data(std::move(inputs), std::move(labels));
 
-    gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});  // threads belong to the idle process
+    // Threads and their scratch belong to the idle process.
+    gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});
+    gacc::detail::ThreadScratch::mine().reserve();
     Found found;
     forget_peak_memory();
     const std::size_t idle = peak_memory(), held = gacc::memory::live().total();

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -148,7 +150,8 @@ private:
 template <class Scalar>
 Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options) {
     const auto check = [](const char* name, Index value, Index least) {
-        constexpr Index most = Index{1} << 40;  // whose bytes can be counted
+        constexpr auto most =  // whose bytes can be counted, also where an Index has 32 bits
+            static_cast<Index>(std::min(std::int64_t{1} << 40, std::int64_t{std::numeric_limits<Index>::max() / 4}));
         if (value < least || value > most) {
             throw UsageError("plan", detail::text("expected ", name, " from ", least, " to ", most, ", got ", value));
         }

@@ -26,10 +26,11 @@ enum class Kind {
     scratch,      ///< what losses keep, and gradients that cannot lie over activations
     staging,      ///< samples on their way into a micro-batch: inputs, labels, order
     data,         ///< tensors and datasets
+    kernels,      ///< what each thread that trains works in: not planned, since it depends on the number of threads
 };
-inline constexpr std::size_t kinds = 7;
+inline constexpr std::size_t kinds = 8;
 inline constexpr std::array<const char*, kinds> kind_names = {"parameters", "gradients", "moments", "activations",
-                                                              "scratch",    "staging",   "data"};
+                                                              "scratch",    "staging",   "data",    "kernels"};
 
 /// Bytes of each kind.
 class Bytes {

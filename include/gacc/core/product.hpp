@@ -2,6 +2,7 @@
 
 #include <gacc/core/blocks.hpp>
 #include <gacc/core/panels.hpp>
+#include <gacc/core/thread_scratch.hpp>
 #include <gacc/core/tile.hpp>
 
 #include <algorithm>
@@ -53,7 +54,7 @@ private:
     /// A block of so many rows goes through all panels before the next, so that its numbers of A stay in the cache.
     /// (Models come with blocks of 128 samples already.)
     static constexpr Index most_rows = 128;
-    /// Where B is copied, so much of the depth at a time (on the stack), a block has so many numbers of A: half of a
+    /// Where B is copied, so much of the depth at a time, a block has so many numbers of A: half of a
     /// second cache of 1 MiB.
     static constexpr Index most_depth = 256, most_of_a = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
 
@@ -88,7 +89,7 @@ private:
     void add(Index p, Range rows_here, Range piece) const {
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);
-        alignas(64) std::array<Scalar, most_depth * width> copy;
+        const ThreadScratch::Numbers<Scalar> copy(most_depth * width);
         if (columns < width) { std::fill_n(copy.data(), piece.size() * width, Scalar(0)); }
         for (Index k = piece.first; k < piece.last; ++k) {
             std::copy_n(factor.data + k * factor.row, columns, copy.data() + (k - piece.first) * width);

@@ -2,6 +2,7 @@
 
 #include <gacc/core/blocks.hpp>
 #include <gacc/core/panels.hpp>
+#include <gacc/core/thread_scratch.hpp>
 #include <gacc/core/tile.hpp>
 #include <gacc/core/view.hpp>
 
@@ -55,13 +56,14 @@ private:
     /// A copy of X serves so many columns; with their sums it finds place in the second cache.
     static constexpr Index most_depth = 128, most_columns = 384, most_panels = 4;
     static_assert(most_depth % width == 0);
+    static_assert(most_panels * most_columns * width * sizeof(Scalar) <= ThreadScratch::bytes);
 
     /// Rows of X in panels that so many packets hold. All panels go through a piece of Y before the next piece, which
     /// may come from memory.
     template <int Packets, class Put>
     void many_rows(Range rows_here, Range columns, const Put& put) const {
         constexpr Index most = most_columns * width;
-        alignas(64) std::array<Scalar, most_panels * most> sums;
+        const ThreadScratch::Numbers<Scalar> sums(most_panels * most);
         alignas(64) std::array<Scalar, width * width> part;
         const auto panel = [&](Index i) {
             const Index first = rows_here.first + i * width;

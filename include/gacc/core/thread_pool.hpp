@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/thread_scratch.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
@@ -104,11 +105,17 @@ private:
         left_.fetch_sub(1, std::memory_order_acq_rel);
     }
 
-    /// Without memory or rights for a thread there are fewer.
+    /// Without memory or rights for a thread there are fewer. A thread's scratch is made here, so that it does not
+    /// allocate when it happens to start.
     void start_workers(int count) {
         try {
             for (; workers_ < count; ++workers_) {
-                std::thread([this, me = workers_ + 1, seen = generation_.load()] { work(me, seen); }).detach();
+                ThreadScratch scratch;
+                scratch.reserve();
+                std::thread([this, me = workers_ + 1, seen = generation_.load(), own = std::move(scratch)]() mutable {
+                    ThreadScratch::set_mine(own);
+                    work(me, seen);
+                }).detach();
             }
         } catch (const std::exception&) {}
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/thread_scratch.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/model/layer_chain.hpp>
 #include <gacc/model/workspace.hpp>
@@ -61,6 +62,7 @@ public:
         complete_ = true;
         ready_ = false;
         workspace_.lay_out(chain_.activations(), chain_.gradient_width(), inputs.rows(), planned_);
+        detail::ThreadScratch::mine().reserve();  // here, since no backward pass should fail for lack of memory
         for_each_block([&](Index first, Index count) { chain_.forward(inputs, first, count, workspace_); });
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();

@@ -1,0 +1,64 @@
+#include <gacc/core/thread_scratch.hpp>
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+namespace {
+
+using gacc::detail::ThreadScratch;
+using gacc::memory::Kind;
+
+std::size_t held() { return gacc::memory::live()[Kind::kernels]; }
+
+}  // namespace
+
+TEST_CASE("ThreadScratch: a thread has one, which goes with it") {
+    const std::size_t before = held();
+    std::thread([&] {
+        CHECK(held() == before);
+        ThreadScratch::mine().reserve();
+        CHECK(held() == before + ThreadScratch::bytes);
+        ThreadScratch::mine().reserve();
+        const ThreadScratch::Numbers<float> numbers(100);
+        numbers.data()[99] = 1;
+        CHECK(held() == before + ThreadScratch::bytes);
+    }).join();
+    CHECK(held() == before);
+}
+
+TEST_CASE("ThreadScratch: what was lent out is lent out again, and a kernel within a kernel gets memory of its own") {
+    std::thread([] {
+        const float* first = nullptr;
+        {
+            const ThreadScratch::Numbers<float> numbers(16);
+            first = numbers.data();
+        }
+        const ThreadScratch::Numbers<double> again(16);
+        CHECK(static_cast<const void*>(again.data()) == first);
+        const std::size_t before = held();
+        {
+            const ThreadScratch::Numbers<float> within(16);
+            CHECK(within.data() != first);
+            CHECK(held() == before + 64);
+            const ThreadScratch::Numbers<float> deeper(16);
+            CHECK(deeper.data() != within.data());
+            CHECK(deeper.data() != first);
+        }
+        CHECK(held() == before);
+        const ThreadScratch::Numbers<float> after(16);
+        CHECK(after.data() != first);  // `again` still has the thread's
+    }).join();
+}
+
+TEST_CASE("ThreadScratch: a thread of the pool works in the one that it was given") {
+    std::thread([] {
+        ThreadScratch given;
+        given.reserve();
+        ThreadScratch::set_mine(given);
+        const std::size_t before = held();
+        CHECK(&ThreadScratch::mine() == &given);
+        const ThreadScratch::Numbers<float> numbers(16);
+        CHECK(held() == before);
+    }).join();
+}
