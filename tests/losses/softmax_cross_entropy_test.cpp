@@ -48,6 +48,17 @@ Matrix<double> three_logits() { return Matrix<double>{{0.5, -1, 2, 0}, {1, 1, -3
 
 }  // namespace
 
+TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: takes a temporary matrix, as predict() returns, by bytes as one that stays",
+                   Scalar, float, double) {
+    SoftmaxCrossEntropy<Scalar> loss, other;
+    const Matrix<Scalar> logits = three_logits().template cast<Scalar>();
+    const std::vector<Scalar> weights{1, 2, 0.5};
+    const auto value = loss.forward(Matrix<Scalar>(logits), three_labels, weights);
+    CHECK(value.sum == other.forward(logits, three_labels, weights).sum);
+    const Matrix<Scalar> grad = loss.backward().grad;  // the temporary is gone
+    CHECK(bytes_of(grad) == bytes_of(Matrix<Scalar>(other.backward().grad)));
+}
+
 TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: an example worked by hand", Scalar, float, double) {
     SoftmaxCrossEntropy<Scalar> loss;
     const Scalar log2 = std::log(Scalar(2)), log5 = std::log(Scalar(5));

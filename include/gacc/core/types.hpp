@@ -13,9 +13,8 @@ namespace gacc::inline GACC_ABI {
 // Fast-math lets the compiler reorder sums, and with them the bits that gacc promises to keep.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
 static_assert(false, "gacc: built with -ffast-math or -fassociative-math, which reorders sums: leave the flag out");
-#endif
-// Without them the compiler takes every test for NaN or infinity as false, and the non-finite guard sees nothing.
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+// Without NaN and infinity the compiler takes every test for them as false, and the non-finite guard sees nothing.
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 static_assert(false, "gacc: built with -ffinite-math-only, which hides NaN and infinity: leave the flag out");
 #endif
 static_assert(FLT_EVAL_METHOD == 0,

@@ -20,6 +20,15 @@ concept RowsInMemory = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as
     { x.data() } -> std::convertible_to<const Scalar*>;
 };
 
+/// A matrix that lies in memory by itself, and is not a view of another.
+template <class X, class Scalar>
+concept OwnRowsInMemory = RowsInMemory<X, Scalar> && std::derived_from<X, Eigen::PlainObjectBase<X>>;
+
+/// An Eigen object with numbers of this type, column by column.
+template <class X, class Scalar>
+concept ColumnMajor = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as<typename X::Scalar, Scalar> &&
+    (X::IsRowMajor == 0);
+
 }  // namespace detail
 
 /// Rows of numbers that somebody else owns, to read. Made from any row-major Eigen matrix, map or block of rows,
@@ -38,9 +47,16 @@ public:
 
     template <detail::RowsInMemory<Scalar> X>
     ConstMatrixView(const X& x) : ConstMatrixView(x.data(), x.rows(), x.cols(), x.outerStride()) {}
-    template <detail::RowsInMemory<Scalar> X>
-    requires std::derived_from<X, Eigen::PlainObjectBase<X>> ConstMatrixView(const X&&)
-    = delete;
+    template <detail::OwnRowsInMemory<Scalar> X>
+    ConstMatrixView(const X&&) = delete;
+
+    /// Refuses a column-major matrix with an error of one line. Without it the compiler lists all other constructors.
+    template <detail::ColumnMajor<Scalar> X>
+    ConstMatrixView(const X&) : ConstMatrixView(nullptr, 0, 0) {
+        static_assert(X::IsRowMajor == 1,
+                      "gacc: ConstMatrixView: expected a row-major matrix, got a column-major one; "
+                      "use gacc::Matrix, or copy it into one");
+    }
 };
 
 }  // namespace gacc

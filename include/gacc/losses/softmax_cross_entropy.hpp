@@ -65,6 +65,12 @@ public:
         return value;
     }
 
+    /// Of a temporary matrix, as predict() returns: nothing refers to the logits once this is done.
+    template <detail::OwnRowsInMemory<Scalar> X>
+    LossValue<Scalar> forward(const X&& logits, std::span<const Label> labels, std::span<const Scalar> weights = {}) {
+        return forward(ConstMatrixView<Scalar>(logits), labels, weights);
+    }
+
     /// Numbers it keeps for every sample of the largest micro-batch it has seen.
     static Index numbers_per_sample(Index classes) { return classes + 2; }
 
