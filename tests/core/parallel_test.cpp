@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 using gacc::Index;
@@ -34,6 +37,30 @@ TEST_CASE("parallel_for: visits every item once, whatever the number of threads"
             CHECK(calls == (n == 1 ? 1 : std::min<Index>(items, 2 * std::min<Index>(n, items))));
         }
     }
+    gacc::set_threads(before);
+}
+
+// On a 32-bit machine, items x parts does not fit an Index: the last parts began before the first.
+TEST_CASE("parallel_for: the parts of two billion items follow each other, and are of one size") {
+    const int before = gacc::threads();
+    gacc::set_threads(3);
+    constexpr Index items = 2'000'000'001;
+    std::mutex mutex;
+    std::vector<std::pair<Index, Index>> parts;
+    gacc::detail::parallel_for(items, std::int64_t{items} * 1000, [&](Index first, Index last) {
+        const std::lock_guard lock(mutex);
+        parts.emplace_back(first, last);
+    });
+    std::ranges::sort(parts);
+    REQUIRE(parts.size() == 6);
+    Index end = 0;
+    for (const auto& [first, last] : parts) {
+        CHECK(first == end);
+        CHECK(last - first - items / 6 <= 1);
+        CHECK(last - first - items / 6 >= 0);
+        end = last;
+    }
+    CHECK(end == items);
     gacc::set_threads(before);
 }
 

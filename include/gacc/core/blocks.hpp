@@ -18,7 +18,7 @@ template <class F>
 void for_blocks(Range range, Index most, const F& f) {
     const Index blocks = (range.size() + most - 1) / most;
     for (Index i = 0; i < blocks; ++i) {
-        f(Range{range.first + range.size() * i / blocks, range.first + range.size() * (i + 1) / blocks});
+        f(Range{range.first + share(range.size(), i, blocks), range.first + share(range.size(), i + 1, blocks)});
     }
 }
 
@@ -29,7 +29,7 @@ void share_product(Index rows, Index cols, Index depth, const Part& part) {
     const Index panels = Panels<Scalar>::count(cols);
     const bool by_panel = panels >= threads();
     parallel_for(
-        by_panel ? panels : rows, rows * cols * depth,
+        by_panel ? panels : rows, std::int64_t{rows} * cols * depth,
         [&](Index first, Index last) {
             if (by_panel) {
                 part(Range{first, last}, Range{0, rows});

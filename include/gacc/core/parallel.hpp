@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <thread>
 
 namespace gacc::inline GACC_ABI {
@@ -37,17 +38,22 @@ inline int threads() { return detail::thread_setting(); }
 
 namespace detail {
 
+/// Where part `i` of so many begins. A 32-bit Index could not hold the product.
+inline Index share(Index items, Index i, Index parts) { return static_cast<Index>(std::int64_t{items} * i / parts); }
+
 /// Calls f(first, last) for parts that together are [0, items), shared out over the threads. `work` is the number of
 /// multiply-adds in all: where it is too little to pay for waking a thread, there are fewer parts, and none has fewer
 /// items than `least`.
 template <class F>
-void parallel_for(Index items, Index work, const F& f, Index least = 1) {
-    constexpr Index worth_a_thread = 100'000, parts_a_thread = 2;  // two, for threads that come late
-    const Index team = std::min({Index{threads()}, items / least, work / worth_a_thread});
+void parallel_for(Index items, std::int64_t work, const F& f, Index least = 1) {
+    constexpr std::int64_t worth_a_thread = 100'000, parts_a_thread = 2;  // two, for threads that come late
+    const std::int64_t most = items / least;
+    const std::int64_t team = std::min({std::int64_t{threads()}, most, work / worth_a_thread});
     if (team <= 1) { return f(Index{0}, items); }
-    const Index parts = std::min({items / least, team * parts_a_thread, work / (worth_a_thread / parts_a_thread)});
+    const auto parts =
+        static_cast<Index>(std::min({most, team * parts_a_thread, work / (worth_a_thread / parts_a_thread)}));
     ThreadPool::instance().run(
-        parts, static_cast<int>(team), [&](Index part) { f(items * part / parts, items * (part + 1) / parts); },
+        parts, static_cast<int>(team), [&](Index part) { f(share(items, part, parts), share(items, part + 1, parts)); },
         threads());
 }
 

@@ -46,7 +46,7 @@ public:
 
         LossValue<Scalar> value{.losses = losses_.first(samples_), .weights = weights_.first(samples_)};
         constexpr Index cost = 20;  // multiply-adds that a logit is worth
-        detail::parallel_for(samples_, samples_ * classes_ * cost, [&](Index first, Index last) {
+        detail::parallel_for(samples_, std::int64_t{samples_} * classes_ * cost, [&](Index first, Index last) {
             for (Index i = first; i < last; ++i) {
                 const auto sample = static_cast<std::size_t>(i);
                 const Scalar weight = weights.empty() ? Scalar(1) : weights[sample];

@@ -71,7 +71,7 @@ public:
                 layers_[i]->forward(x, workspace.activation(slots_[i], first + begin, end - begin));
             };
             if (by_rows_[i]) {
-                parallel_for(count, count * activations_[slots_[i]].width * cost, rows);
+                parallel_for(count, std::int64_t{count} * activations_[slots_[i]].width * cost, rows);
             } else {
                 rows(0, count);
             }

@@ -102,10 +102,10 @@ void adam_update(const AdamStep<Scalar>& step, std::span<const AdamArrays<Scalar
     constexpr Index lanes = Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
     Index all = 0;
     for (const auto& arrays : parameters) { all += arrays.packets; }
-    parallel_for(all, all * lanes * cost, [&](Index first, Index last) {
+    parallel_for(all, std::int64_t{all} * lanes * cost, [&](Index first, Index last) {
         const AdamPass<Scalar> pass(step);
         for (const auto& arrays : parameters) {
-            pass.run(arrays, arrays.packets * first / all, arrays.packets * last / all);
+            pass.run(arrays, share(arrays.packets, first, all), share(arrays.packets, last, all));
         }
     });
 }
