@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 
+#include <sys/stat.h>
+
 using gacc::DataError;
 using gacc::Shape;
 using gacc::Tensor;
@@ -104,8 +106,48 @@ TEST_CASE("read_idx: a folder in place of a file") {
     const TemporaryFolder folder;
     const auto path = folder.path() / "images";
     std::filesystem::create_directory(path);
-    const std::string text = "gacc: read_idx \"images\": expected a readable file, got none at " + path.string();
+    const std::string text = "gacc: read_idx \"images\": expected a readable file, got a folder at " + path.string();
     CHECK_THROWS_WITH_AS(gacc::read_idx(path), text.c_str(), DataError);
+}
+
+TEST_CASE("read_idx: a pipe is refused, and not waited for") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "pipe";
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    const std::string text =
+        "gacc: read_idx \"pipe\": expected a readable file, got a pipe, socket or device at " + path.string();
+    CHECK_THROWS_WITH_AS(gacc::read_idx(path), text.c_str(), DataError);
+    CHECK_THROWS_AS(gacc::read_idx("/dev/zero"), DataError);
+}
+
+TEST_CASE("read_idx: bytes of a name that a terminal would obey are shown escaped") {
+    const TemporaryFolder folder;
+    const auto path = folder.write("\x1b[2J\xff", {});
+    CHECK_THROWS_WITH_AS(gacc::read_idx(path),
+                         R"(gacc: read_idx "\x1b[2J\xff": expected a header of 4 bytes or more, got 0)", DataError);
+    const std::string text =
+        "gacc: read_idx \"\\x07\": expected a readable file, got none at " + folder.path().string() + "/\\x07";
+    CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "\a"), text.c_str(), DataError);
+}
+
+TEST_CASE("read_idx: a file of terabytes is refused at once, whatever it begins with") {
+    const TemporaryFolder folder;
+    constexpr std::uintmax_t bytes = std::uintmax_t{1} << 42;
+    std::filesystem::resize_file(folder.write("zeros", {}), bytes);
+    CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "zeros"),
+                         "gacc: read_idx \"zeros\": expected the magic number 0 0 8 n (bytes in 1 to 4 dimensions), "
+                         "got 0 0 0 0",
+                         DataError);
+    std::filesystem::resize_file(folder.write("longer", two_images()), bytes);
+    CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "longer"),
+                         "gacc: read_idx \"longer\": expected 28 bytes for 2 x 2 x 3, got more", DataError);
+    std::filesystem::resize_file(folder.write("images", idx_bytes({1 << 12, 1 << 15, 1 << 15}, {})), bytes + 16);
+    CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "images"),
+                         sizeof(void*) == 8 ? "gacc: read_idx \"images\": expected a file that fits into memory, got "
+                                              "4,398,046,511,120 bytes"
+                                            : "gacc: read_idx \"images\": expected sizes from 1 up to what memory can "
+                                              "hold, got 4096 x 32768 x 32768",
+                         DataError);
 }
 
 TEST_CASE("read_idx: a file too short for a magic number") {

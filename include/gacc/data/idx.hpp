@@ -1,12 +1,15 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/input_file.hpp>
 #include <gacc/core/tensor.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <limits>
+#include <new>
 #include <span>
 #include <string>
 
@@ -17,39 +20,31 @@ namespace detail {
 /// A plain file, read from front to back.
 class RawFile {
 public:
-    RawFile(const std::filesystem::path& path, const std::string& where) : stream_(path, std::ios::binary) {
-        std::error_code error;
-        size_ = std::filesystem::file_size(path, error);
-        if (!stream_ || error) { throw DataError(where, "expected a readable file, got none at " + path.string()); }
-    }
+    RawFile(const std::filesystem::path& path, const std::string& where)
+        : file_(path, where, " at " + shown_path(path)) {}
 
     /// Bytes in the file; looking no further than `at_most` is allowed.
-    std::uint64_t size(std::uint64_t) { return size_; }
-
+    std::uint64_t size(std::uint64_t) const { return file_.size(); }
     /// How many bytes could be read from the place reached.
-    std::size_t read(std::span<std::uint8_t> bytes) {
-        stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-        return static_cast<std::size_t>(stream_.gcount());
-    }
+    std::size_t read(std::span<std::uint8_t> bytes) { return file_.read(bytes); }
 
 private:
-    std::ifstream stream_;
-    std::uint64_t size_ = 0;
+    InputFile file_;
 };
 
 /// "read_idx "train-images-idx3-ubyte""
 inline std::string idx_place(const std::filesystem::path& path) {
-    return "read_idx \"" + path.filename().string() + "\"";
+    return "read_idx \"" + shown_path(path.filename()) + "\"";
 }
 
 /// The bytes of an IDX file. Memory is taken only when the file is known to be as long as its header says.
 template <class File>
 Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
-    constexpr std::uint64_t largest = std::uint64_t{1} << 62;
+    constexpr std::uint64_t largest = std::uint64_t{std::numeric_limits<Index>::max() / 2} + 1;
 
     std::array<std::uint8_t, 4> magic{};  // 0, 0, the type of the numbers, how many sizes follow
     if (file.read(magic) != magic.size()) {
-        throw DataError(where, text("expected a header of 4 bytes or more, got ", file.size(largest)));
+        throw DataError(where, text("expected a header of 4 bytes or more, got ", file.size(magic.size())));
     }
     if (magic[0] == 0x1f && magic[1] == 0x8b) {
         throw DataError(where,
@@ -61,33 +56,39 @@ Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
                                     int{magic[0]}, " ", int{magic[1]}, " ", int{magic[2]}, " ", int{magic[3]}));
     }
 
+    const std::uint64_t header = 4 + 4 * std::uint64_t{magic[3]};
     Shape shape;
     std::uint64_t length = 1;
+    std::string sizes;
     for (int i = 0; i < magic[3]; ++i) {
         std::array<std::uint8_t, 4> size{};  // big-endian
         if (file.read(size) != size.size()) {
-            throw DataError(
-                where, text("expected a header of ", 4 + 4 * magic[3], " bytes, got a file of ", file.size(largest)));
+            throw DataError(where, text("expected a header of ", header, " bytes, got a file of ", file.size(header)));
         }
-        shape.push_back(Index{size[0]} << 24 | Index{size[1]} << 16 | Index{size[2]} << 8 | Index{size[3]});
-        const auto factor = static_cast<std::uint64_t>(shape.back());
+        std::uint64_t factor = 0;
+        for (const std::uint8_t byte : size) { factor = factor << 8 | byte; }
+        sizes += (i == 0 ? "" : " x ") + std::to_string(factor);
         if (factor == 0 || length > largest / factor) {
-            throw DataError(where, "expected sizes from 1 up to what memory can hold, got " + to_string(shape));
+            throw DataError(where, "expected sizes from 1 up to what memory can hold, got " + sizes);
         }
         length *= factor;
+        shape.push_back(static_cast<Index>(factor));
     }
 
-    const std::uint64_t header = 4 + 4 * std::uint64_t{magic[3]};
     const std::uint64_t expected = header + length;
     if (const std::uint64_t got = file.size(expected); got != expected) {
-        throw DataError(where, text("expected ", grouped(expected), " bytes for ", to_string(shape), ", got ",
+        throw DataError(where, text("expected ", grouped(expected), " bytes for ", sizes, ", got ",
                                     got > expected ? "more" : grouped(got)));
     }
-    Tensor<std::uint8_t> bytes(shape);
-    if (file.read({bytes.data(), length}) != length) {
-        throw DataError(where, text("expected ", grouped(expected), " bytes, got fewer while reading"));
+    try {
+        Tensor<std::uint8_t> bytes(shape);
+        if (file.read({bytes.data(), static_cast<std::size_t>(length)}) != length) {
+            throw DataError(where, text("expected ", grouped(expected), " bytes, got fewer while reading"));
+        }
+        return bytes;
+    } catch (const std::bad_alloc&) {
+        throw DataError(where, text("expected a file that fits into memory, got ", grouped(expected), " bytes"));
     }
-    return bytes;
 }
 
 }  // namespace detail
@@ -95,7 +96,8 @@ Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
 /// A file of unsigned bytes in the IDX format: magic number, sizes, bytes.
 ///
 /// Shapes     as the file says: images samples x height x width, labels samples
-/// Throws     DataError if the file is missing, gzipped, not IDX, or shorter or longer than its sizes say
+/// Throws     DataError if the file is missing, gzipped, not IDX, shorter or longer than its sizes say, or larger than
+///            memory
 /// Source     yann.lecun.com/exdb/mnist, "the IDX file format"
 inline Tensor<std::uint8_t> read_idx(const std::filesystem::path& path) {
     const std::string where = detail::idx_place(path);
@@ -103,4 +105,4 @@ inline Tensor<std::uint8_t> read_idx(const std::filesystem::path& path) {
     return detail::parse_idx(file, where);
 }
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI

@@ -26,7 +26,7 @@ inline std::filesystem::path find_mnist_file(const std::filesystem::path& folder
         }
     }
     throw DataError("load_mnist", text("expected ", name, "-", kind, " (or ", name, ".", kind,
-                                       ", or either with .gz) in ", folder, ", got no such file"));
+                                       ", or either with .gz) in \"", shown_path(folder), "\", got no such file"));
 }
 
 inline void check_mnist(const std::filesystem::path& path, const Shape& shape, std::size_t dimensions) {
@@ -61,11 +61,12 @@ ImageDataset<Scalar> load_mnist(const std::filesystem::path& folder, Split split
     Tensor<std::uint8_t> images = read(images_path);
     detail::check_mnist(images_path, images.shape(), 3);
     if (images.samples() != labels.samples()) {
-        throw DataError("load_mnist", detail::text("expected as many images as labels, got ", images.samples(),
-                                                   " in \"", images_path.filename().string(), "\" and ",
-                                                   labels.samples(), " in \"", labels_path.filename().string(), "\""));
+        throw DataError("load_mnist",
+                        detail::text("expected as many images as labels, got ", images.samples(), " in \"",
+                                     detail::shown_path(images_path.filename()), "\" and ", labels.samples(), " in \"",
+                                     detail::shown_path(labels_path.filename()), "\""));
     }
     return {std::move(images), std::move(labels), scaling};
 }
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI

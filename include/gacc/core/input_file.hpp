@@ -1,0 +1,59 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <ios>
+#include <span>
+#include <string>
+#include <system_error>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// A path for a message.
+inline std::string shown_path(const std::filesystem::path& path) { return shown(path.string(), 4096); }
+
+/// A regular file, read from front to back. Nothing else is opened: a pipe would wait for a writer, a device never end.
+///
+/// Throws     DataError if there is no such file, or it is something else or may not be read; `at` ends its text
+class InputFile {
+public:
+    InputFile(const std::filesystem::path& path, const std::string& where, const std::string& at = "") {
+        std::error_code error;
+        const auto status = std::filesystem::status(path, error);
+        const auto refuse = [&](const char* got) {
+            throw DataError(where, std::string("expected a readable file, got ") + got + at);
+        };
+        if (!std::filesystem::exists(status)) { refuse("none"); }
+        if (std::filesystem::is_directory(status)) { refuse("a folder"); }
+        if (!std::filesystem::is_regular_file(status)) { refuse("a pipe, socket or device"); }
+        stream_.open(path, std::ios::binary | std::ios::ate);
+        const std::streamoff size = stream_.is_open() ? std::streamoff(stream_.tellg()) : -1;
+        if (size < 0) { refuse("one that may not be read"); }
+        size_ = static_cast<std::uint64_t>(size);
+        rewind();
+    }
+
+    /// Its bytes when it was opened.
+    std::uint64_t size() const { return size_; }
+
+    /// How many bytes could be read from the place reached.
+    std::size_t read(std::span<std::uint8_t> bytes) {
+        stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        return static_cast<std::size_t>(stream_.gcount());
+    }
+
+    /// To the front.
+    void rewind() {
+        stream_.clear();
+        stream_.seekg(0);
+    }
+
+private:
+    std::ifstream stream_;
+    std::uint64_t size_ = 0;
+};
+
+}  // namespace gacc::inline GACC_ABI::detail
