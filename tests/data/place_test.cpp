@@ -5,7 +5,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
+#include <string>
 #include <vector>
 
 using gacc::Index;
@@ -149,6 +151,41 @@ TEST_CASE("Place: words that are no place are an error, and change nothing") {
         CHECK_THROWS_AS(place.set_state(words), gacc::DataError);
         CHECK(place.state() == before);
     }
+}
+
+TEST_CASE("Place: batches and samples beyond those of its data are no place, nor are more epochs than can be") {
+    const auto valid = [](std::uint64_t epoch, std::uint64_t batch, std::uint64_t sample, std::uint64_t data_size,
+                          std::uint64_t batch_size) {
+        Place place;
+        try {
+            place.set_state(gacc::State{epoch, batch, sample, 0, data_size, batch_size, 0, 0});
+        } catch (const gacc::DataError& error) {
+            CHECK(error.what() ==
+                  std::string("gacc: Place: expected the state of a place in the data, got other words"));
+            CHECK(place.state() == Place().state());
+            return false;
+        }
+        return true;
+    };
+    CHECK(valid(0, 0, 0, 0, 0));
+    CHECK(valid(7, 0, 0, 30, 7));
+    CHECK(valid(7, 4, 2, 30, 7));  // the last batch has two
+    CHECK_FALSE(valid(7, 4, 3, 30, 7));
+    CHECK(valid(7, 3, 7, 30, 7));
+    CHECK_FALSE(valid(7, 3, 8, 30, 7));
+    CHECK(valid(7, 5, 0, 30, 7));  // between the last batch and the end of the epoch
+    CHECK_FALSE(valid(7, 5, 1, 30, 7));
+    CHECK_FALSE(valid(7, 6, 0, 30, 7));
+    CHECK(valid(0, 1, 0, 5, 7));
+    CHECK_FALSE(valid(0, 2, 0, 5, 7));
+    CHECK_FALSE(valid(0, 1, 0, 0, 7));
+    CHECK_FALSE(valid(0, 1, 0, 5, 0));
+    CHECK_FALSE(valid(0, 0, 1, 0, 1));
+    constexpr std::uint64_t half = std::uint64_t{1} << (8 * sizeof(Index) / 2);  // times itself it overflows
+    CHECK_FALSE(valid(0, half, 0, 30, half));
+    CHECK(valid(1000, 0, 0, 30, 7));
+    CHECK_FALSE(valid((std::uint64_t{1} << 40) + 1, 0, 0, 30, 7));
+    CHECK_FALSE(valid(std::uint64_t{1} << 55, 0, 0, 30, 7));
 }
 
 TEST_CASE("Batch: from() leaves out what is done, and no more than there is") {

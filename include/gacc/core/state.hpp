@@ -6,6 +6,7 @@
 #include <bit>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -36,7 +37,7 @@ inline void check_state(const char* where, bool valid, const char* what) {
 }
 /// A count that is not negative.
 inline Index count(const char* where, std::uint64_t word, const char* what) {
-    check_state(where, word <= std::uint64_t{1} << 62, what);
+    check_state(where, word <= std::uint64_t{std::numeric_limits<Index>::max() / 2} + 1, what);
     return static_cast<Index>(word);
 }
 

@@ -3,6 +3,7 @@
 #include <gacc/core/random.hpp>
 #include <gacc/core/state.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -68,9 +69,10 @@ struct Place {
         return {word(epoch),     word(batch),      word(sample), drawn ? 1U : 0U,
                 word(data_size), word(batch_size), order.seed(), order.drawn()};
     }
+    /// Throws     DataError if no training gets there: batches or samples beyond those of its data, 2^40 epochs
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "Place", what = "a place in the data";
-        detail::check_state(where, words.size() == 8 && words[3] <= 1, what);
+        detail::check_state(where, words.size() == 8 && words[3] <= 1 && words[0] <= most_epochs, what);
         Place place;
         place.epoch = detail::count(where, words[0], what);
         place.batch = detail::count(where, words[1], what);
@@ -78,10 +80,22 @@ struct Place {
         place.drawn = words[3] == 1;
         place.data_size = detail::count(where, words[4], what);
         place.batch_size = detail::count(where, words[5], what);
-        detail::check_state(where, place.sample <= place.batch_size && place.batch <= place.data_size, what);
+        detail::check_state(where, place.is_within_its_data(), what);
         place.order.set_state(words.subspan(6));
         *this = place;
     }
+
+private:
+    /// More than a computer gets through: 12 days at a microsecond an epoch.
+    static constexpr std::uint64_t most_epochs = std::uint64_t{1} << 40;
+
+    bool is_within_its_data() const {
+        if (batch == 0 && sample == 0) { return true; }
+        if (data_size < 1 || batch_size < 1) { return false; }
+        const Index batches = (data_size - 1) / batch_size + 1;  // the last may be smaller
+        if (sample == 0) { return batch <= batches; }
+        return batch < batches && sample <= std::min(batch_size, data_size - batch * batch_size);
+    }
 };
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI
