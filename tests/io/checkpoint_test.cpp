@@ -110,8 +110,7 @@ std::string refusal(Training<float>& training, const fs::path& path) {
 Bytes with_checksum(Bytes bytes) {
     Crc64 sum;
     sum.add(std::span<const std::uint8_t>(bytes).first(bytes.size() - 8));
-    const std::uint64_t value = sum.value();
-    std::memcpy(bytes.data() + bytes.size() - 8, &value, 8);
+    std::ranges::copy(detail::little_endian(sum.value()), bytes.end() - 8);
     return bytes;
 }
 
@@ -384,13 +383,16 @@ TEST_CASE("Checkpoint: states that are none are refused all together") {
     const auto refuses = [&](const std::string& name, std::size_t word, std::uint64_t value,
                              const std::string& reason) {
         Bytes file = golden;
-        std::memcpy(tensor_in(file, path, name).subspan(8 * word).data(), &value, 8);
+        std::ranges::copy(detail::little_endian(value), tensor_in(file, path, name).subspan(8 * word).begin());
         CHECK(refusal(training, folder.write("run", with_checksum(file))) ==
               "expected states that fit, got \"gacc: " + reason + '"');
         CHECK(training.state() == before);
     };
     const std::uint64_t minus_one = ~std::uint64_t{0};
     refuses("state/place", 0, minus_one, "Place: expected the state of a place in the data, got other words");
+    refuses("state/place", 0, std::uint64_t{1} << 55,
+            "Place: expected the state of a place in the data, got other words");
+    refuses("state/place", 2, 6, "Place: expected the state of a place in the data, got other words");
     refuses("state/Adam", 0, minus_one, "Adam: expected the state of an optimizer, got other words");
     refuses("state/Adam", 1, detail::word(-1.0), "Adam: expected learning_rate of 0 or more, got -1");
     refuses("state/Adam", 5, detail::word(std::numeric_limits<double>::infinity()),
@@ -436,4 +438,105 @@ TEST_CASE("Checkpoint: neither a refused file nor saving makes gradients of none
     training.model.parameters()[0].stored_grads();
     training.checkpoint->save(path);
     CHECK(training.model.parameters()[1].grad_is_zero());
+}
+
+TEST_CASE("Checkpoint: numbers that are not finite are not loaded, and nothing is changed") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "golden";
+    Training<float> saved, training(2);
+    saved.run(random_samples<float>(), 7);
+    saved.checkpoint->save(path);
+    const Bytes golden = content(path);
+    const auto before = training.state();
+    const auto refuses = [&](const std::string& name, float number, const std::string& text) {
+        Bytes file = golden;
+        const auto bytes = tensor_in(file, path, name);
+        std::ranges::copy(detail::little_endian(number), bytes.end() - 4);
+        CHECK(refusal(training, folder.write("run", with_checksum(file))) ==
+              "expected finite numbers, got " + text + " in " + name);
+        CHECK(training.state() == before);
+    };
+    refuses("0.weight", std::numeric_limits<float>::quiet_NaN(), "nan");
+    refuses("2.bias", std::numeric_limits<float>::infinity(), "inf");
+    refuses("gradients/2.weight", -std::numeric_limits<float>::infinity(), "-inf");
+    refuses("Adam/second_moments/2.bias", std::numeric_limits<float>::quiet_NaN(), "nan");
+}
+
+TEST_CASE("Checkpoint: another kind of file is refused for its first bytes, however long it is") {
+    const TemporaryFolder folder;
+    Training<float> training;
+    const auto refuses = [&](const Bytes& bytes, const std::string& text) {
+        const auto path = folder.write("run", bytes);
+        fs::resize_file(path, bytes.size() + (std::uintmax_t{1} << 32));
+        memory::forget_peak();
+        const auto before = memory::live().total();
+        CHECK(refusal(training, path) == text);
+        CHECK_THROWS_AS(checkpoint_info(path), CheckpointError);
+        CHECK(memory::peak_total() - before < 2000);
+    };
+    refuses({}, "expected a header that is a JSON object, got something else");
+    refuses({1, 2, 3, 4, 5, 6, 7, 8, 9},
+            "expected a header of at most 100,000,000 bytes, got 578,437,695,752,307,201"
+            "; this is no safetensors file, or it was cut short");
+    const auto with_4_gib = [](SafetensorsHeader header) {
+        detail::append_tensor(header, "large", DType::u8, {1 << 16, 1 << 16});
+        return detail::safetensors_start(header);
+    };
+    if (sizeof(Index) == 8) {  // elsewhere no tensor has 4 GiB
+        refuses(with_4_gib({}), "expected a checkpoint, got a safetensors file of another kind");
+        SafetensorsHeader header;
+        header.metadata["gacc.checkpoint"] = "\x1b[2J2";
+        refuses(with_4_gib(header),
+                "expected a checkpoint of version 1, got version \"\\x1b[2J2\"; use the gacc that wrote it");
+        header.metadata["gacc.checkpoint"] = "1";
+        refuses(with_4_gib(header), "expected a checksum at the end of the file, got none");
+    }
+}
+
+TEST_CASE("Checkpoint: a larger model's is refused before its numbers are read") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float>(1, 4000).checkpoint->save(path);
+    Training<float> training;
+    memory::forget_peak();
+    const auto before = memory::live().total();
+    CHECK(refusal(training, path)
+              .starts_with("expected the tensors of this model, got others: 0.weight: expected 9 x 6"));
+    CHECK(memory::peak_total() - before < 4000);
+}
+
+TEST_CASE("checkpoint_info: settings, names and shapes of a file, in little memory") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training<float>(1, 4000).checkpoint->save(path, {{"hidden", "4000"}});
+    memory::forget_peak();
+    const auto before = memory::live().total();
+    const CheckpointInfo info = checkpoint_info(path);
+    CHECK(memory::peak_total() - before < (1 << 16) + 4000);
+    CHECK(info.settings == Settings{{"hidden", "4000"}});
+    REQUIRE(info.tensors.size() == 18);
+    CHECK(info.tensors[2].name == "2.weight");
+    CHECK(info.tensors[2].shape == Shape{3, 4000});
+    CHECK_NOTHROW(info.expect({{"0.weight", {4000, 6}}, {"2.bias", {3}}}));
+    const std::string text = "gacc: checkpoint_info \"" + path.string() +
+                             "\": expected the tensors of this model, got others: 0.weight: expected 5000 x 6, got "
+                             "4000 x 6; 4.bias: expected 1, got none";
+    CHECK_THROWS_WITH_AS(info.expect({{"0.weight", {5000, 6}}, {"4.bias", {1}}}), text.c_str(), CheckpointError);
+}
+
+TEST_CASE("checkpoint_info: refuses every damaged file") {
+    const TemporaryFolder folder;
+    Training<float>(1, 1).checkpoint->save(folder.path() / "golden", {{"a", "b"}});
+    const Bytes golden = content(folder.path() / "golden");
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+        Bytes bytes = golden;
+        bytes[i] ^= 4;
+        CHECK_THROWS_AS(checkpoint_info(folder.write("run", bytes)), CheckpointError);
+        bytes.resize(i);
+        CHECK_THROWS_AS(checkpoint_info(folder.write("run", bytes)), CheckpointError);
+    }
+    CHECK_THROWS_WITH_AS(
+        checkpoint_info(folder.path()),
+        ("gacc: checkpoint_info \"" + folder.path().string() + "\": expected a readable file, got a folder").c_str(),
+        CheckpointError);
 }

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 using gacc::DataError;
@@ -55,18 +58,13 @@ const std::string any = R"({"name": {"dtype": ..., "shape": [...], "data_offsets
 }  // namespace
 
 TEST_CASE("SafetensorsFile: names, types, shapes and numbers of every type") {
-    std::string data(8 + 4 + 4 + 4 + 16 + 2, '\0');
-    const double f64[] = {-1.5};
-    const float f32[] = {3.25F};
-    const std::uint16_t f16[] = {0x3e00, 0x7c00}, bf16[] = {0x3fc0, 0xc000};
-    const std::int64_t i64[] = {-7, std::int64_t{1} << 40};
-    const std::uint8_t u8[] = {9, 255};
-    std::memcpy(data.data(), f64, 8);
-    std::memcpy(data.data() + 8, f32, 4);
-    std::memcpy(data.data() + 12, f16, 4);
-    std::memcpy(data.data() + 16, bf16, 4);
-    std::memcpy(data.data() + 20, i64, 16);
-    std::memcpy(data.data() + 36, u8, 2);
+    const std::string data =
+        "\0\0\0\0\0\0\xf8\xbf"s                              // -1.5
+        "\0\0\x50\x40"s                                      // 3.25
+        "\0\x3e\0\x7c"s                                      // 1.5, inf
+        "\xc0\x3f\0\xc0"s                                    // 1.5, -2
+        "\xf9\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\1\0\0"s  // -7, 2^40
+        "\x09\xff"s;                                         // 9, 255
     // In another order than their bytes, with white space all around.
     const auto file =
         parsed(" \t\n{ \"u\" : " + tensor("U8", "[2, 1]", "[36, 38]") + ",\n\"i\":" + tensor("I64", "[2]", "[20,36]") +
@@ -110,6 +108,69 @@ TEST_CASE("SafetensorsFile: nothing at all, tensors without numbers, and single 
     CHECK(file.tensor<float>("a").size() == 0);
     CHECK(file.tensor<std::uint8_t>("b").data()[0] == '7');
     CHECK(file.tensor<float>("c").shape() == gacc::Shape{3, 0, 5});
+}
+
+TEST_CASE("SafetensorsFile: every type of the format is known, with its size") {
+    const std::vector<std::pair<const char*, int>> types{
+        // and the bytes of four numbers
+        {"F64", 32},        {"F32", 16},    {"F16", 8},     {"BF16", 8},    {"I64", 32},    {"I32", 16},
+        {"I16", 8},         {"I8", 4},      {"U64", 32},    {"U32", 16},    {"U16", 8},     {"U8", 4},
+        {"BOOL", 4},        {"C64", 32},    {"F8_E4M3", 4}, {"F8_E5M2", 4}, {"F8_E8M0", 4}, {"F8_E4M3FNUZ", 4},
+        {"F8_E5M2FNUZ", 4}, {"F6_E2M3", 3}, {"F6_E3M2", 3}, {"F4", 2}};
+    CHECK(types.size() == gacc::detail::dtype_names.size());
+    for (std::size_t i = 0; i < types.size(); ++i) {
+        const auto [name, bytes] = types[i];
+        CAPTURE(name);
+        const auto file = parsed("{\"a\":" + tensor(name, "[2,2]", "[0," + std::to_string(bytes) + "]") + "}",
+                                 std::string(static_cast<std::size_t>(bytes), '\1'));
+        CHECK(file.find("a")->dtype == DType(i));
+        CHECK(gacc::detail::named(DType(i)).dtype == DType(i));
+        CHECK(gacc::detail::named(DType(i)).name == name);
+        CHECK(refusal("{\"a\":" + tensor(name, "[2,2]", "[0,1]") + "}", "1") ==
+              "tensor \"a\" of 2 x 2 "s + name + ", got 1 bytes");
+        if (i <= static_cast<std::size_t>(DType::boolean)) {
+            CHECK(file.tensor<float>("a").size() == 4);
+        } else {
+            CHECK_THROWS_WITH_AS(file.tensor<float>("a"),
+                                 ("gacc: test: expected numbers that can be converted in \"a\", got "s + name).c_str(),
+                                 DataError);
+        }
+    }
+    // Three numbers of four bits, and one of six, fill no whole bytes.
+    CHECK(refusal("{\"a\":" + tensor("F4", "[3]", "[0,1]") + "}", "1") == "tensor \"a\" of 3 F4, got 1 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F4", "[3]", "[0,2]") + "}", "12") == "tensor \"a\" of 3 F4, got 2 bytes");
+    CHECK(refusal("{\"a\":" + tensor("F6_E2M3", "[]", "[0,0]") + "}") == "tensor \"a\" of one F6_E2M3, got 0 bytes");
+}
+
+TEST_CASE("SafetensorsFile: integers of every width are read as floating point") {
+    const std::string data =
+        "\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff\xfd\xff\xff\xff\x00\x00\x00\x80"
+        "\xfc\xff\xfc\xff\xfb\xfb\x01"s;
+    const auto file =
+        parsed("{\"a\":" + tensor("U64", "[1]", "[0,8]") + ",\"b\":" + tensor("I32", "[2]", "[8,16]") +
+                   ",\"c\":" + tensor("U32", "[1]", "[16,20]") + ",\"d\":" + tensor("I16", "[1]", "[20,22]") +
+                   ",\"e\":" + tensor("U16", "[]", "[22,24]") + ",\"f\":" + tensor("I8", "[1]", "[24,25]") +
+                   ",\"g\":" + tensor("U8", "[1]", "[25,26]") + ",\"h\":" + tensor("BOOL", "[1]", "[26,27]") + "}",
+               data);
+    const auto read = [&](const char* name) { return file.tensor<double>(name).data()[0]; };
+    CHECK(read("a") == 18446744073709551616.0);
+    CHECK(read("b") == -2);
+    CHECK(file.tensor<double>("b").data()[1] == -3);
+    CHECK(read("c") == 2147483648.0);
+    CHECK(read("d") == -4);
+    CHECK(read("e") == 65532);
+    CHECK(read("f") == -5);
+    CHECK(read("g") == 251);
+    CHECK(read("h") == 1);
+}
+
+TEST_CASE("SafetensorsFile: sizes beside a size of 0 are those of no memory either") {
+    const auto empty = [](const std::string& shape) { return refusal("{\"a\":" + tensor("F4", shape, "[0,0]") + "}"); };
+    CHECK(empty("[0,1024]") == "nothing");
+    CHECK(empty("[1048576,0,512]") == "nothing");
+    CHECK(empty("[0,1099511627776,1099511627776]")
+              .ends_with(sizeof(void*) == 8 ? "F4, got 0 bytes" : "any memory, in the header"));
+    CHECK(empty("[1048576,1048576,1048576,0]") == "tensor \"a\" of 1048576 x 1048576 x 1048576 x 0 F4, got 0 bytes");
 }
 
 TEST_CASE("SafetensorsFile: lengths that the file does not have are refused") {
@@ -166,8 +227,7 @@ TEST_CASE("SafetensorsFile: only JSON of the format's own shape is a header") {
     CHECK(refusal(R"({"a":{"dtype":"U8","dtype":"U8"}})") ==
           "dtype, shape and data_offsets once each, got \"dtype\", in the header");
     CHECK(refusal(R"({"a":{"more":1}})") == "dtype, shape and data_offsets once each, got \"more\", in the header");
-    CHECK(refusal(R"({"a":{"dtype":"F8_E4M3"}})") ==
-          "dtype F64, F32, F16, BF16, I64 or U8, got \"F8_E4M3\", in the header");
+    CHECK(refusal(R"({"a":{"dtype":"F7\u001b"}})") == R"(a dtype of the format, as F32, got "F7\x1b", in the header)");
     CHECK(refusal(R"({"a":{"dtype":{}}})") == any + ", got an object, in the header");
     CHECK(refusal(R"({"a":{"dtype":[]}})") == any + ", got an array, in the header");
     CHECK(refusal(R"({"a":{"shape":1}})") == any + ", got a number, in the header");
@@ -271,13 +331,56 @@ TEST_CASE("SafetensorsFile: every truncation of a file is refused, and no other 
     CHECK(refused > 100 * 256);  // the format not
 }
 
-TEST_CASE("SafetensorsFile: a file that is not there, or is a folder, is an error") {
+TEST_CASE("SafetensorsFile: a file that is not there, or is something else, is an error") {
     const TemporaryFolder folder;
     CHECK_THROWS_WITH_AS(SafetensorsFile("nowhere"),
                          "gacc: SafetensorsFile \"nowhere\": expected a readable file, got none", DataError);
-    CHECK_THROWS_AS(SafetensorsFile(folder.path()), DataError);
-    CHECK_THROWS_AS(SafetensorsFile("/dev/zero"), DataError);
+    CHECK_THROWS_WITH_AS(SafetensorsFile("/dev/zero"),
+                         "gacc: SafetensorsFile \"/dev/zero\": expected a readable file, got a pipe, socket or device",
+                         DataError);
+    CHECK_THROWS_WITH_AS(
+        SafetensorsFile(folder.path()),
+        ("gacc: SafetensorsFile \"" + folder.path().string() + "\": expected a readable file, got a folder").c_str(),
+        DataError);
     const auto path = folder.write("model", {2, 0, 0, 0, 0, 0, 0, 0, '{', '}'});
     const SafetensorsFile file(path);
     CHECK(file.tensors().empty());
+}
+
+TEST_CASE("SafetensorsFile: names and texts of a file cannot drive a terminal") {
+    CHECK(refusal(R"({"\u001b[2J":{"dtype":"U8","shape":[1],"data_offsets":[0,2]}})", "12") ==
+          R"(tensor "\x1b[2J" of 1 U8, got 2 bytes)");
+    CHECK(refusal(R"({"a":{"\u0007":1}})") == R"(dtype, shape and data_offsets once each, got "\x07", in the header)");
+    CHECK(refusal(R"({"__metadata__":{"\u009b":"","\u009b":""}})") ==
+          R"(every metadata key once, got "\xc2\x9b" twice, in the header)");
+    CHECK_THROWS_WITH_AS(SafetensorsFile("\x1b"), R"(gacc: SafetensorsFile "\x1b": expected a readable file, got none)",
+                         DataError);
+    CHECK_THROWS_WITH_AS(parsed("{}").tensor<float>("\x1b"), R"(gacc: test: expected a tensor "\x1b", got none)",
+                         DataError);
+}
+
+TEST_CASE("SafetensorsFile: of terabytes only the header is read before it is refused") {
+    const TemporaryFolder folder;
+    const auto huge = [&](const std::string& bytes, std::uintmax_t size) {
+        const auto path = folder.write("huge", {bytes.begin(), bytes.end()});
+        std::filesystem::resize_file(path, size);
+        gacc::memory::forget_peak();
+        const auto before = gacc::memory::live().total();
+        std::string text = "nothing";
+        try {
+            const SafetensorsFile file(gacc::detail::SafetensorsStart(path, "test"));
+        } catch (const DataError& error) { text = error.what(); }
+        CHECK(gacc::memory::peak_total() - before < 1000);
+        return text;
+    };
+    constexpr std::uintmax_t tebibytes = std::uintmax_t{4} << 40;
+    CHECK(huge("", tebibytes) == "gacc: test: expected a header that is a JSON object, got something else");
+    CHECK(huge("no checkpoint", tebibytes) ==
+          "gacc: test: expected a header of at most 100,000,000 bytes, got 7,738,140,083,766,718,318"
+          "; this is no safetensors file, or it was cut short");
+    CHECK(huge(file_of("{}"), tebibytes) == "gacc: test: expected tensors of 4398046511094 bytes in all, got 0");
+    const std::string all = file_of("{\"a\":" + tensor("U8", "[67108864,65536]", "[0,4398046511104]") + "}");
+    CHECK(huge(all, all.size() + tebibytes) ==
+          (sizeof(void*) == 8 ? "gacc: test: expected a file that fits into memory, got 4,398,046,511,104 bytes"
+                              : "gacc: test: expected tensor \"a\" of 67108864 x 65536 U8, got 4398046511104 bytes"));
 }

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+using gacc::Index;
 using gacc::Linear;
 using gacc::Matrix;
 using gacc::Sequential;
@@ -117,7 +118,11 @@ TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_
     std::string numbers;
     for (const auto& parameter : model.parameters()) {
         const Matrix<float> value = parameter.value();
-        numbers.append(reinterpret_cast<const char*>(value.data()), static_cast<std::size_t>(value.size()) * 4);
+        for (Index i = 0; i < value.size(); ++i) {
+            for (const std::uint8_t byte : gacc::detail::little_endian(value.data()[i])) {
+                numbers += static_cast<char>(byte);
+            }
+        }
     }
     const std::string file = content(folder.path / "model.safetensors");
     REQUIRE(file.size() > numbers.size());
@@ -325,8 +330,8 @@ TEST_CASE("load_safetensors: integers are no weights, and nothing is changed") {
     const auto before = gacc::test::state_of(model.parameters());
     CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
                          ("gacc: load_safetensors \"" + path +
-                          "\": expected the tensors of this model, got others: 0.weight: expected floating point, got "
-                          "I64; 0.bias: expected floating point, got U8")
+                          "\": expected the tensors of this model, got others: 0.weight: expected floating point of "
+                          "16, 32 or 64 bits, got I64; 0.bias: expected floating point of 16, 32 or 64 bits, got U8")
                              .c_str(),
                          gacc::DataError);
     CHECK(gacc::test::state_of(model.parameters()) == before);
@@ -349,4 +354,74 @@ TEST_CASE("load_safetensors: names eight differences, and then how many more the
     for (int i = 0; i < 5; ++i) { five.add(Linear(1, 1)); }
     CHECK(refusal(four.parameters()).ends_with("3.weight: expected 1 x 1, got none; 3.bias: expected 1, got none"));
     CHECK(refusal(five.parameters()).ends_with("3.bias: expected 1, got none; and 2 more"));
+}
+
+TEST_CASE("load_safetensors: beside the model's tensors there may be some of any type") {
+    const Folder folder;
+    const std::string path = (folder.path / "model").string();
+    gacc::SafetensorsHeader header;
+    gacc::detail::append_tensor(header, "0.weight", gacc::DType::f32, {1, 2});
+    gacc::detail::append_tensor(header, "0.bias", gacc::DType::f32, {1});
+    std::size_t bytes = 12;
+    for (std::size_t i = 0; i < gacc::detail::dtype_names.size(); ++i) {
+        gacc::detail::append_tensor(header, "more" + std::to_string(i), gacc::DType(i), {0, 3});
+        gacc::detail::append_tensor(header, "most" + std::to_string(i), gacc::DType(i), {2, 2});
+        bytes += 4 * gacc::detail::dtype_names[i].bits / 8;
+    }
+    const auto write = [&] {
+        gacc::AtomicFile file(path, "test");
+        file.write(gacc::detail::safetensors_start(header));
+        std::vector<std::uint8_t> numbers(bytes);
+        numbers[3] = 0x3f;  // 0.5
+        file.write(numbers);
+        file.commit();
+    };
+    write();
+    auto model = small_model<float>();
+    gacc::load_safetensors(path, model.parameters(), gacc::OtherTensors::ignore);
+    CHECK(model.parameters()[0].value() == Matrix<float>{{0.5F, 0}});
+    CHECK_THROWS_AS(gacc::load_safetensors(path, model.parameters()), gacc::DataError);
+}
+
+TEST_CASE("load_safetensors: weights of a type that cannot be converted are an error that names it") {
+    const Folder folder;
+    const std::string path = (folder.path / "model").string();
+    auto model = small_model<float>();
+    const auto before = gacc::test::state_of(model.parameters());
+    for (const auto type : {gacc::DType::f8_e4m3, gacc::DType::c64, gacc::DType::f4, gacc::DType::boolean}) {
+        gacc::SafetensorsHeader header;
+        gacc::detail::append_tensor(header, "0.weight", type, {1, 2});
+        gacc::detail::append_tensor(header, "0.bias", gacc::DType::f64, {1});
+        {
+            gacc::AtomicFile file(path, "test");
+            file.write(gacc::detail::safetensors_start(header));
+            file.write(std::vector<std::uint8_t>(header.tensors.back().last));
+            file.commit();
+        }
+        const std::string text =
+            "gacc: load_safetensors \"" + path +
+            "\": expected the tensors of this model, got others: 0.weight: expected floating point "
+            "of 16, 32 or 64 bits, got " +
+            std::string(gacc::detail::named(type).name);
+        CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()), text.c_str(), gacc::DataError);
+        CHECK(gacc::test::state_of(model.parameters()) == before);
+    }
+}
+
+TEST_CASE("load_safetensors: another model is refused before its numbers are read") {
+    const Folder folder;
+    const fs::path path = folder.path / "model";
+    gacc::SafetensorsHeader header;
+    gacc::detail::append_tensor(header, "0.weight", gacc::DType::f32, {1 << 14, 1 << 14});
+    {
+        gacc::AtomicFile file(path, "test");
+        file.write(gacc::detail::safetensors_start(header));
+        file.commit();
+    }
+    fs::resize_file(path, fs::file_size(path) + (std::uintmax_t{1} << 30));
+    auto model = small_model<float>();
+    gacc::memory::forget_peak();
+    const auto before = gacc::memory::live().total();
+    CHECK_THROWS_AS(gacc::load_safetensors(path, model.parameters()), gacc::DataError);
+    CHECK(gacc::memory::peak_total() - before < 1000);
 }

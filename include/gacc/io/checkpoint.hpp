@@ -2,14 +2,15 @@
 
 #include <gacc/core/state.hpp>
 #include <gacc/data/place.hpp>
+#include <gacc/io/byte_order.hpp>
 #include <gacc/io/checkpoint_file.hpp>
+#include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -70,8 +71,8 @@ public:
     ///            it would be a file that cannot be read (see SafetensorsFile). The file that was there is then as it
     ///            was
     void save(const std::filesystem::path& path, const Settings& settings = {}) const {
-        using File = detail::CheckpointFile;
-        const std::string where = "Checkpoint::save \"" + path.string() + "\"";
+        using Format = detail::CheckpointFormat;
+        const std::string where = "Checkpoint::save \"" + detail::shown_path(path) + '"';
         const bool with_gradients =
             std::ranges::any_of(parameters(), [](const auto& parameter) { return !parameter.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
@@ -79,7 +80,7 @@ public:
             if (parameter.grad_is_zero()) { std::ranges::fill(parameter.grad_storage(), Scalar(0)); }
         }
         SafetensorsHeader header{.tensors = {}, .metadata = settings};
-        header.metadata.insert_or_assign(File::version_key, File::version);
+        header.metadata.insert_or_assign(Format::version_key, Format::version);
         for (const Array& array : arrays) {
             check_finite(array, where);
             detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.parameter->shape());
@@ -89,7 +90,7 @@ public:
             states.push_back(kept.state());
             detail::append_tensor(header, kept.name, DType::i64, {static_cast<Index>(states.back().size())});
         }
-        detail::append_tensor(header, File::checksum_name, DType::i64, {1});
+        detail::append_tensor(header, Format::checksum_name, DType::i64, {1});
 
         AtomicFile file(path, where, AtomicFile::Previous::keep);
         Crc64 checksum;
@@ -101,22 +102,20 @@ public:
         for (const Array& array : arrays) {
             detail::write_rows(*array.parameter, std::span<const Scalar>(array.stored), write);
         }
-        for (const State& state : states) { write(bytes_of(state)); }
-        file.write(bytes_of({checksum.value()}));
+        for (const State& state : states) {
+            for (const std::uint64_t word : state) { write(detail::little_endian(word)); }
+        }
+        file.write(detail::little_endian(checksum.value()));
         file.commit();
     }
 
     /// Sets everything as it was when the file was saved, the optimizer's options too: change them after it.
     ///
-    /// Throws     CheckpointError if the file is missing or damaged, or of another model or optimizer: it says which
-    ///            names and shapes differ. All is then as it was before
+    /// Throws     CheckpointError if the file is missing or damaged, of another model or optimizer (it says which names
+    ///            and shapes differ), or holds NaN or infinity. All is then as it was before
     void load(const std::filesystem::path& path) {
-        try {
-            const detail::CheckpointFile file(path, "Checkpoint::load \"" + path.string() + "\"");
-            load(file);
-        } catch (const CheckpointError&) { throw; } catch (const DataError& error) {
-            throw CheckpointError(error);
-        }
+        detail::as_checkpoint(
+            [&] { load(detail::SafetensorsStart(path, "Checkpoint::load \"" + detail::shown_path(path) + '"')); });
     }
 
 private:
@@ -159,21 +158,23 @@ private:
     static void check_finite(const Array& array, const std::string& where) {
         for (const Scalar number : array.stored) {
             if (!std::isfinite(number)) {
-                throw NonFiniteError(where, detail::text("expected finite numbers, got ", number, " in ", array.name));
+                throw NonFiniteError(
+                    where, detail::text("expected finite numbers, got ", number, " in ", detail::shown(array.name)));
             }
         }
     }
 
-    static std::span<const std::uint8_t> bytes_of(const State& words) {
-        return {reinterpret_cast<const std::uint8_t*>(words.data()), words.size() * sizeof(std::uint64_t)};
-    }
-
-    void load(const detail::CheckpointFile& file) {
+    void load(detail::SafetensorsStart start) {
+        detail::CheckpointFormat::check(start);
+        const auto& tensors = start.header().tensors;
         const bool with_gradients =
-            std::ranges::any_of(file.tensors(), [](const auto& info) { return info.name.starts_with("gradients/"); });
+            std::ranges::any_of(tensors, [](const auto& info) { return info.name.starts_with("gradients/"); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
-        const std::vector<State> states = checked(file, arrays);
-        set_states(states, file.where());
+        check_tensors(start, arrays);
+        const SafetensorsFile file(std::move(start));
+        check_sum(file);
+        for (const Array& array : arrays) { check_finite(file, array.name); }
+        set_states(states_in(file), file.where());
         // Nothing can fail from here on.
         for (auto& parameter : parameters()) { parameter.zero_grad(); }
         if (with_gradients) {  // all of which are going to be written
@@ -186,21 +187,51 @@ private:
         }
     }
 
-    /// The states in the file, which has just what this checkpoint would save.
-    std::vector<State> checked(const SafetensorsFile& file, const std::vector<Array>& arrays) const {
-        detail::Differences differences(file);
+    /// The file has just what this checkpoint would save.
+    void check_tensors(const detail::SafetensorsStart& start, const std::vector<Array>& arrays) const {
+        detail::Differences differences(start.header(), start.where());
         for (const Array& array : arrays) {
             differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
         }
-        std::vector<State> states;
         for (const Kept& kept : kept_) {
-            states.push_back(kept.state());
-            const auto* found = differences.find(kept.name, {static_cast<Index>(states.back().size())}, DType::i64);
-            if (found != nullptr) { std::memcpy(states.back().data(), file.bytes(*found).data(), found->bytes()); }
+            differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);
         }
-        differences.find(detail::CheckpointFile::checksum_name, {1}, DType::i64);
+        differences.find(detail::CheckpointFormat::checksum_name, {1}, DType::i64);
         differences.find_no_others();
         differences.throw_if_any();
+    }
+
+    static void check_sum(const SafetensorsFile& file) {
+        const auto [start, numbers] = file.bytes();
+        Crc64 sum;
+        sum.add(start);
+        sum.add(numbers.first(numbers.size() - 8));
+        detail::CheckpointFormat::check(sum, numbers.last<8>(), file.where());
+    }
+
+    static void check_finite(const SafetensorsFile& file, const std::string& name) {
+        const TensorInfo& tensor = *file.find(name);
+        file.visit<Scalar>(tensor, [&](auto next) {
+            for (std::uint64_t left = tensor.bytes() / sizeof(Scalar); left > 0; --left) {
+                if (const Scalar number = next(); !std::isfinite(number)) {
+                    throw CheckpointError(file.where(), detail::text("expected finite numbers, got ", number, " in ",
+                                                                     detail::shown(name)));
+                }
+            }
+        });
+    }
+
+    std::vector<State> states_in(const SafetensorsFile& file) const {
+        std::vector<State> states;
+        for (const Kept& kept : kept_) {
+            const TensorInfo& tensor = *file.find(kept.name);
+            State& words = states.emplace_back(static_cast<std::size_t>(tensor.bytes() / sizeof(std::uint64_t)));
+            const std::uint8_t* at = file.bytes(tensor).data();
+            for (std::uint64_t& word : words) {
+                word = detail::from_little_endian<std::uint64_t>(at);
+                at += sizeof word;
+            }
+        }
         return states;
     }
 
@@ -227,4 +258,4 @@ private:
     std::vector<Kept> kept_;
 };
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI

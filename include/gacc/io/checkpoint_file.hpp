@@ -1,13 +1,24 @@
 #pragma once
 
+#include <gacc/core/error.hpp>
+#include <gacc/core/input_file.hpp>
+#include <gacc/core/tensor.hpp>
+#include <gacc/io/byte_order.hpp>
 #include <gacc/io/checksum.hpp>
+#include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors_file.hpp>
+#include <gacc/io/safetensors_start.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gacc::inline GACC_ABI {
 
@@ -17,50 +28,106 @@ using Settings = std::map<std::string, std::string, std::less<>>;
 namespace detail {
 
 /// A safetensors file that says that it is a checkpoint, and whose last tensor is the CRC-64 of all bytes before it.
-class CheckpointFile : public SafetensorsFile {
-public:
+struct CheckpointFormat {
     static constexpr auto version_key = "gacc.checkpoint", version = "1";
     static constexpr auto checksum_name = "state/checksum";
 
-    CheckpointFile(const std::filesystem::path& path, const std::string& where) : SafetensorsFile(path, where) {
-        const auto found = metadata().find(version_key);
-        if (found == metadata().end()) {
-            throw CheckpointError(where, "expected a checkpoint, got a safetensors file of another kind");
+    /// Throws     CheckpointError if the header is another file's
+    static void check(const SafetensorsStart& start) {
+        const auto& [tensors, metadata] = start.header();
+        const auto found = metadata.find(version_key);
+        if (found == metadata.end()) {
+            throw CheckpointError(start.where(), "expected a checkpoint, got a safetensors file of another kind");
         }
         if (found->second != version) {
-            throw CheckpointError(where, text("expected a checkpoint of version ", version, ", got version \"",
-                                              found->second.substr(0, 80), "\"; use the gacc that wrote it"));
+            throw CheckpointError(start.where(), text("expected a checkpoint of version ", version, ", got version \"",
+                                                      shown(found->second), "\"; use the gacc that wrote it"));
         }
-        const TensorInfo* last = tensors().empty() ? nullptr : &tensors().back();
+        const TensorInfo* last = tensors.empty() ? nullptr : &tensors.back();
         if (last == nullptr || last->name != checksum_name || last->dtype != DType::i64 || last->bytes() != 8) {
-            throw CheckpointError(where, "expected a checksum at the end of the file, got none");
+            throw CheckpointError(start.where(), "expected a checksum at the end of the file, got none");
         }
-        Crc64 checksum;
-        checksum.add(bytes().first(bytes().size() - 8));
-        std::uint64_t expected = 0;
-        std::memcpy(&expected, bytes(*last).data(), 8);
-        if (checksum.value() != expected) {
-            throw CheckpointError(where,
-                                  "expected the bytes that were saved, got others: the file is damaged; "
-                                  "is there one before it, with .prev at its end?");
-        }
+    }
+
+    /// The checksum of all bytes but the last eight, and these.
+    static void check(const Crc64& sum, std::span<const std::uint8_t, 8> last, const std::string& where) {
+        if (sum.value() == from_little_endian<std::uint64_t>(last.data())) { return; }
+        throw CheckpointError(where,
+                              "expected the bytes that were saved, got others: the file is damaged; "
+                              "is there one before it, with .prev at its end?");
     }
 };
 
-}  // namespace detail
-
-/// What the program that saved a checkpoint noted in it.
-///
-/// Throws     CheckpointError if the file is missing or damaged, or is none
-inline Settings checkpoint_settings(const std::filesystem::path& path) {
+/// f(), whose DataErrors become CheckpointErrors.
+template <class F>
+auto as_checkpoint(const F& f) {
     try {
-        const detail::CheckpointFile file(path, "checkpoint_settings \"" + path.string() + "\"");
-        Settings settings = file.metadata();
-        settings.erase(detail::CheckpointFile::version_key);
-        return settings;
+        return f();
     } catch (const CheckpointError&) { throw; } catch (const DataError& error) {
         throw CheckpointError(error);
     }
 }
 
-}  // namespace gacc
+}  // namespace detail
+
+/// What a checkpoint holds, without its numbers.
+struct CheckpointInfo {
+    std::string where;  ///< what errors about it begin with
+    Settings settings;  ///< what the program that saved it noted
+    std::vector<TensorInfo> tensors;
+
+    /// Before a model is built from the settings of a file: names and shapes that its parameters will have.
+    ///
+    /// Throws     CheckpointError that says which the file has not, or in another shape
+    void expect(const std::vector<std::pair<std::string, Shape>>& parameters) const {
+        detail::as_checkpoint([&] {
+            const SafetensorsHeader header{.tensors = tensors, .metadata = {}};
+            detail::Differences differences(header, where);
+            for (const auto& [name, shape] : parameters) { differences.find(name, shape); }
+            differences.throw_if_any();
+        });
+    }
+};
+
+namespace detail {
+
+inline CheckpointInfo checkpoint_info(const std::filesystem::path& path, const char* caller) {
+    return as_checkpoint([&] {
+        using Format = CheckpointFormat;
+        SafetensorsStart start(path, caller + (" \"" + shown_path(path)) + '"');
+        Format::check(start);
+        Crc64 sum;
+        sum.add(start.bytes().span());
+        Buffer<std::uint8_t> piece(Index{1} << 16, memory::Kind::staging);
+        for (std::uint64_t left = start.data_bytes() - 8; left > 0;) {
+            const auto next = piece.span().first(static_cast<std::size_t>(std::min<std::uint64_t>(left, 1 << 16)));
+            start.read(next);
+            sum.add(next);
+            left -= next.size();
+        }
+        std::array<std::uint8_t, 8> last{};
+        start.read(last);
+        Format::check(sum, last, start.where());
+        CheckpointInfo info{start.where(), start.header().metadata, start.header().tensors};
+        info.settings.erase(Format::version_key);
+        return info;
+    });
+}
+
+}  // namespace detail
+
+/// Reads all of a checkpoint to see that it is undamaged, but keeps no more than its header and 64 KiB.
+///
+/// Throws     CheckpointError if the file is missing or damaged, or no checkpoint
+/// Example    const auto info = gacc::checkpoint_info("run.safetensors");
+///            info.expect({{"0.weight", {512, 784}}, {"0.bias", {512}}});
+inline CheckpointInfo checkpoint_info(const std::filesystem::path& path) {
+    return detail::checkpoint_info(path, "checkpoint_info");
+}
+
+/// What the program that saved a checkpoint noted in it. Throws as checkpoint_info.
+inline Settings checkpoint_settings(const std::filesystem::path& path) {
+    return detail::checkpoint_info(path, "checkpoint_settings").settings;
+}
+
+}  // namespace gacc::inline GACC_ABI

@@ -1,18 +1,17 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/input_file.hpp>
 #include <gacc/core/parameter.hpp>
 #include <gacc/io/atomic_file.hpp>
+#include <gacc/io/byte_order.hpp>
+#include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors_file.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <span>
-#include <string>
 #include <utility>
-#include <vector>
 
 namespace gacc::inline GACC_ABI {
 
@@ -22,55 +21,10 @@ namespace detail {
 template <class Scalar, class Sink>
 void write_rows(const Parameter<Scalar>& parameter, std::span<const Scalar> stored, const Sink& sink) {
     parameter.for_each(stored, [&](const Scalar& element) {
-        sink(std::span(reinterpret_cast<const std::uint8_t*>(&element), sizeof element));
+        const auto bytes = little_endian(element);
+        sink(std::span<const std::uint8_t>(bytes));
     });
 }
-
-/// What a file lacks of the tensors that are wanted of it, has in another shape or type, or has beside them: in words.
-class Differences {
-public:
-    explicit Differences(const SafetensorsFile& file) : file_(file) {}
-
-    /// The tensor of that name; null, and noted, if it is not as wanted. Without a type, floating point of any kind.
-    const TensorInfo* find(const std::string& name, const Shape& shape, std::optional<DType> dtype = std::nullopt) {
-        wanted_.push_back(file_.find(name));
-        const TensorInfo* found = wanted_.back();
-        const std::string expected = text(name, ": expected ", shown(shape), ", got ");
-        if (found == nullptr) { return add(expected + "none"); }
-        if (found->shape != shape) { return add(expected + shown(found->shape)); }
-        if (dtype ? found->dtype != *dtype : !is_real(found->dtype)) {
-            return add(text(name, ": expected ", dtype ? named(*dtype).name : "floating point", ", got ",
-                            named(found->dtype).name));
-        }
-        return found;
-    }
-    void find_no_others() {
-        for (const TensorInfo& tensor : file_.tensors()) {
-            if (std::ranges::find(wanted_, &tensor) == wanted_.end()) {
-                add(text(tensor.name.substr(0, 80), ": expected none, got ", shown(tensor.shape)));
-            }
-        }
-    }
-    void throw_if_any() const {
-        if (count_ == 0) { return; }
-        throw DataError(file_.where(), text("expected the tensors of this model, got others: ", text_,
-                                            count_ > most ? text("; and ", count_ - most, " more") : ""));
-    }
-
-private:
-    static constexpr int most = 8;
-
-    static std::string shown(const Shape& shape) { return shape.empty() ? "a number" : to_string(shape); }
-    const TensorInfo* add(const std::string& difference) {
-        if (++count_ <= most) { text_ += (count_ == 1 ? "" : "; ") + difference; }
-        return nullptr;
-    }
-
-    const SafetensorsFile& file_;
-    std::vector<const TensorInfo*> wanted_;
-    int count_ = 0;
-    std::string text_;
-};
 
 }  // namespace detail
 
@@ -86,7 +40,7 @@ void save_safetensors(const std::filesystem::path& path, const Parameters<Scalar
     for (const auto& parameter : parameters) {
         detail::append_tensor(header, parameter.name(), detail::dtype_of<Scalar>(), parameter.shape());
     }
-    AtomicFile file(path, "save_safetensors \"" + path.string() + "\"");
+    AtomicFile file(path, "save_safetensors \"" + detail::shown_path(path) + '"');
     file.write(detail::safetensors_start(header));
     for (const auto& parameter : parameters) {
         detail::write_rows(parameter, std::as_const(parameter).stored_values(), [&](auto bytes) { file.write(bytes); });
@@ -108,15 +62,15 @@ enum class OtherTensors {
 template <class Scalar>
 void load_safetensors(const std::filesystem::path& path, const Parameters<Scalar>& parameters,
                       OtherTensors others = OtherTensors::refuse) {
-    const SafetensorsFile file(path, "load_safetensors \"" + path.string() + "\"");
-    detail::Differences differences(file);
-    std::vector<const TensorInfo*> found;
-    for (const auto& parameter : parameters) { found.push_back(differences.find(parameter.name(), parameter.shape())); }
+    detail::SafetensorsStart start(path, "load_safetensors \"" + detail::shown_path(path) + '"');
+    detail::Differences differences(start.header(), start.where());
+    for (const auto& parameter : parameters) { differences.find(parameter.name(), parameter.shape()); }
     if (others == OtherTensors::refuse) { differences.find_no_others(); }
     differences.throw_if_any();
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        file.visit<Scalar>(*found[i], [&](auto next) { parameters[i].generate(next); });
+    const SafetensorsFile file(std::move(start));
+    for (auto& parameter : parameters) {
+        file.visit<Scalar>(*file.find(parameter.name()), [&](auto next) { parameter.generate(next); });
     }
 }
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI

@@ -3,18 +3,19 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/tensor.hpp>
-#include <gacc/io/safetensors_header.hpp>
+#include <gacc/io/byte_order.hpp>
+#include <gacc/io/safetensors_start.hpp>
+#include <gacc/io/tensor_info.hpp>
 
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,69 +25,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-static_assert(std::endian::native == std::endian::little, "gacc: the safetensors format is little-endian");
-
-namespace detail {
-
-template <class T>
-constexpr DType dtype_of() {
-    if constexpr (std::is_same_v<T, double>) { return DType::f64; }
-    if constexpr (std::is_same_v<T, float>) { return DType::f32; }
-    if constexpr (std::is_same_v<T, std::int64_t>) { return DType::i64; }
-    if constexpr (std::is_same_v<T, std::uint8_t>) { return DType::u8; }
-    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, std::int64_t> ||
-                      std::is_same_v<T, std::uint8_t>,
-                  "gacc: only double, float, int64 and uint8");
-}
-inline bool is_real(DType dtype) { return dtype != DType::i64 && dtype != DType::u8; }
-
-/// The next tensor of a file that is going to be written.
-inline void append_tensor(SafetensorsHeader& header, std::string name, DType dtype, Shape shape) {
-    const std::uint64_t first = header.tensors.empty() ? 0 : header.tensors.back().last;
-    const std::uint64_t bytes = static_cast<std::uint64_t>(elements(shape)) * named(dtype).bytes;
-    header.tensors.push_back({std::move(name), dtype, std::move(shape), first, first + bytes});
-}
-
-/// What a file begins with: the length of the header, 8 bytes, and the header.
-inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& header) {
-    const std::string text = safetensors_header(header);
-    try {  // what is written can be read
-        parse_safetensors_header(text, header.tensors.empty() ? 0 : header.tensors.back().last, "safetensors");
-    } catch (const DataError& error) {
-        throw UsageError("safetensors",
-                         std::string("expected a file that can be read again, got \"") + error.what() + '"');
-    }
-    const std::uint64_t length = text.size();
-    std::vector<std::uint8_t> bytes(8 + text.size());
-    std::memcpy(bytes.data(), &length, 8);
-    std::memcpy(bytes.data() + 8, text.data(), text.size());
-    return bytes;
-}
-
-/// The bytes of a whole file, and no more memory than it has bytes.
-inline Buffer<std::uint8_t> read_file(const std::filesystem::path& path, const std::string& where) {
-    std::error_code error;
-    std::ifstream stream;
-    if (std::filesystem::is_regular_file(path, error)) { stream.open(path, std::ios::binary); }
-    const std::uintmax_t size = std::filesystem::file_size(path, error);
-    if (!stream.is_open() || error) { throw DataError(where, "expected a readable file, got none"); }
-    Buffer<std::uint8_t> bytes;
-    try {
-        bytes = Buffer<std::uint8_t>(static_cast<Index>(size), memory::Kind::staging);
-    } catch (const std::bad_alloc&) {
-        throw DataError(where, text("expected a file that fits into memory, got ", grouped(size), " bytes"));
-    }
-    stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-    if (static_cast<std::uintmax_t>(stream.gcount()) != size) {
-        throw DataError(where, text("expected ", grouped(size), " bytes, got fewer while reading"));
-    }
-    return bytes;
-}
-
-}  // namespace detail
-
-/// A file in the safetensors format, in memory: names, types, shapes and numbers of its tensors. Only what the format
-/// allows gets in, byte for byte, so that all that is read from it afterwards is there.
+/// A file in the safetensors format, in memory: names, types, shapes and numbers of its tensors. The header is
+/// validated before anything else is read, so later reads stay in bounds.
 ///
 /// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of 16,384
 ///            bytes at most
@@ -97,26 +37,18 @@ inline Buffer<std::uint8_t> read_file(const std::filesystem::path& path, const s
 class SafetensorsFile {
 public:
     explicit SafetensorsFile(const std::filesystem::path& path)
-        : SafetensorsFile(path, "SafetensorsFile \"" + path.string() + "\"") {}
-    SafetensorsFile(const std::filesystem::path& path, const std::string& where)
-        : SafetensorsFile(detail::read_file(path, where), where) {}
+        : SafetensorsFile(detail::SafetensorsStart(path, "SafetensorsFile \"" + detail::shown_path(path) + '"')) {}
+    /// Goes on where the header ends.
+    explicit SafetensorsFile(detail::SafetensorsStart start)
+        : data_(start.read_data()), start_(std::move(start).bytes()), where_(start.where()),
+          header_(std::move(start).header()), numbers_(data_.data()) {}
     /// From the bytes of a file.
-    SafetensorsFile(Buffer<std::uint8_t> bytes, std::string where)
-        : bytes_(std::move(bytes)), where_(std::move(where)) {
-        constexpr std::uint64_t longest_header = 100'000'000;
-        const auto size = static_cast<std::uint64_t>(bytes_.size());
-        if (size < 8) { throw DataError(where_, detail::text("expected 8 bytes or more, got ", size)); }
-        std::uint64_t length = 0;
-        std::memcpy(&length, bytes_.data(), 8);
-        if (length > longest_header || length > size - 8) {
-            throw DataError(where_, detail::text("expected a header of at most ",
-                                                 detail::grouped(std::min(longest_header, size - 8)), " bytes, got ",
-                                                 detail::grouped(length),
-                                                 "; this is no safetensors file, or it was cut short"));
-        }
-        data_ = bytes_.data() + 8 + length;
-        header_ = detail::parse_safetensors_header({reinterpret_cast<const char*>(bytes_.data()) + 8, length},
-                                                   size - 8 - length, where_);
+    SafetensorsFile(Buffer<std::uint8_t> bytes, std::string where) : data_(std::move(bytes)), where_(std::move(where)) {
+        const std::span<const std::uint8_t> all = data_.span();
+        const std::size_t start = detail::safetensors_start_bytes(all, all.size(), where_);
+        header_ = detail::parse_safetensors_header({reinterpret_cast<const char*>(all.data()) + 8, start - 8},
+                                                   all.size() - start, where_);
+        numbers_ = all.data() + start;
     }
 
     /// As their numbers lie in the file.
@@ -128,10 +60,7 @@ public:
     SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
     /// Null if there is none of that name.
-    const TensorInfo* find(std::string_view name) const {
-        const auto found = std::ranges::find(header_.tensors, name, &TensorInfo::name);
-        return found == header_.tensors.end() ? nullptr : &*found;
-    }
+    const TensorInfo* find(std::string_view name) const { return header_.find(name); }
 
     /// A copy of a tensor, of which float and double are converted from any type, and integers are read as they are.
     /// A single number is a tensor of shape {1}.
@@ -140,9 +69,15 @@ public:
     template <class T>
     Tensor<T> tensor(std::string_view name) const {
         const TensorInfo* info = find(name);
-        if (info == nullptr) { throw DataError(where_, detail::text("expected a tensor \"", name, "\", got none")); }
+        if (info == nullptr) {
+            throw DataError(where_, detail::text("expected a tensor \"", detail::shown(name), "\", got none"));
+        }
         if (std::is_integral_v<T> && info->dtype != detail::dtype_of<T>()) {
-            throw DataError(where_, detail::text("expected ", detail::named(detail::dtype_of<T>()).name, " in \"", name,
+            throw DataError(where_, detail::text("expected ", detail::named(detail::dtype_of<T>()).name, " in \"",
+                                                 detail::shown(name), "\", got ", detail::named(info->dtype).name));
+        }
+        if (!detail::is_number(info->dtype)) {
+            throw DataError(where_, detail::text("expected numbers that can be converted in \"", detail::shown(name),
                                                  "\", got ", detail::named(info->dtype).name));
         }
         Tensor<T> tensor(info->shape.empty() ? Shape{1} : info->shape);
@@ -151,20 +86,20 @@ public:
     }
 
     std::span<const std::uint8_t> bytes(const TensorInfo& tensor) const {
-        return {data_ + tensor.first, tensor.bytes()};
+        return {numbers_ + tensor.first, static_cast<std::size_t>(tensor.bytes())};
     }
-    /// The whole file.
-    std::span<const std::uint8_t> bytes() const { return bytes_.span(); }
+    /// All of the file: up to the numbers, and from them on. (The first part is empty if it came in one piece.)
+    std::array<std::span<const std::uint8_t>, 2> bytes() const { return {start_.span(), data_.span()}; }
     /// What errors about it begin with.
     const std::string& where() const { return where_; }
 
-    /// Calls f(next) once, where next() gives the numbers of the tensor one after the other.
+    /// Calls f(next) once, where next() gives the numbers of the tensor one after the other. Not for types that cannot
+    /// be converted, which tensor() refuses.
     template <class T, class F>
     void visit(const TensorInfo& tensor, const F& f) const {
         const auto as = [&]<class Stored>(Stored, const auto& convert) {
-            f([at = data_ + tensor.first, &convert]() mutable {
-                Stored stored;
-                std::memcpy(&stored, at, sizeof stored);
+            f([at = numbers_ + tensor.first, &convert]() mutable {
+                const auto stored = detail::from_little_endian<Stored>(at);
                 at += sizeof stored;
                 return static_cast<T>(convert(stored));
             });
@@ -182,16 +117,31 @@ public:
                 return as(std::uint16_t{}, [](auto bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); });
             case DType::i64:
                 return as(std::int64_t{}, same);
+            case DType::i32:
+                return as(std::int32_t{}, same);
+            case DType::i16:
+                return as(std::int16_t{}, same);
+            case DType::i8:
+                return as(std::int8_t{}, same);
+            case DType::u64:
+                return as(std::uint64_t{}, same);
+            case DType::u32:
+                return as(std::uint32_t{}, same);
+            case DType::u16:
+                return as(std::uint16_t{}, same);
             case DType::u8:
+            case DType::boolean:
                 return as(std::uint8_t{}, same);
+            default:
+                return;  // no numbers that T could hold
         }
     }
 
 private:
-    Buffer<std::uint8_t> bytes_;
+    Buffer<std::uint8_t> data_, start_;  // data_ is the whole file if it came in one piece
     std::string where_;
-    const std::uint8_t* data_ = nullptr;  // behind the header
     SafetensorsHeader header_;
+    const std::uint8_t* numbers_ = nullptr;
 };
 
-}  // namespace gacc
+}  // namespace gacc::inline GACC_ABI

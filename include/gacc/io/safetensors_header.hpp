@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/io/byte_order.hpp>
 #include <gacc/io/safetensors_parser.hpp>
 #include <gacc/io/tensor_info.hpp>
 
@@ -16,6 +17,19 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
+/// What its shape comes to; nothing if no memory could hold the sizes that are not 0.
+inline std::optional<std::uint64_t> bits_of(const TensorInfo& tensor) {
+    std::uint64_t numbers = 1;
+    bool empty = false;
+    for (const Index size : tensor.shape) {
+        const auto factor = std::max<std::uint64_t>(static_cast<std::uint64_t>(size), 1);
+        if (numbers > most_numbers / factor) { return std::nullopt; }
+        numbers *= factor;
+        empty = empty || size == 0;
+    }
+    return empty ? 0 : numbers * named(tensor.dtype).bits;
+}
+
 /// Every tensor behind the one before it, from 0 to the end, none twice, and each as long as its shape says.
 inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::uint64_t data_bytes) {
     auto& tensors = header.tensors;
@@ -24,22 +38,14 @@ inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::u
     });
     std::uint64_t end = 0;
     for (const TensorInfo& tensor : tensors) {
-        const auto of = [&](const auto&... what) {
-            return text("tensor \"", tensor.name.substr(0, 80), "\" ", what...);
-        };
+        const auto of = [&](const auto&... what) { return text("tensor \"", shown(tensor.name), "\" ", what...); };
         if (tensor.first != end || tensor.last < tensor.first || tensor.last > data_bytes) {
             return of("at byte ", end, " of ", data_bytes, ", got data_offsets ", tensor.first, " and ", tensor.last);
         }
-        std::uint64_t bytes = named(tensor.dtype).bytes;
-        bool fits = true;
-        for (const Index size : tensor.shape) {
-            const auto factor = static_cast<std::uint64_t>(size);
-            fits = fits && (factor == 0 || bytes <= (std::uint64_t{1} << 62) / factor);
-            bytes *= fits ? factor : 0;
-        }
-        if (!fits || bytes != tensor.bytes()) {
-            return of("of ", to_string(tensor.shape), " ", named(tensor.dtype).name, ", got ", tensor.bytes(),
-                      " bytes");
+        const auto bits = bits_of(tensor);
+        if (!bits || *bits % 8 != 0 || *bits / 8 != tensor.bytes()) {
+            return of("of ", tensor.shape.empty() ? "one" : shown(to_string(tensor.shape)), " ",
+                      named(tensor.dtype).name, ", got ", tensor.bytes(), " bytes");
         }
         end = tensor.last;
     }
@@ -49,7 +55,7 @@ inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::u
     std::ranges::transform(tensors, names.begin(), &TensorInfo::name);
     std::ranges::sort(names);
     const auto twice = std::ranges::adjacent_find(names);
-    if (twice != names.end()) { return text("every name once, got \"", twice->substr(0, 80), "\" twice"); }
+    if (twice != names.end()) { return text("every name once, got \"", shown(*twice), "\" twice"); }
     return std::nullopt;
 }
 
@@ -106,4 +112,27 @@ inline std::string safetensors_header(const SafetensorsHeader& header) {
     return out;
 }
 
-}  // namespace gacc::detail
+/// The next tensor of a file that is going to be written.
+inline void append_tensor(SafetensorsHeader& header, std::string name, DType dtype, Shape shape) {
+    const std::uint64_t first = header.tensors.empty() ? 0 : header.tensors.back().last;
+    TensorInfo tensor{std::move(name), dtype, std::move(shape), first, first};
+    tensor.last += bits_of(tensor).value_or(0) / 8;
+    header.tensors.push_back(std::move(tensor));
+}
+
+/// What a file begins with: the length of the header, 8 bytes, and the header.
+inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& header) {
+    const std::string text = safetensors_header(header);
+    try {  // what is written can be read
+        parse_safetensors_header(text, header.tensors.empty() ? 0 : header.tensors.back().last, "safetensors");
+    } catch (const DataError& error) {
+        throw UsageError("safetensors",
+                         std::string("expected a file that can be read again, got \"") + error.what() + '"');
+    }
+    std::vector<std::uint8_t> bytes(8 + text.size());
+    std::ranges::copy(little_endian<std::uint64_t>(text.size()), bytes.begin());
+    std::ranges::copy(text, bytes.begin() + 8);
+    return bytes;
+}
+
+}  // namespace gacc::inline GACC_ABI::detail

@@ -58,9 +58,7 @@ public:
         }
         if (inside_ != Inside::dtype) { return unexpected("a string"); }
         const auto* found = std::ranges::find(dtype_names, std::string_view(value), &DTypeName::name);
-        if (found == dtype_names.end()) {
-            return fail("dtype F64, F32, F16, BF16, I64 or U8, got \"" + shown(value) + '"');
-        }
+        if (found == dtype_names.end()) { return fail("a dtype of the format, as F32, got \"" + shown(value) + '"'); }
         tensor().dtype = found->dtype;
         return enter(Inside::tensor);
     }
@@ -72,7 +70,7 @@ public:
     bool number_unsigned(std::uint64_t number) {
         switch (inside_) {
             case Inside::sizes:
-                if (number > std::uint64_t{1} << 62) { return unexpected("a size beyond any memory"); }
+                if (number > most_numbers) { return unexpected("a size beyond any memory"); }
                 tensor().shape.push_back(static_cast<Index>(number));
                 return take(2 * sizeof(Index));
             case Inside::first:
@@ -140,7 +138,6 @@ private:
         wrong = std::move(what);
         return false;
     }
-    static std::string shown(const std::string& name) { return name.substr(0, 80); }
 
     Inside inside_ = Inside::nothing;
     std::string name_;
@@ -164,4 +161,4 @@ inline bool tokens_are_short(std::string_view header) {
     return true;
 }
 
-}  // namespace gacc::detail
+}  // namespace gacc::inline GACC_ABI::detail
