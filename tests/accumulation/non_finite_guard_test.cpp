@@ -199,3 +199,36 @@ TEST_CASE(
         "before it, got none",
         UsageError);
 }
+
+TEST_CASE("NonFiniteGuard: weights whose sum no step can divide by are found, and left out with skip") {
+    Rng rng(2);
+    const auto x = random_matrix<float>(rng, 3, 40), grad_y = random_matrix<float>(rng, 3, 3);
+    const std::vector<float> tiny(3, 1e-40F), ones(3, 1);
+    const auto backward = [&](Training& training, const std::vector<float>& weights) {
+        training.model.forward(x);
+        training.guard->accepts({});
+        training.model.backward({grad_y, weights});
+        return training.guard->accepts_gradients();
+    };
+    Training stops(NonFinite::stop), skips(NonFinite::skip), plain(NonFinite::stop);
+    CHECK_THROWS_WITH_AS(backward(stops, tiny),
+                         "gacc: NonFiniteGuard: expected a finite inverse of the sum of weights before step 1, got "
+                         "3.33335e+39; try a smaller learning rate, or skip such micro-batches",
+                         NonFiniteError);
+    CHECK_FALSE(backward(skips, tiny));
+    CHECK(skips.guard->skipped() == 1);
+    CHECK(skips.adam->parameters().tally().empty());
+    CHECK(backward(skips, ones));
+    CHECK(backward(skips, tiny));  // as part of a batch it does no harm
+    CHECK(backward(plain, ones));
+    CHECK(backward(plain, tiny));
+    CHECK(state_of(skips.model.parameters()) == state_of(plain.model.parameters()));
+
+    LossValue<float> value;
+    value.weight = static_cast<double>(infinity);
+    CHECK_FALSE(skips.guard->accepts(value));
+    CHECK_THROWS_WITH_AS(stops.guard->accepts(value),
+                         "gacc: NonFiniteGuard: expected a finite sum of weights before step 1, got inf; try a smaller "
+                         "learning rate, or skip such micro-batches",
+                         NonFiniteError);
+}

@@ -315,3 +315,18 @@ TEST_CASE("SoftmaxCrossEntropy: a sample of weight 0 counts for nothing, whateve
     CHECK(value.weight == 2);
     CHECK(loss.backward().grad == gacc::Matrix<float>{{0, 0}, {1, -1}});
 }
+
+TEST_CASE("SoftmaxCrossEntropy: weights that a float holds with few bits, or whose sum it cannot hold, are refused") {
+    SoftmaxCrossEntropy<float> loss;
+    const Matrix<float> logits = Matrix<float>::Zero(2, 3);
+    const std::vector<Label> labels{0, 1};
+    CHECK_THROWS_WITH_AS(loss.forward(logits, labels, std::vector<float>{1, 1e-40F}),
+                         "gacc: SoftmaxCrossEntropy: expected weights of 0, or of 1.17549e-38 or more, got "
+                         "9.99995e-41 for sample 1 of the micro-batch",
+                         gacc::UsageError);
+    CHECK_THROWS_WITH_AS(loss.forward(logits, labels, std::vector<float>{2e38F, 2e38F}),
+                         "gacc: SoftmaxCrossEntropy: expected weights with a sum in the range of float, got 4e+38; "
+                         "multiply all of them by one small factor",
+                         gacc::UsageError);
+    CHECK_NOTHROW(loss.forward(logits, labels, std::vector<float>{1.2e-38F, 0}));
+}

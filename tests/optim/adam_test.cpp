@@ -432,3 +432,64 @@ TEST_CASE("Adam: a mean gradient counts from 3.2e-16 on, and a smaller one, whos
         }
     }
 }
+
+namespace {
+
+/// Values, gradients, tally, moments and steps.
+template <class Scalar>
+std::vector<std::byte> all_of(const Subject<Scalar>& subject, Adam<Scalar>& adam) {
+    auto bytes = state_of(subject.parameters);
+    for (const auto& moments : adam.moments()) {
+        append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
+    }
+    const auto words = adam.state();
+    append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
+    return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("Adam: an option that float cannot hold is refused when it is set") {
+    Subject<float> subject;
+    const auto make = [&](AdamOptions options) { Adam adam(subject.parameters, options); };
+    CHECK_THROWS_WITH_AS(make({.learning_rate = 1e300}),
+                         "gacc: Adam: expected learning_rate in the range of float, got 1e+300", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(make({.epsilon = 1e39}), "gacc: Adam: expected epsilon in the range of float, got 1e+39",
+                         gacc::UsageError);
+    Adam adam(subject.parameters, {.learning_rate = 0.25});
+    CHECK_THROWS_WITH_AS(adam.set_learning_rate(3.5e38),
+                         "gacc: Adam: expected learning_rate in the range of float, got 3.5e+38", gacc::UsageError);
+    CHECK(adam.options().learning_rate == 0.25);
+
+    Subject<double> wide;
+    CHECK_NOTHROW(Adam(wide.parameters, {.learning_rate = 1e300, .epsilon = 1e39}));
+}
+
+TEST_CASE("Adam: a learning rate whose first, larger step overflows is refused before anything changes") {
+    Subject<float> subject;
+    subject.set_values(1);
+    Adam adam(subject.parameters, {.learning_rate = 1e38});  // / (1 - 0.9) in the first step
+    subject.give_constant(1, 0.5);
+    const auto before = all_of(subject, adam);
+    CHECK_THROWS_WITH_AS(adam.step(),
+                         "gacc: Adam::step: expected learning_rate / (1 - beta1^1) in the range of float, got 1e+39; "
+                         "nothing has changed; set a smaller learning rate",
+                         gacc::UsageError);
+    CHECK(all_of(subject, adam) == before);
+    adam.set_learning_rate(0.5);
+    adam.step();
+    CHECK(subject.value() == doctest::Approx(0.5).epsilon(1e-5));  // a first step is the learning rate
+}
+
+TEST_CASE("Adam: a batch whose weight is too small to divide by is refused before anything changes") {
+    Subject<float> subject;
+    subject.set_values(1);
+    Adam adam(subject.parameters);
+    subject.give_constant(1, 0.5);
+    adam.step();
+    subject.give_constant(1e-40, 1e-40);
+    const auto before = all_of(subject, adam);
+    CHECK_THROWS_AS(adam.step(), gacc::NonFiniteError);
+    CHECK(all_of(subject, adam) == before);
+    CHECK(adam.steps() == 1);
+}

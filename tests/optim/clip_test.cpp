@@ -135,3 +135,18 @@ TEST_CASE("Adam: a clip_norm that cannot be is refused") {
                          "gacc: Adam: expected clip_norm larger than 0, got 0", gacc::UsageError);
     CHECK_THROWS_AS(gacc::Adam<double>(subject.parameters, {.clip_norm = std::nan("")}), gacc::UsageError);
 }
+
+TEST_CASE("Adam: gradients that a float cannot shorten to clip_norm are refused before anything changes") {
+    Subject<float> subject;
+    subject.parameters[0].set_grad(Matrix<float>{{3e38F, 0}, {0, 0}});
+    gacc::Adam<float> adam(subject.parameters, {.clip_norm = 1e-10});
+    CHECK_THROWS_WITH_AS(adam.step(),
+                         "gacc: Adam::step: expected gradients that a float can shorten to clip_norm 1e-10, got a norm "
+                         "of 3e+38; nothing has changed, and zero_grad() leaves this batch out",
+                         gacc::NonFiniteError);
+    CHECK(adam.steps() == 0);
+    for (const auto& moments : adam.moments()) {
+        for (const float moment : moments.stored) { CHECK(moment == 0); }
+    }
+    CHECK((subject.parameters[0].value().array() == 0).all());
+}

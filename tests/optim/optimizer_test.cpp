@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -141,4 +143,44 @@ TEST_CASE("Optimizer: a step that threw does not count") {
     model.backward({grad_y, std::vector<double>{1}});
     CHECK_THROWS_AS(refusing.step(), gacc::Error);
     CHECK(refusing.steps() == 0);
+}
+
+TEST_CASE("Optimizer: a batch whose weight has no inverse in the Scalar type is refused, and nothing changes") {
+    gacc::Sequential model(Linear<float>(2, 2));
+    model.parameters()[0].set_value(Matrix<float>::Ones(2, 2));
+    struct Float : gacc::Optimizer<float> {
+        explicit Float(gacc::Parameters<float> parameters) : Optimizer("Float", std::move(parameters)) {}
+        void update(double weight) override {
+            for (auto& parameter : parameters()) {
+                parameter.set_value(parameter.value() - parameter.grad() * static_cast<float>(1 / weight));
+            }
+        }
+    };
+    Float optimizer(model.parameters());
+    const Matrix<float> x{{1, 2}}, grad_y{{3, 4}};
+    const auto refusal = [&](float weight) {
+        model.parameters().zero_grad();
+        model.forward(x);
+        model.backward({grad_y, std::vector<float>{weight}});
+        const auto before = state_of(model.parameters());
+        std::string text;
+        try {
+            optimizer.step();
+        } catch (const gacc::NonFiniteError& error) { text = error.what(); }
+        CHECK(state_of(model.parameters()) == before);
+        CHECK(optimizer.steps() == 0);
+        return text;
+    };
+    const std::string start = "gacc: Float::step: expected weights whose sum has an inverse in the range of float, got ",
+                      end = "; nothing has changed, and zero_grad() leaves this batch out";
+    CHECK(refusal(1e-40F) == start + "a sum of 9.99995e-41" + end);
+    CHECK(refusal(3e38F) == start + "a sum of 3e+38" + end);
+    CHECK(refusal(-2) == start + "a sum of -2" + end);
+    CHECK(refusal(std::numeric_limits<float>::quiet_NaN()) == start + "a sum of nan" + end);
+
+    optimizer.zero_grad();
+    model.forward(x);
+    model.backward({grad_y, std::vector<float>{2}});
+    CHECK_NOTHROW(optimizer.step());
+    CHECK(optimizer.steps() == 1);
 }

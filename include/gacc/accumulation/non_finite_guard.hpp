@@ -3,6 +3,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
+#include <gacc/core/scalar_range.hpp>
 #include <gacc/core/simd.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -23,6 +24,7 @@ enum class NonFinite {
 };
 
 /// Finds a loss or a gradient that is infinite or not a number before a step carries it into the weights, and names it.
+/// So it does a weight of all samples together so small or large that no step can divide by it.
 ///
 /// stop       a NonFiniteError is thrown. A sum that is not finite never is again, so it is enough to look at the
 ///            gradients once a batch, before the step
@@ -43,18 +45,21 @@ public:
         : optimizer_(optimizer), then_(then),
           before_(then == NonFinite::skip ? parameters().stored_count() : 0, memory::Kind::gradients) {}
 
-    /// Before the backward pass: whether the losses of the micro-batch are finite. If not, it may not go backward.
+    /// Before the backward pass: whether the losses of the micro-batch and its weight are finite. If not, it may not go
+    /// backward.
     ///
     /// Throws     NonFiniteError, with stop, if they are not
     bool accepts(const LossValue<Scalar>& value) {
         for (const Scalar loss : value.losses) {
             if (!std::isfinite(loss)) { return refuse("loss", loss); }
         }
+        if (!std::isfinite(value.weight)) { return refuse("sum of weights", value.weight); }
         if (then_ == NonFinite::skip) { remember(); }
         return true;
     }
 
-    /// After the backward pass: whether the gradients are finite. If not, with skip, they are what they were before it.
+    /// After the backward pass: whether the gradients, and the inverse of the weight that they hold, are finite. If not,
+    /// with skip, they are what they were before it.
     ///
     /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out.
     ///            UsageError, with skip, if accepts() did not come before
@@ -68,6 +73,11 @@ public:
             const Scalar worst = not_finite(parameter.stored_grads());
             if (then_ == NonFinite::skip) { restore(); }
             return refuse("gradient of " + parameter.name(), worst);
+        }
+        const double weight = parameters().tally().weight();
+        if (weight != 0 && !detail::has_inverse<Scalar>(weight)) {
+            if (then_ == NonFinite::skip) { restore(); }
+            return refuse("inverse of the sum of weights", 1 / weight);
         }
         return true;
     }
@@ -119,7 +129,7 @@ private:
         }
     }
 
-    bool refuse(const std::string& of, Scalar got) {
+    bool refuse(const std::string& of, double got) {
         if (then_ == NonFinite::stop) {
             throw NonFiniteError(
                 "NonFiniteGuard",

@@ -50,7 +50,7 @@ public:
     explicit CheckpointError(const DataError& error) : DataError(error) {}
 };
 
-/// A loss or a gradient that is infinite or not a number.
+/// A loss, a gradient, or what a step would multiply by, that is infinite or not a number.
 class NonFiniteError : public Error {
     using Error::Error;
 };

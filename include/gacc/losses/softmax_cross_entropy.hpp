@@ -3,6 +3,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
+#include <gacc/core/scalar_range.hpp>
 #include <gacc/losses/loss.hpp>
 
 #include <algorithm>
@@ -26,7 +27,8 @@ struct SoftmaxCrossEntropyOptions {
 /// Gradients  grad_ij = w_i (softmax(z_i)_j - [j = c]), summed over samples, not divided
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
 /// Throws     ShapeError if labels or weights are not as many as samples; UsageError if a label is not a class,
-///            a weight is negative or not finite, or backward comes without a forward
+///            a weight is negative, not finite or too small for a Scalar with all its bits, their sum is larger than
+///            a Scalar can be, or backward comes without a forward
 /// Example    loss.forward(model.forward(x), labels);  model.backward(loss.backward());
 template <class Scalar = float>
 class SoftmaxCrossEntropy {
@@ -116,6 +118,7 @@ private:
                                                  " for each of ", samples, " samples, got ", labels.size(),
                                                  weights.empty() ? "" : detail::text(" and ", weights.size())));
         }
+        double sum = 0;
         for (std::size_t i = 0; i < samples; ++i) {
             if (labels[i] != options_.ignored_label && (labels[i] < 0 || labels[i] >= logits.cols())) {
                 throw UsageError(where, detail::text("expected labels from 0 to ", logits.cols() - 1, " (or ",
@@ -126,6 +129,16 @@ private:
                 throw UsageError(where, detail::text("expected finite weights of 0 or more, got ", weights[i],
                                                      " for sample ", i, " of the micro-batch"));
             }
+            if (!weights.empty() && weights[i] > 0 && weights[i] < std::numeric_limits<Scalar>::min()) {
+                throw UsageError(where, detail::text("expected weights of 0, or of ",
+                                                     std::numeric_limits<Scalar>::min(), " or more, got ", weights[i],
+                                                     " for sample ", i, " of the micro-batch"));
+            }
+            sum += weights.empty() ? 1 : static_cast<double>(weights[i]);
+        }
+        if (!detail::in_range<Scalar>(sum)) {
+            throw UsageError(where, detail::text("expected weights with a sum ", detail::range_name<Scalar>, ", got ",
+                                                 sum, "; multiply all of them by one small factor"));
         }
     }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/scalar_range.hpp>
 #include <gacc/core/simd.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/clip.hpp>
@@ -29,9 +30,11 @@ struct AdamOptions {
 ///            m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
 ///            value -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon),  t the step, from 1
 /// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
-/// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number
+/// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number;
+///            one above 1e19 (float) or 1e154 (double) stops its parameter: its square is infinite
 /// Defaults   those of the paper, learning rate 0.001; no clipping
-/// Throws     UsageError if an option is out of its range; step() throws Error if it clips and a gradient is not finite
+/// Throws     UsageError if an option is out of its range, also of the range of the Scalar type; step(), if its step
+///            size is. NonFiniteError from step() if it clips and a gradient is not finite. Nothing has changed then
 /// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
 /// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
 template <class Scalar = float>
@@ -84,13 +87,14 @@ public:
 private:
     void update(double weight) override {
         const auto t = static_cast<double>(this->steps());
+        const double size = step_size(t), scale = scale_of(weight);
         const detail::AdamStep<Scalar> step{
-            .scale = static_cast<Scalar>(1 / std::max(weight, weight_to_clip())),
+            .scale = static_cast<Scalar>(scale),
             .beta1 = static_cast<Scalar>(options_.beta1),
             .beta2 = static_cast<Scalar>(options_.beta2),
             .rest1 = static_cast<Scalar>(1 - options_.beta1),
             .rest2 = static_cast<Scalar>(1 - options_.beta2),
-            .step_size = static_cast<Scalar>(options_.learning_rate / (1 - std::pow(options_.beta1, t))),
+            .step_size = static_cast<Scalar>(size),
             .root_scale = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
             .epsilon = static_cast<Scalar>(options_.epsilon)};
         arrays_.clear();
@@ -105,25 +109,49 @@ private:
         detail::adam_update<Scalar>(step, arrays_);
     }
 
-    /// Dividing the gradients by at least this keeps their mean's norm within clip_norm.
-    double weight_to_clip() {
-        if (!norm_) { return 0; }
+    /// learning_rate / (1 - beta1^t), which is larger than the learning rate in the first steps.
+    double step_size(double t) const {
+        const double size = options_.learning_rate / (1 - std::pow(options_.beta1, t));
+        if (!detail::in_range<Scalar>(size)) {
+            throw UsageError("Adam::step", detail::text("expected learning_rate / (1 - beta1^", t, ") ",
+                                                        detail::range_name<Scalar>, ", got ", size,
+                                                        "; nothing has changed; set a smaller learning rate"));
+        }
+        return size;
+    }
+
+    /// By which the sums of gradients are multiplied: 1 / weight, or less to keep their mean's norm within clip_norm.
+    double scale_of(double weight) {
+        if (!norm_) { return 1 / weight; }
         const double norm = (*norm_)();
         if (!std::isfinite(norm)) {
-            throw Error("Adam::step", detail::text("expected gradients with a finite norm, got ", norm,
-                                                   "; nothing has changed, and zero_grad() leaves this batch out"));
+            throw NonFiniteError("Adam::step",
+                                 detail::text("expected gradients with a finite norm, got ", norm,
+                                              "; nothing has changed, and zero_grad() leaves this batch out"));
         }
-        return norm / options_.clip_norm;
+        const double scale = 1 / std::max(weight, norm / options_.clip_norm);
+        if (static_cast<Scalar>(scale) == 0) {
+            throw NonFiniteError("Adam::step",
+                                 detail::text("expected gradients that a ", detail::scalar_name<Scalar>,
+                                              " can shorten to clip_norm ", options_.clip_norm, ", got a norm of ",
+                                              norm, "; nothing has changed, and zero_grad() leaves this batch out"));
+        }
+        return scale;
     }
 
     const AdamOptions& checked(const AdamOptions& options) const {
         const auto check = [&](const char* name, double value, bool valid, const char* expected) {
             this->check_option(name, value, valid && std::isfinite(value), expected);
         };
+        const auto check_range = [&](const char* name, double value) {
+            this->check_option(name, value, detail::in_range<Scalar>(value), detail::range_name<Scalar>);
+        };
         check("learning_rate", options.learning_rate, options.learning_rate >= 0, "of 0 or more");
+        check_range("learning_rate", options.learning_rate);
         check("beta1", options.beta1, options.beta1 >= 0 && options.beta1 < 1, "from 0 up to, not including, 1");
         check("beta2", options.beta2, options.beta2 >= 0 && options.beta2 < 1, "from 0 up to, not including, 1");
         check("epsilon", options.epsilon, options.epsilon >= 0, "of 0 or more");
+        check_range("epsilon", options.epsilon);
         this->check_option("clip_norm", options.clip_norm, options.clip_norm > 0, "larger than 0");
         return options;
     }

@@ -2,6 +2,7 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/parameter.hpp>
+#include <gacc/core/scalar_range.hpp>
 #include <gacc/core/state.hpp>
 
 #include <cstddef>
@@ -25,7 +26,8 @@ public:
     /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are.
     /// A batch whose samples all weigh nothing (every label ignored) changes nothing and is no step.
     ///
-    /// Throws     UsageError if no backward came since zero_grad
+    /// Throws     UsageError if no backward came since zero_grad; NonFiniteError if the weight of the batch is so small
+    ///            or large that its inverse is no number of the Scalar type. Nothing has changed then
     void step() {
         const GradientTally& tally = parameters_.tally();
         if (tally.empty()) {
@@ -34,6 +36,12 @@ public:
                              "call the model's backward first");
         }
         if (tally.weight() == 0) { return; }
+        if (!detail::has_inverse<Scalar>(tally.weight())) {
+            throw NonFiniteError(name_ + "::step",
+                                 detail::text("expected weights whose sum has an inverse ", detail::range_name<Scalar>,
+                                              ", got a sum of ", tally.weight(),
+                                              "; nothing has changed, and zero_grad() leaves this batch out"));
+        }
         ++steps_;
         try {
             update(tally.weight());
