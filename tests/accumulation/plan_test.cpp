@@ -213,6 +213,8 @@ TEST_CASE("plan: the optimizer must be that of the model") {
 
 TEST_CASE("Sequential: activations that are not the model's are refused, and it stays as it was") {
     auto model = perceptron();
+    gacc::Rng rng(1);
+    model.initialize(rng);
     const gacc::Matrix<float> x = gacc::Matrix<float>::Zero(3, 784);
     auto activations = model.activations();
     activations.back().kept = false;
@@ -276,6 +278,8 @@ TEST_CASE("plan: a deep network takes at most 30 % of its uncut activations when
 
 TEST_CASE("plan: a larger micro-batch than planned is an error, which changes nothing") {
     auto model = perceptron();
+    gacc::Rng rng(1);
+    model.initialize(rng);
     const auto plan = planned(model, {.batch_size = 8, .micro_batch = 4});
     const gacc::Matrix<float> four = gacc::Matrix<float>::Zero(4, 784), five = gacc::Matrix<float>::Zero(5, 784);
     model.forward(four);
@@ -286,7 +290,6 @@ TEST_CASE("plan: a larger micro-batch than planned is an error, which changes no
                          gacc::UsageError);
     CHECK(gacc::memory::live() == before);
 
-    gacc::Rng rng(1);
     const auto data = noise<float>(9, 784, 10, rng);
     for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 9})) {
         CHECK_THROWS_WITH_AS(batch.micro_batches(plan),

@@ -118,3 +118,50 @@ TEST_CASE("GradientTally: a new batch may be reduced in another way") {
     add(tally, Reduction::mean_of_micro_batch_means, {1, 1});
     CHECK(tally.weight() == 1);
 }
+
+TEST_CASE("GradientTally: after a step, or a backward that threw, nothing may be added until it is new") {
+    GradientTally stepped, partial;
+    add(stepped, Reduction::mean_over_samples, {1, 1});
+    partial = stepped;
+    CHECK(stepped.obstacle() == nullptr);
+    stepped.mark_stepped();
+    partial.mark_partial();
+    CHECK_THROWS_WITH_AS(add(stepped, Reduction::mean_over_samples, {1}),
+                         "gacc: backward: expected zero_grad() after step(), got the gradients of the batch before; "
+                         "call zero_grad() after step()",
+                         gacc::UsageError);
+    CHECK_THROWS_WITH_AS(add(partial, Reduction::mean_over_samples, {1}),
+                         "gacc: backward: expected the gradients of whole micro-batches, got parts of one whose "
+                         "backward threw; call zero_grad() and begin the batch again, or load a checkpoint",
+                         gacc::UsageError);
+    CHECK(stepped.weight() == 2);
+    stepped = GradientTally();
+    CHECK_NOTHROW(add(stepped, Reduction::mean_over_samples, {1}));
+}
+
+TEST_CASE("GradientTally: its state says whether a step was made, in a word that it had before") {
+    GradientTally tally, restored;
+    add(tally, Reduction::sum_of_micro_batch_means, {1, 1});
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2});
+    tally.mark_stepped();
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2 | 4});
+    restored.set_state(tally.state());
+    CHECK(restored.stepped());
+    CHECK_FALSE(restored.partial());
+    CHECK(restored.state() == tally.state());
+    restored.set_state(gacc::State{gacc::detail::word(1.0), 2, 1, 2});  // as saved before there were such marks
+    CHECK_FALSE(restored.stepped());
+    GradientTally partial;
+    partial.mark_partial();
+    restored.set_state(partial.state());
+    CHECK(restored.partial());
+
+    const auto refused = [&](const gacc::State& state) {
+        const auto before = restored.state();
+        CHECK_THROWS_AS(restored.set_state(state), gacc::DataError);
+        CHECK(restored.state() == before);
+    };
+    refused({gacc::detail::word(1.0), 2, 1, 3 | 4});
+    refused({gacc::detail::word(1.0), 2, 1, 16});
+    refused({gacc::detail::word(0.0), 2, 1, 4});  // a step divides by a weight
+}

@@ -183,3 +183,25 @@ TEST_CASE("Parameter: sizes below 1 are refused") {
     CHECK_THROWS_WITH_AS(Parameter<float>("w", {}), "gacc: Parameter: expected one or two sizes of 1 or more, got []",
                          ShapeError);
 }
+
+TEST_CASE("Parameter: is set once somebody has written its values, or may have") {
+    const Matrix<float> ones = Matrix<float>::Ones(2, 3);
+    Parameter<float> set("w", {2, 3}), generated("w", {2, 3}), written("w", {2, 3}), meant("w", {2, 3}), read("w", {2, 3});
+    CHECK_FALSE(set.is_set());
+    CHECK_THROWS_AS(set.set_value(Matrix<float>::Ones(3, 2)), gacc::ShapeError);
+    CHECK_FALSE(set.is_set());
+    set.set_value(ones);
+    CHECK(set.is_set());
+    generated.generate([] { return 1.0F; });
+    CHECK(generated.is_set());
+    written.stored_values();
+    CHECK(written.is_set());
+    meant.mark_set();
+    CHECK(meant.is_set());
+    std::as_const(read).stored_values();
+    read.value();
+    read.value_storage();
+    read.set_grad(ones);
+    read.stored_grads();
+    CHECK_FALSE(read.is_set());
+}

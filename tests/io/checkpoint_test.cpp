@@ -539,4 +539,69 @@ TEST_CASE("checkpoint_info: refuses every damaged file") {
         checkpoint_info(folder.path()),
         ("gacc: checkpoint_info \"" + folder.path().string() + "\": expected a readable file, got a folder").c_str(),
         CheckpointError);
+
+TEST_CASE("Checkpoint: saved between step and zero_grad, it resumes there") {
+    const TemporaryFolder folder;
+    Training<float> first, second(99);
+    first.run(random_samples<float>(), 2);  // 4 of the 5 samples of a batch
+    first.adam->step();
+    first.checkpoint->save(folder.path() / "run");
+    second.checkpoint->load(folder.path() / "run");
+    CHECK(second.state() == first.state());
+    for (auto* training : {&first, &second}) {
+        CHECK_THROWS_AS(training->adam->step(), UsageError);
+        const Matrix<float> x = Matrix<float>::Ones(1, 6);
+        training->loss.forward(training->model.forward(x), std::vector<Label>{1});
+        const auto gradient = training->loss.backward();
+        CHECK_THROWS_AS(training->model.backward(gradient), UsageError);
+        training->adam->zero_grad();
+        training->model.backward(gradient);
+        training->adam->step();
+    }
+    CHECK(second.state() == first.state());
+}
+
+TEST_CASE("Checkpoint: loading initializes a model, a refused file does not") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Sequential<float> model(Linear(6, 3)), saved(Linear(6, 3));
+    Rng rng(1), other(2);
+    Place place;
+    saved.initialize(other);
+    Adam<float> adam(model.parameters()), of_saved(saved.parameters());
+    Checkpoint<float> checkpoint(adam, rng, place);
+    const Matrix<float> x = Matrix<float>::Ones(1, 6);
+    CHECK_THROWS_AS(checkpoint.load(folder.write("none", {1, 2, 3})), CheckpointError);
+    checkpoint.save(path);
+    CHECK_THROWS_AS(model.forward(x), UsageError);
+    Checkpoint<float>(of_saved, other, place).save(path);
+    checkpoint.load(path);
+    CHECK(model.forward(x) == saved.forward(x));
+}
+
+TEST_CASE("Checkpoint: parts of a micro-batch whose backward threw are not saved, and loading ends them") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    const auto data = random_samples<float>();
+    Training<float> training, whole;
+    training.run(data, 4);
+    training.checkpoint->save(path);
+    const Bytes before = content(path);
+    GradientTally tally = training.adam->parameters().tally();
+    tally.mark_partial();
+    training.adam->parameters().set_tally(tally);
+    CHECK_THROWS_WITH_AS(training.checkpoint->save(path),
+                         ("gacc: Checkpoint::save \"" + path.string() +
+                          "\": expected the gradients of whole micro-batches, got parts of one whose backward threw; "
+                          "call zero_grad() and begin the batch again, or load a checkpoint")
+                             .c_str(),
+                         UsageError);
+    CHECK(content(path) == before);
+    CHECK(refusal(training, folder.write("damaged", {1, 2, 3})) != "none");
+    CHECK(training.adam->parameters().tally().partial());
+    training.checkpoint->load(path);
+    CHECK_FALSE(training.adam->parameters().tally().partial());
+    training.run(data);
+    whole.run(data);
+    CHECK(training.state() == whole.state());
 }

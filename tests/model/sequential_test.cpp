@@ -3,14 +3,16 @@
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/optim/adam.hpp>
 
 #include "support/gradient_check.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <string>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -369,6 +371,7 @@ TEST_CASE("Sequential: a layer added to a model in use is an error, and is not a
     CHECK(asked.size() == 1);
 
     Sequential used(Linear(3, 4));
+    used.parameters()[0].set_value(Matrix<float>::Ones(4, 3));
     const Matrix<float> x = Matrix<float>::Ones(2, 3);
     used.forward(x);
     CHECK_THROWS_WITH_AS(used.add(ReLU()), text, gacc::UsageError);
@@ -473,10 +476,11 @@ TEST_CASE("Sequential: two reductions in one batch are an error, and the gradien
 
 namespace {
 
-/// Throws when told to; else y = x.
+/// Throws when told to; else y = x. Its width is known, so that it may come first.
 class Failing : public gacc::Layer<float> {
 public:
     explicit Failing(const bool& fail) : fail_(&fail) {}
+    gacc::Index in_features() const override { return 2; }
     std::string description() const override { return "Failing"; }
     gacc::Index out_features(gacc::Index in_features) const override { return in_features; }
     void forward(const gacc::ConstMatrixView<float>& x, gacc::MatrixView<float> y) const override {
@@ -486,7 +490,7 @@ public:
     void backward(const gacc::ConstMatrixView<float>&, const gacc::ConstMatrixView<float>&,
                   const gacc::ConstMatrixView<float>& grad_y, gacc::MatrixView<float> grad_x) override {
         if (*fail_) { throw std::runtime_error("backward"); }
-        grad_x = grad_y;
+        if (grad_x.data() != nullptr) { grad_x = grad_y; }
     }
 
 private:
@@ -500,6 +504,7 @@ TEST_CASE(
     bool fail = false;
     gacc::Sequential model(gacc::Linear(2, 2), Failing(fail));
     const auto parameters = model.parameters();
+    parameters[0].set_value(gacc::Matrix<float>::Ones(2, 2));
     const gacc::Matrix<float> inputs = gacc::Matrix<float>::Ones(3, 2);
     const std::vector<float> weights = {1, 1, 1};
     model.forward(inputs);
@@ -512,4 +517,144 @@ TEST_CASE(
     fail = true;
     CHECK_THROWS_AS(model.backward({inputs, weights}), std::runtime_error);
     CHECK(parameters.tally().empty());
+}
+
+TEST_CASE("Sequential: after a backward in which a layer threw, neither backward nor step until zero_grad") {
+    bool fail = false;
+    // Gradients of the second Linear are there when the first layer throws.
+    Sequential model(Failing(fail), Linear(2, 2)), same(Failing(fail), Linear(2, 2));
+    gacc::Rng rng(20), equal(20);
+    model.initialize(rng);
+    same.initialize(equal);
+    gacc::Adam adam(model.parameters());
+    const auto x = random_matrix<float>(rng, 3, 2), grad_y = random_matrix<float>(rng, 3, 2);
+    const std::vector<float> ones(3, 1);
+    const std::string expected =
+        "expected the gradients of whole micro-batches, got parts of one whose backward threw; call zero_grad() and "
+        "begin the batch again, or load a checkpoint";
+
+    for (const int whole_ones : {0, 1}) {
+        for (int i = 0; i < whole_ones; ++i) {
+            model.forward(x);
+            model.backward(gradient_of(grad_y, ones));
+        }
+        model.forward(x);
+        fail = true;
+        CHECK_THROWS_AS(model.backward(gradient_of(grad_y, ones)), std::runtime_error);
+        fail = false;
+        const auto before = state_of(model.parameters());
+        CHECK_THROWS_WITH_AS(adam.step(), ("gacc: Adam::step: " + expected).c_str(), gacc::UsageError);
+        model.forward(x);
+        CHECK_THROWS_WITH_AS(model.backward(gradient_of(grad_y, ones)), ("gacc: backward: " + expected).c_str(),
+                             gacc::UsageError);
+        CHECK(state_of(model.parameters()) == before);
+        CHECK(adam.steps() == 0);
+        adam.zero_grad();
+    }
+
+    model.forward(x);
+    model.backward(gradient_of(grad_y, ones));
+    same.forward(x);
+    same.backward(gradient_of(grad_y, ones));
+    CHECK(state_of(model.parameters()) == state_of(same.parameters()));
+    CHECK_NOTHROW(adam.step());
+}
+
+TEST_CASE("Sequential: a backward after a step and without zero_grad is an error, and adds nothing") {
+    auto model = perceptron();
+    gacc::Adam adam(model.parameters());
+    const Matrix<float> x = Matrix<float>::Ones(2, 5), grad_y = Matrix<float>::Ones(2, 4);
+    const std::vector<float> ones(2, 1);
+    model.forward(x);
+    model.backward(gradient_of(grad_y, ones));
+    model.forward(x);
+    model.backward(gradient_of(grad_y, ones));  // part of the same batch
+    adam.step();
+    const auto before = state_of(model.parameters());
+    model.forward(x);  // may come before zero_grad
+    CHECK_THROWS_WITH_AS(model.backward(gradient_of(grad_y, ones)),
+                         "gacc: backward: expected zero_grad() after step(), got the gradients of the batch before; "
+                         "call zero_grad() after step()",
+                         gacc::UsageError);
+    CHECK(state_of(model.parameters()) == before);
+    adam.zero_grad();
+    CHECK_NOTHROW(model.backward(gradient_of(grad_y, ones)));
+}
+
+TEST_CASE("Sequential: training a model that was never initialized is an error, predicting is not") {
+    Sequential model(Linear(5, 7), ReLU(), Linear(7, 4));
+    const Matrix<float> x = Matrix<float>::Ones(2, 5);
+    const auto text = [](const std::string& name) {
+        return "gacc: Sequential::forward: expected parameters with first values, got " + name +
+               " without; call model.initialize(rng) first, or load or set its parameters";
+    };
+    CHECK_THROWS_WITH_AS(model.forward(x), text("0.weight").c_str(), gacc::UsageError);
+    CHECK(model.predict(x).isZero(0));
+    const auto parameters = model.parameters();
+    CHECK(state_of(parameters) == state_of(Sequential(Linear(5, 7), ReLU(), Linear(7, 4)).parameters()));
+    parameters[1].set_value(Matrix<float>::Ones(1, 7));
+    CHECK_THROWS_WITH_AS(model.forward(x), text("0.weight").c_str(), gacc::UsageError);
+    parameters[0].set_value(Matrix<float>::Ones(7, 5));
+    CHECK_THROWS_WITH_AS(model.forward(x), text("2.weight").c_str(), gacc::UsageError);
+    parameters[2].stored_values()[0] = 1;
+    CHECK_NOTHROW(model.forward(x));  // the last bias may stay zero
+
+    Sequential drawn(Linear(5, 7));
+    gacc::Rng rng(1);
+    drawn.initialize(rng);
+    CHECK_NOTHROW(drawn.forward(x));
+}
+
+namespace {
+
+/// y = x + b, whose b starts at the zeros of a new parameter.
+struct Shift : gacc::Layer<float> {
+    std::string description() const override { return "Shift"; }
+    Index in_features() const override { return 5; }
+    Index out_features(Index) const override { return 5; }
+    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override {
+        y = x.rowwise() + b.value().row(0);
+    }
+    void backward(const ConstMatrixView<float>&, const ConstMatrixView<float>&, const ConstMatrixView<float>& grad_y,
+                  MatrixView<float>) override {
+        b.set_grad(b.grad() + grad_y.colwise().sum());
+    }
+    std::vector<gacc::Parameter<float>*> parameters() override { return {&b}; }
+    gacc::Parameter<float> b{"b", {5}};
+};
+
+}  // namespace
+
+TEST_CASE("Sequential: initialize says that the zeros of a layer that draws nothing are meant") {
+    Sequential model{Shift()};
+    const Matrix<float> x = Matrix<float>::Ones(2, 5);
+    CHECK_THROWS_WITH_AS(model.forward(x),
+                         "gacc: Sequential::forward: expected parameters with first values, got 0.b without; call "
+                         "model.initialize(rng) first, or load or set its parameters",
+                         gacc::UsageError);
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    CHECK(model.forward(x) == x);
+}
+
+TEST_CASE("Sequential: counts the forwards whose backward never came") {
+    auto model = perceptron();
+    const Matrix<float> x = Matrix<float>::Ones(2, 5), grad_y = Matrix<float>::Ones(2, 4);
+    const std::vector<float> ones(2, 1);
+    CHECK(model.forwards_without_backward() == 0);
+    for (int i = 0; i < 3; ++i) {
+        model.forward(x);
+        CHECK(model.forwards_without_backward() == 1);
+        model.backward(gradient_of(grad_y, ones));
+        CHECK(model.forwards_without_backward() == 0);
+    }
+    model.forward(x);
+    model.forward(x);
+    model.predict(x);
+    model.backward(gradient_of(grad_y, ones));
+    CHECK(model.forwards_without_backward() == 1);
+    CHECK_THROWS_AS(model.backward(gradient_of(grad_y, ones)), gacc::UsageError);
+    model.parameters().zero_grad();
+    model.forward(x);
+    CHECK(model.forwards_without_backward() == 2);
 }

@@ -277,6 +277,7 @@ TEST_CASE("Adam: a learning rate that is set counts from the next step on") {
     adam.set_learning_rate(0.5);
     CHECK(adam.options().learning_rate == 0.5);
     CHECK(subject.value() == 1.75);
+    subject.give_constant(1, 3);
     adam.step();
     CHECK(subject.value() == 1.25);
 }
@@ -304,6 +305,7 @@ TEST_CASE("Adam: a learning rate of 0 moves nothing, but the step and its moment
 
 TEST_CASE("Adam: step leaves the gradients as they are") {
     Subject<float> subject;
+    subject.set_values(1);
     Adam adam(subject.parameters);
     subject.give_constant(2, 3);
     adam.step();
@@ -415,8 +417,10 @@ TEST_CASE("Adam: gradients too small for the usual form of a number neither coun
     Subject<float> subject;
     Adam<float> adam(subject.parameters);
     subject.set_values(1);
-    subject.give_constant(1, 1e-30);
-    for (int step = 0; step < 10; ++step) { adam.step(); }
+    for (int step = 0; step < 10; ++step) {
+        subject.give_constant(1, 1e-30);
+        adam.step();
+    }
     CHECK(subject.value() == 1);
 }
 

@@ -20,6 +20,7 @@ template <class Scalar>
 struct Subject {
     explicit Subject(double weight = 1) {
         const Matrix<Scalar> x = Matrix<Scalar>::Zero(1, 2), grad_y = Matrix<Scalar>::Zero(1, 2);
+        parameters[0].set_value(Matrix<Scalar>::Zero(2, 2));
         model.forward(x);
         model.backward({grad_y, std::vector<Scalar>{static_cast<Scalar>(weight)}});
         parameters[0].set_grad(Matrix<Scalar>{{3, 0}, {0, 4}});

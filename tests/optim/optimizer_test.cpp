@@ -119,6 +119,41 @@ TEST_CASE("Optimizer: step without a backward is an error, and changes nothing")
     CHECK(descent.steps() == 1);
 }
 
+TEST_CASE("Optimizer: a second step with the same gradients is an error, and changes nothing") {
+    auto model = ones_model();
+    Descent descent(model.parameters(), 0.5);
+    const Matrix<double> x{{1, 2}}, grad_y{{3, 4}};
+    model.forward(x);
+    model.backward({grad_y, std::vector<double>{1}});
+    descent.step();
+    CHECK(model.parameters().tally().stepped());
+    const auto before = state_of(model.parameters());
+    CHECK_THROWS_WITH_AS(descent.step(),
+                         "gacc: Descent::step: expected zero_grad() after step(), got the gradients of the batch "
+                         "before; call zero_grad() after step()",
+                         gacc::UsageError);
+    CHECK(state_of(model.parameters()) == before);
+    CHECK(descent.steps() == 1);
+}
+
+TEST_CASE("Optimizer: after a batch that weighs nothing the next may follow without zero_grad") {
+    auto model = ones_model(), same = ones_model();
+    Descent descent(model.parameters(), 0.5), other(same.parameters(), 0.5);
+    const Matrix<double> x{{1, 2}}, grad_y{{3, 4}}, zero{{0, 0}};
+    model.forward(x);
+    model.backward({zero, std::vector<double>{0}});
+    descent.step();
+    CHECK_FALSE(model.parameters().tally().stepped());
+    model.forward(x);
+    model.backward({grad_y, std::vector<double>{1}});
+    descent.step();
+    same.forward(x);
+    same.backward({grad_y, std::vector<double>{1}});
+    other.step();
+    CHECK(values_of(model.parameters()) == values_of(same.parameters()));
+    CHECK(descent.steps() == 1);
+}
+
 TEST_CASE("Optimizer: without parameters there is nothing to train") {
     gacc::Sequential<double> model;
     CHECK_THROWS_WITH_AS(Descent(model.parameters(), 0.5), "gacc: Descent: expected parameters to train, got none",

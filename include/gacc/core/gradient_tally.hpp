@@ -21,7 +21,8 @@ enum class Reduction {
     sum_of_micro_batch_means,
 };
 
-/// What the gradient buffers of a model hold, and so what a step must divide by.
+/// What the gradient buffers of a model hold, and so what a step must divide by. After a step they hold what must not be
+/// added to or stepped with again; after a backward pass that threw, parts of a micro-batch. zero_grad() ends both.
 class GradientTally {
 public:
     /// The step divides the gradients by this.
@@ -30,12 +31,32 @@ public:
     Index micro_batches() const { return micro_batches_; }
     bool empty() const { return micro_batches_ == 0; }
 
+    /// A step was made with these gradients. (One of a batch that weighs nothing is none.)
+    void mark_stepped() { stepped_ = true; }
+    bool stepped() const { return stepped_; }
+
+    /// Some parameters may have the gradients of a micro-batch that others have not.
+    void mark_partial() { partial_ = true; }
+    bool partial() const { return partial_; }
+
+    /// Why neither a backward pass nor a step may follow, as an error says it; null if they may.
+    const char* obstacle() const {
+        if (partial_) {
+            return "expected the gradients of whole micro-batches, got parts of one whose backward threw; call "
+                   "zero_grad() and begin the batch again, or load a checkpoint";
+        }
+        return stepped_ ? "expected zero_grad() after step(), got the gradients of the batch before; call zero_grad() "
+                          "after step()"
+                        : nullptr;
+    }
+
     /// Counts one micro-batch whose gradients are being added; `sample_weights` are the w_i of its samples.
     /// The sum runs sample by sample from what is there, so that it does not know where the batch was cut.
     ///
-    /// Throws     UsageError if the gradients held were reduced in another way
+    /// Throws     UsageError if there is an obstacle(), or the gradients held were reduced in another way
     template <class Scalar>
     void add(Reduction reduction, std::span<const Scalar> sample_weights) {
+        if (const char* expected = obstacle()) { throw UsageError("backward", expected); }
         if (!empty() && reduction != reduction_) {
             throw UsageError("backward",
                              "expected the reduction of the micro-batches added before, got another one; "
@@ -61,25 +82,35 @@ public:
 
     State state() const {
         return {detail::word(weight_), detail::word(samples_), detail::word(micro_batches_),
-                static_cast<std::uint64_t>(reduction_)};
+                static_cast<std::uint64_t>(reduction_) | (stepped_ ? stepped_bit : 0) | (partial_ ? partial_bit : 0)};
     }
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "GradientTally", what = "a tally of gradients";
-        detail::check_state(where, words.size() == 4 && words[3] <= 2, what);
+        detail::check_state(where, words.size() == 4, what);
+        const bool stepped = (words[3] & stepped_bit) != 0, partial = (words[3] & partial_bit) != 0;
+        const std::uint64_t reduction = words[3] & ~(stepped_bit | partial_bit);
+        detail::check_state(where, reduction <= 2, what);
         const double weight = detail::real(words[0]);
-        detail::check_state(where, std::isfinite(weight) && weight >= 0, what);
+        detail::check_state(where, std::isfinite(weight) && weight >= 0 && (weight > 0 || !stepped), what);
         const Index samples = detail::count(where, words[1], what);
         micro_batches_ = detail::count(where, words[2], what);
         samples_ = samples;
         weight_ = weight;
-        reduction_ = static_cast<Reduction>(words[3]);
+        reduction_ = static_cast<Reduction>(reduction);
+        stepped_ = stepped;
+        partial_ = partial;
     }
 
 private:
+    /// Beside the reduction, in the word that was the reduction's alone: states saved before still fit.
+    static constexpr std::uint64_t stepped_bit = 4, partial_bit = 8;
+
     double weight_ = 0;
     Index samples_ = 0;
     Index micro_batches_ = 0;
     Reduction reduction_ = Reduction::mean_over_samples;
+    bool stepped_ = false;
+    bool partial_ = false;
 };
 
 }  // namespace gacc

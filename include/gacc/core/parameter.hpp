@@ -44,7 +44,10 @@ public:
     /// Sums over samples, never divided.
     Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
 
-    void set_value(const Matrix<Scalar>& value) { set(value_, value); }
+    void set_value(const Matrix<Scalar>& value) {
+        set(value_, value);
+        is_set_ = true;
+    }
     /// Sets the elements one after the other, row by row, to what next() returns.
     template <class Next>
     void generate(Next&& next) {
@@ -68,7 +71,16 @@ public:
     bool grad_is_zero() const { return grad_is_zero_; }
 
     std::span<const Scalar> stored_values() const { return value_.span(); }
-    std::span<Scalar> stored_values() { return value_.span(); }
+    /// To write them: from then on is_set().
+    std::span<Scalar> stored_values() {
+        is_set_ = true;
+        return value_.span();
+    }
+    /// Whether the values have been set, and are not just the zeros of a new parameter.
+    bool is_set() const { return is_set_; }
+    /// Those zeros are meant.
+    void mark_set() { is_set_ = true; }
+
     std::span<Scalar> stored_grads() {
         if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
@@ -80,6 +92,8 @@ public:
 
     /// Where the gradients lie, whatever it holds while they are zero.
     std::span<Scalar> grad_storage() { return grad_.span(); }
+    /// Where the values lie, for one who may write them later and then calls mark_set().
+    std::span<Scalar> value_storage() { return value_.span(); }
 
 private:
     using Panels = detail::Panels<Scalar>;
@@ -115,6 +129,7 @@ private:
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
     Buffer<Scalar> grad_;       // the same
     bool grad_is_zero_ = true;  // whatever grad_ holds
+    bool is_set_ = false;       // value_ is
 };
 
 /// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.

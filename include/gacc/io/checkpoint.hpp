@@ -68,11 +68,13 @@ public:
     /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
     ///
     /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or none; UsageError if
-    ///            it would be a file that cannot be read (see SafetensorsFile). The file that was there is then as it
-    ///            was
+    ///            it would be a file that cannot be read (see SafetensorsFile), or a backward threw and left parts of a
+    ///            micro-batch. The file that was there is then as it was
     void save(const std::filesystem::path& path, const Settings& settings = {}) const {
         using Format = detail::CheckpointFormat;
         const std::string where = "Checkpoint::save \"" + detail::shown_path(path) + '"';
+        const GradientTally& tally = parameters().tally();
+        if (tally.partial()) { throw UsageError(where, tally.obstacle()); }
         const bool with_gradients =
             std::ranges::any_of(parameters(), [](const auto& parameter) { return !parameter.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
@@ -136,7 +138,7 @@ private:
     std::vector<Array> arrays(bool with_gradients) const {
         std::vector<Array> all;
         for (auto& parameter : parameters()) {
-            all.push_back({parameter.name(), &parameter, parameter.stored_values()});
+            all.push_back({parameter.name(), &parameter, parameter.value_storage()});
         }
         if (with_gradients) {
             for (auto& parameter : parameters()) {
@@ -177,6 +179,7 @@ private:
         set_states(states_in(file), file.where());
         // Nothing can fail from here on.
         for (auto& parameter : parameters()) { parameter.zero_grad(); }
+        for (auto& parameter : parameters()) { parameter.mark_set(); }
         if (with_gradients) {  // all of which are going to be written
             for (auto& parameter : parameters()) { parameter.stored_grads_to_start(); }
         }

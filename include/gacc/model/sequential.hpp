@@ -40,7 +40,10 @@ public:
 
     /// Draws the first values of all parameters, in model order.
     void initialize(Rng& rng) {
-        for (std::size_t i = 0; i < chain_.size(); ++i) { chain_[i].initialize(rng); }
+        for (std::size_t i = 0; i < chain_.size(); ++i) {
+            chain_[i].initialize(rng);
+            for (auto* parameter : chain_[i].parameters()) { parameter->mark_set(); }
+        }
     }
 
     /// A handle to values, gradients and the weight the gradients hold. Valid while the model lives.
@@ -55,10 +58,14 @@ public:
     }
 
     /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
-    /// them again.
+    /// them again. For training: a model whose weights are still the zeros that they are made of is refused (predict()
+    /// takes it). Vectors, as biases are, may stay zero.
+    ///
+    /// Throws     UsageError if initialize() was forgotten, and no one else has loaded or set the parameters
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
         check(inputs);
         check_planned(inputs.rows());
+        check_initialized();
         complete_ = true;
         ready_ = false;
         workspace_.lay_out(chain_.activations(), chain_.gradient_width(), inputs.rows(), planned_);
@@ -67,19 +74,30 @@ public:
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();
         ready_ = true;
+        ++forwards_without_backward_;
         return workspace_.outputs(0, inputs.rows());
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
+    /// If a layer throws, some gradients may have been added and others not: until zero_grad() the model then takes
+    /// neither backward nor step.
+    ///
+    /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss) {
         check(loss);
         GradientTally tally = *tally_;
         tally.add(loss.reduction, loss.sample_weights);
         ready_ = false;
+        --forwards_without_backward_;
+        tally_->mark_partial();
         const ConstMatrixView<Scalar> inputs(inputs_, workspace_.samples(), in_features(), input_stride_);
         for_each_block([&](Index first, Index count) { chain_.backward(inputs, loss.grad, first, count, workspace_); });
         *tally_ = tally;
     }
+
+    /// Calls of forward so far that no backward has followed, the last one until its backward comes. A guard leaves
+    /// micro-batches out that way; if nobody does, it should be 0 at the end of training. Nothing sets it back.
+    Index forwards_without_backward() const { return forwards_without_backward_; }
 
     /// The outputs for any number of samples, which are walked in blocks so that the memory stays small.
     /// Changes nothing: several threads may predict with one model at once.
@@ -155,6 +173,26 @@ private:
         }
     }
 
+    /// Looks until all is there, and then never again.
+    void check_initialized() {
+        if (initialized_) { return; }
+        const Parameter<Scalar>* unset = nullptr;  // a matrix, if one is
+        bool any_set = false;
+        for (std::size_t i = 0; i < chain_.size(); ++i) {
+            for (const auto* parameter : chain_[i].parameters()) {
+                any_set = any_set || parameter->is_set();
+                if (parameter->is_set() || (unset != nullptr && unset->shape().size() > 1)) { continue; }
+                if (unset == nullptr || parameter->shape().size() > 1) { unset = parameter; }
+            }
+        }
+        if (unset != nullptr && (unset->shape().size() > 1 || !any_set)) {
+            throw UsageError("Sequential::forward",
+                             "expected parameters with first values, got " + unset->name() +
+                                 " without; call model.initialize(rng) first, or load or set its parameters");
+        }
+        initialized_ = true;
+    }
+
     void check(const LossGradient<Scalar>& loss) const {
         const auto where = "Sequential::backward";
         if (!ready_) { throw UsageError(where, "expected a forward before every backward, got none"); }
@@ -175,6 +213,8 @@ private:
     Index input_stride_ = 0;
     bool ready_ = false;     // for backward
     bool complete_ = false;  // no layers any more
+    bool initialized_ = false;
+    Index forwards_without_backward_ = 0;
 };
 
 template <class First, class... Rest>

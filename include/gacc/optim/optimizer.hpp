@@ -23,13 +23,16 @@ public:
 
     virtual ~Optimizer() = default;
 
-    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are.
-    /// A batch whose samples all weigh nothing (every label ignored) changes nothing and is no step.
+    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are, to be looked at;
+    /// zero_grad() must follow before the next backward or step. A batch whose samples all weigh nothing (every label
+    /// ignored) changes nothing and is no step: zero_grad() may follow it or not.
     ///
-    /// Throws     UsageError if no backward came since zero_grad; NonFiniteError if the weight of the batch is so small
+    /// Throws     UsageError if no backward came since zero_grad(), or no zero_grad() since the last step, or a backward
+    ///            threw and left parts of a micro-batch; NonFiniteError if the weight of the batch is so small
     ///            or large that its inverse is no number of the Scalar type. Nothing has changed then
     void step() {
-        const GradientTally& tally = parameters_.tally();
+        GradientTally tally = parameters_.tally();
+        if (const char* expected = tally.obstacle()) { throw UsageError(name_ + "::step", expected); }
         if (tally.empty()) {
             throw UsageError(name_ + "::step",
                              "expected the gradients of one micro-batch or more, got none; "
@@ -49,6 +52,8 @@ public:
             --steps_;
             throw;
         }
+        tally.mark_stepped();
+        parameters_.set_tally(tally);
     }
 
     /// Empties the gradient buffers and the tally of what they hold.
