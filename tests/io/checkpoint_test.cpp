@@ -605,3 +605,115 @@ TEST_CASE("Checkpoint: parts of a micro-batch whose backward threw are not saved
     whole.run(data);
     CHECK(training.state() == whole.state());
 }
+
+namespace {
+
+/// Gradient descent with momentum, an optimizer as a user writes it first: Checkpoint hears nothing of its velocities.
+class Momentum : public Optimizer<float> {
+public:
+    explicit Momentum(Parameters<float> parameters)
+        : Optimizer("Momentum", std::move(parameters)), velocity(this->parameters().stored_count()) {}
+
+    Buffer<float> velocity;
+
+private:
+    void update(double weight) override {
+        float* v = velocity.data();
+        for (auto& parameter : parameters()) {
+            const auto grads = parameter.stored_grads();
+            for (std::size_t i = 0; i < grads.size(); ++i) {
+                *v = 0.9F * *v + grads[i] / static_cast<float>(weight);
+                parameter.stored_values()[i] -= 0.1F * *v++;
+            }
+        }
+    }
+};
+/// The same, and it says what it keeps.
+struct SavedMomentum : Momentum {
+    using Momentum::Momentum;
+    std::vector<Moments> moments() override { return {{"velocity", velocity.span()}}; }
+};
+/// Its moments are what a test says.
+struct OddMomentum : Momentum {
+    using Momentum::Momentum;
+    std::vector<Moments> moments() override { return odd; }
+    std::vector<Moments> odd;
+};
+
+}  // namespace
+
+TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is refused") {
+    Training<float> training;
+    const auto refusal_of = [&](Optimizer<float>& optimizer) {
+        std::string text;
+        try {
+            Checkpoint<float> checkpoint(optimizer, training.rng, training.place);
+        } catch (const UsageError& error) { text = error.what(); }
+        return text;
+    };
+    const std::string expected = "gacc: Checkpoint: expected the moments() of Momentum, got ";
+    Momentum silent(training.model.parameters());
+    CHECK(refusal_of(silent) == expected +
+                                    "no word of what it keeps; override moments(), to return {} if it keeps none, and "
+                                    "state() if it keeps anything else");
+    OddMomentum odd(training.model.parameters());
+    CHECK(refusal_of(odd).empty());  // {}: it says that it keeps none
+    odd.odd = {{"velocity", odd.velocity.span()}, {"velocity", odd.velocity.span()}};
+    CHECK(refusal_of(odd) == expected + "two named velocity");
+    odd.odd = {{"velocity", odd.velocity.first(7)}};
+    CHECK(refusal_of(odd) == expected + "7 velocity; give the " + std::to_string(odd.velocity.size()) +
+                                 " that the parameters store");
+    struct Silent : OddMomentum {
+        using OddMomentum::OddMomentum;
+        std::size_t state_bytes() const override { return velocity.bytes(); }
+    } bytes(training.model.parameters());
+    CHECK(refusal_of(bytes) == expected + "none");
+}
+
+TEST_CASE("Checkpoint: a user's optimizer that hands over its moments resumes with them") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    const Matrix<float> x = Matrix<float>::Ones(2, 6), grad_y{{1, 2, 3}, {-1, 0, 5}};
+    struct Run : Training<float> {
+        explicit Run(std::uint64_t seed) : Training<float>(seed) {}
+        SavedMomentum momentum{model.parameters()};
+        Checkpoint<float> saved{momentum, rng, place};
+    } first(1), second(2);
+    const auto step = [&](Run& run) {
+        run.model.forward(x);
+        run.model.backward({grad_y, std::vector<float>{1, 1}});
+        run.momentum.step();
+        run.momentum.zero_grad();
+    };
+    step(first);
+    first.saved.save(path);
+    second.saved.load(path);
+    for (auto* run : {&first, &second}) { step(*run); }
+    CHECK(test::values_of(first.model.parameters()) == test::values_of(second.model.parameters()));
+    CHECK(second.momentum.steps() == 2);
+}
+
+TEST_CASE("Checkpoint: an optimizer that gives a state and does not take it back is refused when it is loaded") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    struct Forgetful : SavedMomentum {
+        using SavedMomentum::SavedMomentum;
+        State state() const override { return {detail::word(steps()), rate}; }  // and no set_state()
+        std::uint64_t rate = 1;
+    };
+    Training<float> training;
+    Forgetful optimizer(training.model.parameters());
+    Checkpoint<float> checkpoint(optimizer, training.rng, training.place);
+    checkpoint.save(path);
+    CHECK_NOTHROW(checkpoint.load(path));
+    optimizer.rate = 2;
+    training.rng.normal();
+    const auto before = training.state();
+    CHECK_THROWS_WITH_AS(checkpoint.load(path),
+                         ("gacc: Checkpoint::load \"" + path.string() +
+                          "\": expected states that fit, got \"gacc: state/Momentum: expected set_state() to set all "
+                          "that state() gives, got other words\"")
+                             .c_str(),
+                         CheckpointError);
+    CHECK(training.state() == before);
+}

@@ -34,11 +34,10 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar>
 class Checkpoint {
 public:
-    /// Throws     UsageError if the optimizer has a state_bytes() but no moments() to save
+    /// Throws     UsageError if the optimizer does not override moments(), or has a state_bytes() but no moments() to
+    ///            save, or some that have no name of their own or are not as many as the parameters store
     Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, Place& place) : optimizer_(optimizer) {
-        if (optimizer.state_bytes() > 0 && optimizer.moments().empty()) {
-            throw UsageError("Checkpoint", "expected the moments() of " + optimizer.name() + ", got none");
-        }
+        check_moments();
         keep("rng", rng);
         keep("place", place);
         keep(optimizer.name(), optimizer);
@@ -134,6 +133,27 @@ private:
     };
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
+
+    /// What an optimizer keeps and does not hand over would be lost without a word.
+    void check_moments() const {
+        const auto refuse = [&](const std::string& got) {
+            throw UsageError("Checkpoint", "expected the moments() of " + optimizer_.name() + ", got " + got);
+        };
+        const auto all = optimizer_.moments();
+        if (all.empty() && optimizer_.state_bytes() > 0) { refuse("none"); }
+        const auto stored = static_cast<std::size_t>(parameters().stored_count());
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const auto& [name, numbers] = all[i];
+            if (name.empty()) {
+                refuse("no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
+                       "it keeps anything else");
+            }
+            if (std::ranges::count(all, name, &Optimizer<Scalar>::Moments::name) > 1) { refuse("two named " + name); }
+            if (numbers.size() != stored) {
+                refuse(detail::text(numbers.size(), " ", name, "; give the ", stored, " that the parameters store"));
+            }
+        }
+    }
 
     std::vector<Array> arrays(bool with_gradients) const {
         std::vector<Array> all;
@@ -247,7 +267,14 @@ private:
             while (set-- > 0) { kept_[set].set_state(before[set]); }
         };
         try {
-            for (; set < kept_.size(); ++set) { kept_[set].set_state(states[set]); }
+            while (set < kept_.size()) {
+                const Kept& kept = kept_[set];
+                kept.set_state(states[set]);
+                ++set;
+                if (kept.state() != states[set - 1]) {
+                    throw DataError(kept.name, "expected set_state() to set all that state() gives, got other words");
+                }
+            }
         } catch (const Error& error) {
             set_back();
             throw CheckpointError(where, detail::text("expected states that fit, got \"", error.what(), '"'));

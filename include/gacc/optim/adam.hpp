@@ -38,7 +38,7 @@ struct AdamOptions {
 /// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
 /// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
 template <class Scalar = float>
-class Adam : public Optimizer<Scalar> {
+class Adam final : public Optimizer<Scalar> {
 public:
     explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),

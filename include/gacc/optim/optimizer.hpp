@@ -16,6 +16,10 @@ namespace gacc::inline GACC_ABI {
 
 /// What all optimizers share: step() once a batch, after any number of backward calls, then zero_grad().
 /// step() divides the gradients by the weight that was added to them, so nobody else has to.
+///
+/// Your own   override update(), and what it keeps from one step to the next must be in moments() (numbers for every
+///            parameter) or in state() and set_state() (all else: options that change, counts). One that keeps no
+///            moments overrides moments() too, to return {}: a Checkpoint takes only an optimizer that has said so
 template <class Scalar>
 class Optimizer {
 public:
@@ -67,7 +71,8 @@ public:
         std::string name;
         std::span<Scalar> stored;
     };
-    virtual std::vector<Moments> moments() { return {}; }
+    /// All of them. This one, of an optimizer that does not say what it keeps, is one entry without a name.
+    virtual std::vector<Moments> moments() { return {Moments{}}; }
 
     /// The steps made and the options, for a checkpoint.
     virtual State state() const { return {detail::word(steps_)}; }
