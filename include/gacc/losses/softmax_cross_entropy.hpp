@@ -14,7 +14,8 @@
 namespace gacc::inline GACC_ABI {
 
 struct SoftmaxCrossEntropyOptions {
-    /// A sample with this label counts for nothing, nor does one of weight 0: no loss, no gradient, no weight.
+    /// A sample with this label counts for nothing, nor does one of weight 0: no loss, no gradient, no weight, also if
+    /// its inputs are infinite or NaN.
     Label ignored_label = -100;
     Reduction reduction = Reduction::mean_over_samples;
 };

@@ -2,6 +2,7 @@
 
 #include <gacc/core/parallel.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/workspace.hpp>
 
 #include <algorithm>
@@ -79,13 +80,15 @@ public:
     }
 
     /// The backward pass of one block. Gradients lie over the activations that they belong to, which nobody needs any
-    /// more, where both layers beside them allow it.
+    /// more, where both layers beside them allow it. Activations and gradients of ignored samples are 0 where they would
+    /// not be finite; the inputs are not ours, and the first layer is not shown these rows of them.
     void backward(const ConstMatrixView<Scalar>& inputs, const ConstMatrixView<Scalar>& loss_grad, Index first,
-                  Index count, Workspace<Scalar>& workspace) {
+                  Index count, Workspace<Scalar>& workspace, const IgnoredSamples<Scalar>& ignored = {}) {
         const MatrixView<Scalar> unwanted(nullptr, 0, 0, Eigen::OuterStride<>(0));
         // Dropped activations of this layer and the ones after it have been computed again, or are still there.
         std::size_t there = workspace.blocks() == 1 ? last_dropped_run() : layers_.size();
         std::optional<ConstMatrixView<Scalar>> grad_y(loss_grad.middleRows(first, count));
+        if (layers_.back()->reads_output()) { ignored.clear(workspace.outputs(first, count), first); }
         for (std::size_t i = layers_.size(); i-- > 1;) {
             if (dropped(i - 1) && i - 1 < there) {
                 there = first_of_run(i - 1);
@@ -93,19 +96,25 @@ public:
             }
             const auto y = workspace.activation(slots_[i], first, count);
             const auto x = workspace.activation(slots_[i - 1], first, count);
+            ignored.clear(x, first);
             if (gradient_over(i)) {
                 const bool two = in_place(i - 1);
                 layers_[i]->backward_over(x, y, *grad_y, two ? layers_[i - 1].get() : nullptr);
+                ignored.clear(x, first);
                 grad_y.emplace(x);
                 i -= two ? 1 : 0;
             } else {
                 const auto grad_x = workspace.gradient(i, count, x.cols());
                 layers_[i]->backward(x, y, *grad_y, grad_x);
+                ignored.clear(grad_x, first);
                 grad_y.emplace(grad_x);
             }
         }
-        layers_[0]->backward(inputs.middleRows(first, count), workspace.activation(slots_[0], first, count), *grad_y,
-                             unwanted);
+        ignored.for_others(inputs.middleRows(first, count), first, [&](Index begin, Index rows) {
+            layers_[0]->backward(inputs.middleRows(first + begin, rows),
+                                 workspace.activation(slots_[0], first + begin, rows),
+                                 grad_y->middleRows(begin, rows), unwanted);
+        });
     }
 
 private:

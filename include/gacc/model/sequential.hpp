@@ -79,6 +79,7 @@ public:
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
+    /// A sample of weight 0, whose gradient the loss has made 0, counts for nothing, also if its inputs are not finite.
     /// If a layer throws, some gradients may have been added and others not: until zero_grad() the model then takes
     /// neither backward nor step.
     ///
@@ -91,7 +92,10 @@ public:
         --forwards_without_backward_;
         tally_->mark_partial();
         const ConstMatrixView<Scalar> inputs(inputs_, workspace_.samples(), in_features(), input_stride_);
-        for_each_block([&](Index first, Index count) { chain_.backward(inputs, loss.grad, first, count, workspace_); });
+        const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights);
+        for_each_block([&](Index first, Index count) {
+            chain_.backward(inputs, loss.grad, first, count, workspace_, ignored);
+        });
         *tally_ = tally;
     }
 

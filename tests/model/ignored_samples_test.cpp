@@ -1,0 +1,157 @@
+#include <gacc/model/ignored_samples.hpp>
+
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include "support/gradient_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace gacc::test;
+using gacc::ConstMatrixView;
+using gacc::Index;
+using gacc::Label;
+using gacc::Linear;
+using gacc::Matrix;
+using gacc::MatrixView;
+using gacc::ReLU;
+using gacc::Sequential;
+using gacc::detail::IgnoredSamples;
+
+namespace {
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity(),
+                largest = std::numeric_limits<float>::max();
+
+MatrixView<float> view(Matrix<float>& matrix) {
+    return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
+}
+
+/// y = 1 / x, whose backward reads y, and has no answer where x is 0.
+class Inverse : public gacc::Layer<float> {
+public:
+    std::string description() const override { return "Inverse"; }
+    Index out_features(Index in_features) const override { return in_features; }
+    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override { y = x.array().inverse(); }
+    void backward(const ConstMatrixView<float>& x, const ConstMatrixView<float>& y,
+                  const ConstMatrixView<float>& grad_y, MatrixView<float> grad_x) override {
+        grad_x = -grad_y.array() * y.array() / x.array();
+    }
+};
+
+/// The gradients of a batch of `inputs`, cut into micro-batches; samples of weight 0 are ignored.
+template <class Model>
+std::vector<std::byte> gradients(const Model& make, const Matrix<float>& inputs, const std::vector<float>& weights,
+                                 Index micro_batch, bool recompute = false) {
+    auto model = make();
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    if (recompute) {
+        auto activations = model.activations();
+        for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = i % 2 == 1; }
+        model.lay_out(micro_batch, activations);
+    }
+    gacc::SoftmaxCrossEntropy loss;
+    const std::vector<Label> labels(weights.size(), 1);
+    for (Index first = 0; first < inputs.rows(); first += micro_batch) {
+        const Index count = std::min(micro_batch, inputs.rows() - first);
+        const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
+        loss.forward(model.forward(inputs.middleRows(first, count)), std::span(labels).subspan(from, size),
+                     std::span(weights).subspan(from, size));
+        model.backward(loss.backward());
+    }
+    std::vector<std::byte> bytes;
+    for (auto& parameter : model.parameters()) {
+        const Matrix<float> grad = parameter.grad();
+        CHECK(grad.allFinite());
+        append_bytes(bytes, grad.data(), grad.size());
+    }
+    return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("IgnoredSamples: clears the rows of those that weigh nothing and are not finite, and no others") {
+    const std::vector<float> weights{1, 1, 0, 0, 1, 0};
+    const IgnoredSamples<float> ignored{std::span(weights)};
+    Matrix<float> rows{{not_a_number, 1}, {2, not_a_number}, {3, 4}, {not_a_number, not_a_number}, {-infinity, 5}};
+    ignored.clear(view(rows), 1);  // of samples 1 to 5
+    CHECK(std::isnan(rows(0, 0)));
+    CHECK(rows.row(1).isZero(0));
+    CHECK(rows(2, 0) == 3);
+    CHECK(std::isnan(rows(3, 0)));
+    CHECK(rows.row(4).isZero(0));
+
+    IgnoredSamples<float>().clear(view(rows), 0);
+    CHECK(std::isnan(rows(0, 0)));
+}
+
+TEST_CASE("IgnoredSamples: the others are the runs between them, or all rows at once") {
+    using Runs = std::vector<std::pair<Index, Index>>;
+    const auto runs = [](const std::vector<float>& weights, const Matrix<float>& rows) {
+        Runs all;
+        IgnoredSamples<float>{std::span(weights)}.for_others(
+            rows, 0, [&](Index begin, Index count) { all.emplace_back(begin, count); });
+        return all;
+    };
+    const Matrix<float> finite{{1}, {2}, {3}, {4}}, middle{{1}, {not_a_number}, {infinity}, {4}}, ends{{not_a_number}, {2}, {3}, {not_a_number}};
+    CHECK(runs({1, 1, 1, 1}, ends) == Runs{{0, 4}});
+    CHECK(runs({0, 0, 0, 0}, finite) == Runs{{0, 4}});
+    CHECK(runs({1, 0, 0, 1}, middle) == Runs{{0, 1}, {3, 1}});
+    CHECK(runs({1, 0, 1, 1}, middle) == Runs{{0, 1}, {2, 2}});
+    CHECK(runs({0, 1, 1, 0}, ends) == Runs{{1, 2}});
+    CHECK(runs({0, 0}, Matrix<float>{{not_a_number}, {not_a_number}}).empty());
+}
+
+TEST_CASE("Sequential: an ignored sample counts for nothing, whatever its inputs hold") {
+    const auto perceptron = [] { return Sequential(Linear(5, 7), ReLU(), Linear(7, 6), ReLU(), Linear(6, 4)); };
+    const auto mixed = [] { return Sequential(Linear(5, 7), ReLU(), ReLU(), Linear(7, 6), Inverse(), Linear(6, 4)); };
+    const auto relu_last = [] { return Sequential(Linear(5, 6), Linear(6, 4), Inverse(), ReLU()); };
+    gacc::Rng rng(2);
+    for (const Index samples : {6, 300}) {  // of one block and of three
+        Matrix<float> inputs = random_matrix<float>(rng, samples, 5);
+        std::vector<float> weights(static_cast<std::size_t>(samples), 1);
+        for (const Index i : {Index{0}, Index{2}, Index{3}, samples - 1}) { weights[static_cast<std::size_t>(i)] = 0; }
+        for (const float bad : {not_a_number, infinity, -infinity, largest}) {  // the last overflows in a Linear
+            Matrix<float> wrong = inputs;
+            for (const Index i : {Index{0}, Index{2}, Index{3}, samples - 1}) { wrong.row(i).setConstant(bad); }
+            const auto same = [&](const auto& make, Index micro_batch, bool recompute) {
+                CAPTURE(samples);
+                CAPTURE(bad);
+                CAPTURE(micro_batch);
+                CAPTURE(recompute);
+                CHECK(gradients(make, wrong, weights, micro_batch, recompute) ==
+                      gradients(make, inputs, weights, micro_batch, recompute));
+            };
+            for (const Index micro_batch : {Index{1}, Index{2}, Index{4}, samples}) {
+                for (const bool recompute : {false, true}) {
+                    same(perceptron, micro_batch, recompute);
+                    same(mixed, micro_batch, recompute);
+                    same(relu_last, micro_batch, recompute);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("Sequential: a sample that weighs something is not left out for its numbers") {
+    Sequential model(Linear(2, 2));
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    Matrix<float> x{{1, 2}, {3, not_a_number}};
+    const Matrix<float> grad_y{{1, 1}, {1, 1}};
+    model.forward(x);
+    model.backward({grad_y, std::vector<float>{0, 1}});
+    CHECK(std::isnan(model.parameters()[0].grad()(0, 1)));
+    CHECK(model.parameters()[0].grad()(0, 0) == 4);  // a finite one is added as ever
+}
