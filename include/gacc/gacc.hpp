@@ -15,6 +15,7 @@
 #include <gacc/core/view.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/state.hpp>
+#include <gacc/core/checksum.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/parameter.hpp>

@@ -4,8 +4,8 @@
 #include <gacc/core/input_file.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/io/byte_order.hpp>
-#include <gacc/io/checksum.hpp>
 #include <gacc/io/differences.hpp>
+#include <gacc/core/checksum.hpp>
 #include <gacc/io/safetensors_file.hpp>
 #include <gacc/io/safetensors_start.hpp>
 

@@ -1,4 +1,4 @@
-#include <gacc/io/checksum.hpp>
+#include <gacc/core/checksum.hpp>
 
 #include <doctest/doctest.h>
 
