@@ -33,6 +33,7 @@
 #include <gacc/optim/schedule.hpp>
 
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/fingerprint.hpp>
 #include <gacc/data/lazy_inputs.hpp>
 #include <gacc/data/place.hpp>
 #include <gacc/data/batches.hpp>

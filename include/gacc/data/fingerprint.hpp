@@ -1,0 +1,58 @@
+#pragma once
+
+#include <gacc/core/checksum.hpp>
+#include <gacc/core/types.hpp>
+#include <gacc/data/dataset.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+namespace detail {
+
+/// The same bytes on every machine: those of each number from its lowest to its highest.
+template <class T>
+void add_little_endian(Crc64& sum, std::span<T> numbers) {
+    static_assert(std::is_arithmetic_v<T>, "gacc: a dataset has numbers of a built-in type");
+    const std::span bytes(reinterpret_cast<std::uint8_t*>(numbers.data()), numbers.size_bytes());
+    if constexpr (std::endian::native == std::endian::big) {
+        for (std::size_t i = 0; i < bytes.size(); i += sizeof(T)) { std::ranges::reverse(bytes.subspan(i, sizeof(T))); }
+    }
+    sum.add(bytes);
+}
+
+}  // namespace detail
+
+/// A number that tells data apart: a checksum of the inputs and labels of all samples, in their order. A program that
+/// keeps it in the settings of its checkpoint can refuse to go on with other data of the same size.
+///
+/// The same for the same numbers on every machine, and in any type of dataset. Two datasets have the same one by chance
+/// once in 2^64; someone who wants to can make them so. It reads all samples once, some 1 GB/s. copy_inputs must give
+/// the same numbers at every call: data that is augmented there has no fingerprint.
+///
+/// Example    checkpoint.save("run", {{"data", std::to_string(gacc::fingerprint(train))}});
+template <Dataset Data>
+std::uint64_t fingerprint(const Data& data) {
+    using Scalar = typename Data::scalar_type;
+    const Index samples = data.size(), features = data.features();
+    Crc64 sum;
+    std::array<std::int64_t, 2> shape{samples, features};
+    detail::add_little_endian<std::int64_t>(sum, shape);
+    std::vector<Scalar> row(static_cast<std::size_t>(features));
+    for (Index sample = 0; sample < samples; ++sample) {
+        std::array<std::int64_t, 1> label{static_cast<Label>(data.label(sample))};
+        detail::add_little_endian<std::int64_t>(sum, label);
+        data.copy_inputs(sample, row);
+        detail::add_little_endian<Scalar>(sum, row);
+    }
+    return sum.value();
+}
+
+}  // namespace gacc::inline GACC_ABI
