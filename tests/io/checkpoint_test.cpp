@@ -227,6 +227,30 @@ TEST_CASE("Checkpoint: settings come back as they were noted") {
                          "gacc: checkpoint_settings \"nowhere\": expected a readable file, got none", CheckpointError);
 }
 
+TEST_CASE("Checkpoint: load tells which options of the program it has replaced") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "run";
+    Training saved(1, 9, {.learning_rate = 0.25, .clip_norm = 2});
+    saved.checkpoint->save(path);
+
+    Training same(1, 9, {.learning_rate = 0.25, .clip_norm = 2});
+    CHECK(same.checkpoint->load(path).empty());
+
+    Training other(1, 9, {.learning_rate = 0.5, .beta1 = 0.75, .clip_norm = 4});
+    const std::vector<ReplacedOption> replaced = other.checkpoint->load(path);
+    REQUIRE(replaced.size() == 3);
+    CHECK(replaced[0].name == "learning_rate");
+    CHECK(replaced[0].in_program == 0.5);
+    CHECK(replaced[0].in_checkpoint == 0.25);
+    CHECK(replaced[1].name == "beta1");
+    CHECK(replaced[1].in_program == 0.75);
+    CHECK(replaced[1].in_checkpoint == 0.9);
+    CHECK(replaced[2].name == "clip_norm");
+    CHECK(replaced[2].in_program == 4);
+    CHECK(replaced[2].in_checkpoint == 2);
+    CHECK(other.adam->options().learning_rate == 0.25);  // the checkpoint's holds
+}
+
 TEST_CASE("Checkpoint: keeps whatever has a state, as a policy with a memory") {
     struct Growing {  // 2 samples a batch, then 4, then 8, ...
         bool operator()(const Accumulated& held) {

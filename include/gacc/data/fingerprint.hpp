@@ -55,4 +55,4 @@ std::uint64_t fingerprint(const Data& data) {
     return sum.value();
 }
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

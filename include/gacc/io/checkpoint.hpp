@@ -20,6 +20,13 @@
 
 namespace gacc::inline GACC_ABI {
 
+/// An option of the optimizer that the program had set to another number than the checkpoint that it loaded.
+struct ReplacedOption {
+    std::string name;
+    double in_program = 0;
+    double in_checkpoint = 0;  ///< which holds from now on
+};
+
 /// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the
 /// weight they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever
 /// else it is told to keep. It refers to all of them, so they must outlive it.
@@ -112,11 +119,22 @@ public:
 
     /// Sets everything as it was when the file was saved, the optimizer's options too: change them after it.
     ///
+    /// Returns    the options that had another value in the program, so that you can tell your user. A learning rate
+    ///            that follows a schedule is nearly always among them
     /// Throws     CheckpointError if the file is missing or damaged, of another model or optimizer (it says which names
     ///            and shapes differ), or holds NaN or infinity. All is then as it was before
-    void load(const std::filesystem::path& path) {
+    std::vector<ReplacedOption> load(const std::filesystem::path& path) {
+        const std::vector<OptimizerOption> before = optimizer_.named_options();
         detail::as_checkpoint(
             [&] { load(detail::SafetensorsStart(path, "Checkpoint::load \"" + detail::shown_path(path) + '"')); });
+        std::vector<ReplacedOption> replaced;
+        const std::vector<OptimizerOption> now = optimizer_.named_options();
+        for (std::size_t i = 0; i < std::min(before.size(), now.size()); ++i) {
+            if (before[i].value != now[i].value) {
+                replaced.push_back({before[i].name, before[i].value, now[i].value});
+            }
+        }
+        return replaced;
     }
 
 private:

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <gacc/core/checksum.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/input_file.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/differences.hpp>
-#include <gacc/core/checksum.hpp>
 #include <gacc/io/safetensors_file.hpp>
 #include <gacc/io/safetensors_start.hpp>
 

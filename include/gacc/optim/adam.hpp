@@ -76,6 +76,14 @@ public:
         options_ = options;
     }
 
+    std::vector<OptimizerOption> named_options() const override {
+        return {{"learning_rate", options_.learning_rate},
+                {"beta1", options_.beta1},
+                {"beta2", options_.beta2},
+                {"epsilon", options_.epsilon},
+                {"clip_norm", options_.clip_norm}};
+    }
+
     const AdamOptions& options() const { return options_; }
     /// From the next step on.
     void set_learning_rate(double learning_rate) {

@@ -14,6 +14,12 @@
 
 namespace gacc::inline GACC_ABI {
 
+/// A setting of an optimizer: {"learning_rate", 0.001}.
+struct OptimizerOption {
+    std::string name;
+    double value = 0;
+};
+
 /// What all optimizers share: step() once a batch, after any number of backward calls, then zero_grad().
 /// step() divides the gradients by the weight that was added to them, so nobody else has to.
 ///
@@ -80,6 +86,9 @@ public:
         detail::check_state(name_.c_str(), words.size() == state().size(), "an optimizer");
         steps_ = detail::count(name_.c_str(), words[0], "an optimizer");
     }
+
+    /// The options by name, in a fixed order, so that Checkpoint::load can tell which of them it has changed.
+    virtual std::vector<OptimizerOption> named_options() const { return {}; }
 
     /// Updates made so far.
     Index steps() const { return steps_; }
