@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 using gacc::GradientTally;
+using gacc::Index;
 using gacc::Matrix;
 using gacc::Parameter;
 using gacc::Parameters;
@@ -90,12 +93,32 @@ TEST_CASE("Parameter: stored gradients are zeros after zero_grad, and what is wr
     CHECK(weight.grad()(0, 0) == 7);
 }
 
-TEST_CASE("Parameter: value and grad are copies") {
+template <class M>
+concept CanBeSet = requires(M&& matrix) { std::forward<M>(matrix).setOnes(); };
+
+TEST_CASE("Parameter: value and grad are copies that nobody can change by mistake") {
+    CHECK(CanBeSet<Matrix<float>>);
+    CHECK_FALSE(CanBeSet<decltype(std::declval<Parameter<float>&>().value())>);
+    CHECK_FALSE(CanBeSet<decltype(std::declval<Parameter<float>&>().grad())>);
     Parameter<float> weight("weight", {2, 3});
-    weight.value().setOnes();
-    weight.grad().setOnes();
+    Matrix<float> value = weight.value();
+    value.setOnes();
     CHECK(weight.value() == Matrix<float>::Zero(2, 3));
-    CHECK(weight.grad() == Matrix<float>::Zero(2, 3));
+    weight.set_value(value);
+    CHECK(weight.value() == Matrix<float>::Ones(2, 3));
+}
+
+TEST_CASE("Parameters: the handle keeps its owner alive") {
+    auto layer = std::make_shared<Layer>();
+    const std::weak_ptr<Layer> watch = layer;
+    {
+        const Parameters<float> handle({&layer->weight}, layer->tally, layer);
+        layer.reset();
+        REQUIRE_FALSE(watch.expired());
+        CHECK(handle[0].name() == "weight");
+        CHECK(handle.tally().samples() == 1);
+    }
+    CHECK(watch.expired());
 }
 
 TEST_CASE("Parameter: stored values and gradients belong together one by one, however they lie") {

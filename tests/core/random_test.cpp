@@ -11,6 +11,7 @@
 #include <numeric>
 #include <random>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 using gacc::Rng;
@@ -92,8 +93,15 @@ TEST_CASE("Rng: counts words with all 64 bits") {
     Rng rng(42);
     rng.set_state(gacc::State{42, std::uint64_t{1} << 34});  // the block of 2^32, whose lower half is 0
     const auto block = gacc::philox4x32({0, 1, 0, 0}, {42, 0});
-    CHECK(words(rng, 4) == std::vector<std::uint32_t>(block.begin(), block.end()));
-    CHECK(words(rng, 4) != words(Rng(42), 4));
+    CHECK(words(rng.copy(), 4) == std::vector<std::uint32_t>(block.begin(), block.end()));
+    CHECK(words(rng.copy(), 4) != words(Rng(42), 4));
+}
+
+TEST_CASE("Rng: is copied only where somebody asks for a copy") {
+    CHECK_FALSE(std::is_copy_constructible_v<Rng>);
+    CHECK_FALSE(std::is_copy_assignable_v<Rng>);
+    CHECK(std::is_nothrow_move_constructible_v<Rng>);
+    CHECK(std::is_nothrow_move_assignable_v<Rng>);
 }
 
 TEST_CASE("Rng: a copy continues the same stream from any place in it") {
@@ -101,7 +109,7 @@ TEST_CASE("Rng: a copy continues the same stream from any place in it") {
     Rng rng(42);
     for (std::size_t drawn = 0; drawn < 10; ++drawn) {
         CAPTURE(drawn);
-        CHECK(std::ranges::equal(words(rng, 10), std::span(stream).subspan(drawn, 10)));
+        CHECK(std::ranges::equal(words(rng.copy(), 10), std::span(stream).subspan(drawn, 10)));
         rng();
     }
 }

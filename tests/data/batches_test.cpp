@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <ranges>
@@ -87,6 +88,20 @@ concept Ordered = requires(Data&& data) {
 template <class Data>
 concept Shuffled = requires(Data&& data, Rng& rng) {
     gacc::shuffled_batches(std::forward<Data>(data), BatchOptions{1}, rng);
+};
+
+template <class B>
+concept GivesBatch = requires(B&& batches) { std::forward<B>(batches)[0]; };
+template <class R>
+concept GivesBegin = requires(R&& range) { std::forward<R>(range).begin(); };
+
+/// Labels that a Label cannot hold.
+struct WideLabels {
+    using scalar_type = float;
+    Index size() const { return 1; }
+    Index features() const { return 1; }
+    std::int64_t label(Index) const { return std::int64_t{1} << 32; }
+    void copy_inputs(Index, std::span<float> row) const { row[0] = 0; }
 };
 
 }  // namespace
@@ -321,4 +336,28 @@ TEST_CASE("Batch: a part outside of it is refused") {
     CHECK_THROWS_WITH_AS(batches[0].part(8, 5),
                          "gacc: Batch::part: expected samples within the 10 of the batch, got 5 from 8 on",
                          gacc::UsageError);
+}
+
+TEST_CASE("Batches: a temporary gives no batch that would outlive it, but can be walked over") {
+    CHECK(GivesBatch<gacc::Batches<Numbered>&>);
+    CHECK(GivesBatch<const gacc::Batches<Numbered>&>);
+    CHECK_FALSE(GivesBatch<gacc::Batches<Numbered>>);
+    CHECK(GivesBegin<gacc::Batches<Numbered>&>);
+    CHECK_FALSE(GivesBegin<gacc::Batches<Numbered>>);
+    CHECK(GivesBegin<gacc::MicroBatches<Numbered>&>);
+    CHECK_FALSE(GivesBegin<gacc::MicroBatches<Numbered>>);
+
+    const Numbered data(5);
+    Index samples = 0;
+    for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 3})) {
+        for (const auto& micro : batch.micro_batches(2)) { samples += micro.size(); }
+    }
+    CHECK(samples == 5);
+}
+
+TEST_CASE("batches: a label that a Label cannot hold is refused") {
+    const WideLabels data;
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 1});
+    CHECK_THROWS_WITH_AS(batches[0], "gacc: batches: expected labels that a Label holds, got 4294967296 for sample 0",
+                         gacc::DataError);
 }

@@ -61,7 +61,21 @@ struct WithoutLabels {
     void copy_inputs(Index, std::span<double>) const {}
 };
 
+/// A regression target that somebody took for a label.
+struct RealLabels : OwnType {
+    float label(Index) const { return 0.5F; }
+};
+
+struct ByteLabels : OwnType {
+    std::uint8_t label(Index) const { return 1; }
+};
+
 }  // namespace
+
+TEST_CASE("Dataset: a label is an integer, since a real number would be cut off") {
+    CHECK(gacc::Dataset<ByteLabels>);
+    CHECK_FALSE(gacc::Dataset<RealLabels>);
+}
 
 TEST_CASE("Dataset: is any type with the four calls, and none without") {
     CHECK(gacc::Dataset<TensorDataset<float>>);

@@ -170,7 +170,7 @@ TEST_CASE("Checkpoint: weights alone are not enough") {
     first.run(data, 10);
     save_safetensors(folder.path() / "weights", first.model.parameters());
     load_safetensors(folder.path() / "weights", second.model.parameters());
-    second.place = first.place;
+    second.place.set_state(first.place.state());
     second.run(data);
     CHECK(test::values_of(second.model.parameters()) != test::values_of(whole.model.parameters()));
 }
@@ -563,6 +563,7 @@ TEST_CASE("checkpoint_info: refuses every damaged file") {
         checkpoint_info(folder.path()),
         ("gacc: checkpoint_info \"" + folder.path().string() + "\": expected a readable file, got a folder").c_str(),
         CheckpointError);
+}
 
 TEST_CASE("Checkpoint: saved between step and zero_grad, it resumes there") {
     const TemporaryFolder folder;

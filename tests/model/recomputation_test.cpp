@@ -149,7 +149,7 @@ TEST_CASE("Sequential: recomputation changes no bit of the gradients") {
         const Index samples =
             trial % 3 == 0 ? 1 + static_cast<Index>(rng.below(5)) : 1 + static_cast<Index>(rng.below(400));
         const Index in = 1 + static_cast<Index>(rng.below(30));
-        gacc::Rng same_layers(static_cast<std::uint64_t>(trial)), again = same_layers;
+        gacc::Rng same_layers(static_cast<std::uint64_t>(trial)), again = same_layers.copy();
         const int depth = 1 + static_cast<int>(rng.below(9));
         auto kept = random_model(same_layers, in, depth), dropped = random_model(again, in, depth);
         gacc::Rng same(7), draw(7);

@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -657,4 +658,41 @@ TEST_CASE("Sequential: counts the forwards whose backward never came") {
     model.parameters().zero_grad();
     model.forward(x);
     CHECK(model.forwards_without_backward() == 2);
+}
+
+TEST_CASE("Sequential: one that was moved from says so, and can be moved into") {
+    auto model = perceptron();
+    Sequential<float> moved = std::move(model);
+    const Matrix<float> x = Matrix<float>::Ones(2, 5);
+    gacc::Rng rng(1);
+    const auto refused = [](const auto& call) {
+        CHECK_THROWS_WITH_AS(
+            call(), "gacc: Sequential: expected a model, got one that was moved from; use the one it moved to",
+            gacc::UsageError);
+    };
+    refused([&] { model.forward(x); });
+    refused([&] { model.predict(x); });
+    refused([&] { model.initialize(rng); });
+    refused([&] { model.parameters(); });
+    refused([&] { model.add(ReLU()); });
+    refused([&] { model.size(); });
+    refused([&] { model.lay_out(1, {}); });
+    const auto expected = moved.predict(x);
+    model = std::move(moved);
+    CHECK(model.predict(x) == expected);
+    refused([&] { moved.predict(x); });
+}
+
+TEST_CASE("Sequential: its parameters live as long as a handle to them") {
+    std::optional<gacc::Parameters<float>> handle;
+    {
+        auto model = perceptron();
+        handle.emplace(model.parameters());
+    }
+    const Matrix<float> before = (*handle)[0].value();
+    CHECK(before.allFinite());
+    (*handle)[0].set_value(2 * before);
+    handle->zero_grad();
+    CHECK(handle->tally().empty());
+    CHECK((*handle)[0].value() == 2 * before);
 }

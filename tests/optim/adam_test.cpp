@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <optional>
 #include <limits>
 #include <vector>
 
@@ -496,4 +497,21 @@ TEST_CASE("Adam: a batch whose weight is too small to divide by is refused befor
     CHECK_THROWS_AS(adam.step(), gacc::NonFiniteError);
     CHECK(all_of(subject, adam) == before);
     CHECK(adam.steps() == 1);
+}
+
+TEST_CASE("Adam: may outlive the model whose parameters it trains") {
+    std::optional<gacc::Adam<float>> adam;
+    {
+        gacc::Sequential<float> model(gacc::Linear(3, 2));
+        gacc::Rng rng(1);
+        model.initialize(rng);
+        adam.emplace(model.parameters());
+        const gacc::Matrix<float> x = gacc::Matrix<float>::Ones(1, 3), grad = gacc::Matrix<float>::Ones(1, 2);
+        const std::vector<float> weights{1};
+        model.forward(x);
+        model.backward({grad, weights});
+    }
+    const gacc::Matrix<float> before = adam->parameters()[0].value();
+    adam->step();
+    CHECK((adam->parameters()[0].value() - before).cwiseAbs().minCoeff() > 5e-4F);  // the learning rate is 1e-3
 }

@@ -98,6 +98,25 @@ TEST_CASE("count_correct: an ignored label is never correct, and of no samples n
     CHECK(count_correct(Matrix<float>(0, 3), std::vector<Label>{}) == 0);
 }
 
+TEST_CASE("Accuracy: an ignored label counts neither as right nor as wrong") {
+    const Matrix<float> outputs{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0, 0}};
+    gacc::Accuracy accuracy;
+    CHECK(accuracy.value() == 0);
+    accuracy.add(outputs, std::vector<Label>{0, -100, 1, -100});
+    CHECK(accuracy.correct() == 1);
+    CHECK(accuracy.counted() == 2);
+    accuracy.add(outputs, std::vector<Label>{0, 1, 2, 2});
+    CHECK(accuracy.correct() == 4);
+    CHECK(accuracy.counted() == 6);
+    CHECK(accuracy.value() == doctest::Approx(4.0 / 6).epsilon(1e-12));
+
+    gacc::Accuracy without_class_1(1);
+    without_class_1.add(outputs, std::vector<Label>{0, 1, 1, 2});
+    CHECK(without_class_1.correct() == 1);
+    CHECK(without_class_1.counted() == 2);
+    CHECK_THROWS_AS(accuracy.add(outputs, std::vector<Label>{0}), gacc::ShapeError);
+}
+
 TEST_CASE("count_correct: a row with not-a-number is never correct") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const gacc::Matrix<float> outputs{{nan, 1}, {2, nan}, {nan, nan}};

@@ -44,6 +44,7 @@ public:
     explicit NonFiniteGuard(const Optimizer<Scalar>& optimizer, NonFinite then = NonFinite::stop)
         : optimizer_(optimizer), then_(then),
           before_(then == NonFinite::skip ? parameters().stored_count() : 0, memory::Kind::gradients) {}
+    explicit NonFiniteGuard(const Optimizer<Scalar>&& optimizer, NonFinite then = NonFinite::stop) = delete;
 
     /// Before the backward pass: whether the losses of the micro-batch and its weight are finite. If not, it may not go
     /// backward.

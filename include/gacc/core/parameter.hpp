@@ -8,6 +8,7 @@
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,9 +41,10 @@ public:
     Index cols() const { return shape_.back(); }
     Index size() const { return elements(shape_); }
 
-    Matrix<Scalar> value() const { return matrix(value_); }
-    /// Sums over samples, never divided.
-    Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
+    /// A copy, and const, since to change it would change nothing here: see set_value().
+    const Matrix<Scalar> value() const { return matrix(value_); }
+    /// Sums over samples, never divided; a copy too.
+    const Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
 
     void set_value(const Matrix<Scalar>& value) {
         set(value_, value);
@@ -133,14 +135,16 @@ private:
 };
 
 /// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.
-/// It owns nothing: the model must outlive it.
+/// It shares the ownership of both, so an optimizer may outlive its model.
 ///
 /// Example    for (const auto& parameter : model.parameters()) { std::cout << parameter.name() << '\n'; }
 template <class Scalar>
 class Parameters {
 public:
-    Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally)
-        : parameters_(std::move(parameters)), tally_(&tally) {}
+    /// `owner` keeps the parameters and the tally alive; without one, you must.
+    Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally,
+               std::shared_ptr<const void> owner = nullptr)
+        : parameters_(std::move(parameters)), tally_(&tally), owner_(std::move(owner)) {}
 
     class Iterator {
     public:
@@ -190,6 +194,7 @@ public:
 private:
     std::vector<Parameter<Scalar>*> parameters_;
     GradientTally* tally_;
+    std::shared_ptr<const void> owner_;
 };
 
 }  // namespace gacc

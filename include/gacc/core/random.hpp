@@ -33,14 +33,21 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
 
 /// A stream of random numbers: the same words on every machine and standard library, for the same seed. (normal() asks
 /// the system for a logarithm and a cosine, whose last bit may be another elsewhere.)
-/// Its whole state is the seed and how many words were drawn, so a copy continues where the original is.
+/// Its whole state is the seed and how many words were drawn. A copy draws what the original will draw, which is seldom
+/// meant: a loop that shuffles with a copy sees the same order every epoch. So copies have to be asked for.
 ///
-/// Example    gacc::Rng rng(42);  const double x = rng.uniform(-1, 1);
+/// Example    gacc::Rng rng(42);  const double x = rng.uniform(-1, 1);  gacc::Rng same = rng.copy();
 class Rng {
 public:
     using result_type = std::uint32_t;
 
     explicit Rng(std::uint64_t seed = 0) : seed_(seed) {}
+    Rng(Rng&&) noexcept = default;
+    Rng& operator=(Rng&&) noexcept = default;
+    ~Rng() = default;
+
+    /// Another generator that goes on where this one is.
+    Rng copy() const { return *this; }
 
     static constexpr result_type min() { return 0; }
     static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
@@ -97,6 +104,9 @@ public:
     }
 
 private:
+    Rng(const Rng&) = default;
+    Rng& operator=(const Rng&) = default;
+
     std::array<std::uint32_t, 4> block(std::uint64_t index) const {
         return philox4x32({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), 0, 0},
                           {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});

@@ -122,8 +122,10 @@ public:
                     larger = batch_.size() % count_;  // the first `larger` have one more
         return batch_.part(i * small + std::min(i, larger), small + (i < larger ? 1 : 0));
     }
-    detail::IndexIterator<MicroBatches> begin() const { return {this, 0}; }
-    detail::IndexIterator<MicroBatches> end() const { return {this, count_}; }
+    detail::IndexIterator<MicroBatches> begin() const& { return {this, 0}; }
+    detail::IndexIterator<MicroBatches> end() const& { return {this, count_}; }
+    void begin() const&& = delete;  // an iterator refers to this object
+    void end() const&& = delete;
 
 private:
     Batch<Data> batch_;
@@ -154,13 +156,17 @@ public:
     Batches& operator=(const Batches&) = delete;
 
     Index size() const { return count_; }
-    Batch<Data> operator[](Index i) const {
+    /// The batches refer to this object: of a temporary there are none, but in a `for` over it, which keeps it.
+    Batch<Data> operator[](Index i) const& {
         const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
         const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
         return {staging_, samples, staging_.gather_labels(samples)};
     }
-    detail::IndexIterator<Batches> begin() const { return {this, 0}; }
-    detail::IndexIterator<Batches> end() const { return {this, count_}; }
+    detail::IndexIterator<Batches> begin() const& { return {this, 0}; }
+    detail::IndexIterator<Batches> end() const& { return {this, count_}; }
+    void operator[](Index i) const&& = delete;
+    void begin() const&& = delete;
+    void end() const&& = delete;
 
 private:
     Buffer<Index> order_;  // which sample comes when
@@ -200,9 +206,9 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng,
     place.enter(data.size(), options.batch_size);
     auto order = detail::in_order(data.size());
     if (place.drawn) {
-        Rng(place.order).shuffle(order.span());
+        place.order.copy().shuffle(order.span());
     } else {
-        place.order = rng;
+        place.order = rng.copy();
         place.drawn = true;
         rng.shuffle(order.span());
     }

@@ -20,7 +20,7 @@ template <class D>
 concept Dataset = requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
     { data.size() } -> std::convertible_to<Index>;
     { data.features() } -> std::convertible_to<Index>;
-    { data.label(sample) } -> std::convertible_to<Label>;
+    { data.label(sample) } -> std::integral;  // a class from 0 on; a float would be cut off
     data.copy_inputs(sample, row);  // writes features() numbers
 };
 

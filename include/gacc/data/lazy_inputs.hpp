@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/data/dataset.hpp>
 
@@ -23,7 +24,7 @@ public:
     std::span<const Label> gather_labels(std::span<const Index> samples) {
         const auto count = static_cast<Index>(samples.size());
         labels_.reserve(count);
-        std::ranges::transform(samples, labels_.data(), [&](Index sample) { return data_.label(sample); });
+        std::ranges::transform(samples, labels_.data(), [&](Index sample) { return label(sample); });
         return std::as_const(labels_).first(count);
     }
 
@@ -39,6 +40,16 @@ public:
     }
 
 private:
+    Label label(Index sample) const {
+        const auto label = data_.label(sample);
+        if constexpr (sizeof(label) >= sizeof(Label)) {
+            if (!std::in_range<Label>(label)) {
+                throw DataError("batches", text("expected labels that a Label holds, got ", label, " for sample ", sample));
+            }
+        }
+        return static_cast<Label>(label);
+    }
+
     const Data& data_;
     Buffer<Label> labels_{memory::Kind::staging};   // of the batch
     Buffer<Scalar> inputs_{memory::Kind::staging};  // of the micro-batch, samples x features

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace gacc::inline GACC_ABI {
 
@@ -82,7 +83,7 @@ struct Place {
         place.batch_size = detail::count(where, words[5], what);
         detail::check_state(where, place.is_within_its_data(), what);
         place.order.set_state(words.subspan(6));
-        *this = place;
+        *this = std::move(place);
     }
 
 private:

@@ -14,7 +14,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Layers one after the other, with one workspace for their activations.
+/// Layers one after the other, with one workspace for their activations. It can be moved, and then nothing but the model
+/// it moved to can be used.
 ///
 /// Shapes     inputs samples x in_features of the first layer;  outputs samples x out_features of the last
 /// Throws     ShapeError if inputs do not fit the first layer, or a layer the one before it;
@@ -31,30 +32,31 @@ public:
     /// Appends a layer. Only before parameters() and forward(), whose results would not know of it.
     template <std::derived_from<Layer<Scalar>> L>
     void add(L layer) {
+        check_here();
         if (complete_) {
             throw UsageError("Sequential::add",
                              "expected all layers before the model is used, got " + layer.description() + " after");
         }
-        chain_.add(std::move(layer));
+        chain().add(std::move(layer));
     }
 
     /// Draws the first values of all parameters, in model order.
     void initialize(Rng& rng) {
-        for (std::size_t i = 0; i < chain_.size(); ++i) {
-            chain_[i].initialize(rng);
-            for (auto* parameter : chain_[i].parameters()) { parameter->mark_set(); }
+        for (std::size_t i = 0; i < chain().size(); ++i) {
+            chain()[i].initialize(rng);
+            for (auto* parameter : chain()[i].parameters()) { parameter->mark_set(); }
         }
     }
 
-    /// A handle to values, gradients and the weight the gradients hold. Valid while the model lives.
+    /// A handle to values, gradients and the weight the gradients hold. It keeps them alive, also beyond the model.
     /// Names are those of a PyTorch state_dict: "0.weight", "0.bias", "2.weight".
     Parameters<Scalar> parameters() {
         complete_ = true;
         std::vector<Parameter<Scalar>*> all;
-        for (std::size_t i = 0; i < chain_.size(); ++i) {
-            for (auto* parameter : chain_[i].parameters()) { all.push_back(parameter); }
+        for (std::size_t i = 0; i < chain().size(); ++i) {
+            for (auto* parameter : chain()[i].parameters()) { all.push_back(parameter); }
         }
-        return {std::move(all), *tally_};
+        return {std::move(all), body().tally, body_};
     }
 
     /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
@@ -68,9 +70,9 @@ public:
         check_initialized();
         complete_ = true;
         ready_ = false;
-        workspace_.lay_out(chain_.activations(), chain_.gradient_width(), inputs.rows(), planned_);
+        workspace_.lay_out(chain().activations(), chain().gradient_width(), inputs.rows(), planned_);
         detail::ThreadScratch::mine().reserve();  // here, since no backward pass should fail for lack of memory
-        for_each_block([&](Index first, Index count) { chain_.forward(inputs, first, count, workspace_); });
+        for_each_block([&](Index first, Index count) { chain().forward(inputs, first, count, workspace_); });
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();
         ready_ = true;
@@ -86,17 +88,17 @@ public:
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss) {
         check(loss);
-        GradientTally tally = *tally_;
+        GradientTally tally = body().tally;
         tally.add(loss.reduction, loss.sample_weights);
         ready_ = false;
         --forwards_without_backward_;
-        tally_->mark_partial();
+        body().tally.mark_partial();
         const ConstMatrixView<Scalar> inputs(inputs_, workspace_.samples(), in_features(), input_stride_);
         const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights);
         for_each_block([&](Index first, Index count) {
-            chain_.backward(inputs, loss.grad, first, count, workspace_, ignored);
+            chain().backward(inputs, loss.grad, first, count, workspace_, ignored);
         });
-        *tally_ = tally;
+        body().tally = tally;
     }
 
     /// Calls of forward so far that no backward has followed, the last one until its backward comes. A guard leaves
@@ -107,14 +109,14 @@ public:
     /// Changes nothing: several threads may predict with one model at once.
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         check(inputs);
-        auto activations = chain_.activations();
+        auto activations = chain().activations();
         for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
         Workspace<Scalar> workspace;
         Matrix<Scalar> outputs(inputs.rows(), out_features());
         for (Index first = 0; first < inputs.rows(); first += workspace.block) {
             const Index count = std::min(workspace.block, inputs.rows() - first);
             workspace.lay_out(activations, 0, count);
-            chain_.forward(inputs.middleRows(first, count), 0, count, workspace);
+            chain().forward(inputs.middleRows(first, count), 0, count, workspace);
             outputs.middleRows(first, count) = workspace.outputs(0, count);
         }
         return outputs;
@@ -125,36 +127,37 @@ public:
         const auto bytes = [](Index numbers) { return static_cast<std::size_t>(numbers) * sizeof(Scalar); };
         memory::Bytes all;
         all[memory::Kind::activations] = bytes(Workspace<Scalar>::activation_numbers(activations, micro_batch));
-        all[memory::Kind::scratch] = bytes(Workspace<Scalar>::gradient_numbers(chain_.gradient_width(), micro_batch));
+        all[memory::Kind::scratch] = bytes(Workspace<Scalar>::gradient_numbers(chain().gradient_width(), micro_batch));
         return all;
     }
 
     /// The activations of its layers, in order; a layer that works in place has none of its own.
-    const std::vector<Activation>& activations() const { return chain_.activations(); }
+    const std::vector<Activation>& activations() const { return chain().activations(); }
 
     /// Prepares for micro-batches of at most so many samples, and for these activations to be kept or dropped. From
     /// then on a larger micro-batch is an error.
     ///
     /// Throws     UsageError if these are not activations() but for what is kept, or the last, the outputs, is not
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
+        check_here();
         const auto same_width = [](const Activation& a, const Activation& b) { return a.width == b.width; };
         if (micro_batch < 1 || activations.empty() || !activations.back().kept ||
-            !std::ranges::equal(activations, chain_.activations(), same_width)) {
+            !std::ranges::equal(activations, chain().activations(), same_width)) {
             throw UsageError("Sequential::lay_out",
                              "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
                              "got others");
         }
-        chain_.set_activations(activations);
+        chain().set_activations(activations);
         complete_ = true;
         ready_ = false;
         planned_ = micro_batch;
         workspace_ = Workspace<Scalar>();
     }
 
-    Index in_features() const { return chain_.in_features(); }
-    Index out_features() const { return chain_.out_features(); }
-    std::size_t size() const { return chain_.size(); }
-    const Layer<Scalar>& operator[](std::size_t i) const { return chain_[i]; }
+    Index in_features() const { return chain().in_features(); }
+    Index out_features() const { return chain().out_features(); }
+    std::size_t size() const { return chain().size(); }
+    const Layer<Scalar>& operator[](std::size_t i) const { return chain()[i]; }
 
 private:
     /// f(first, count) for parts of the samples, in order, that together are all.
@@ -165,8 +168,8 @@ private:
     }
 
     void check(const ConstMatrixView<Scalar>& inputs) const {
-        if (chain_.size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
-        detail::check_features(chain_[0], inputs);
+        if (chain().size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
+        detail::check_features(chain()[0], inputs);
     }
 
     void check_planned(Index samples) const {
@@ -182,8 +185,8 @@ private:
         if (initialized_) { return; }
         const Parameter<Scalar>* unset = nullptr;  // a matrix, if one is
         bool any_set = false;
-        for (std::size_t i = 0; i < chain_.size(); ++i) {
-            for (const auto* parameter : chain_[i].parameters()) {
+        for (std::size_t i = 0; i < chain().size(); ++i) {
+            for (const auto* parameter : chain()[i].parameters()) {
                 any_set = any_set || parameter->is_set();
                 if (parameter->is_set() || (unset != nullptr && unset->shape().size() > 1)) { continue; }
                 if (unset == nullptr || parameter->shape().size() > 1) { unset = parameter; }
@@ -209,9 +212,28 @@ private:
         }
     }
 
-    detail::LayerChain<Scalar> chain_;
+    /// What handles to the parameters refer to, and so keep alive.
+    struct Body {
+        detail::LayerChain<Scalar> chain;
+        GradientTally tally;
+    };
+    Body& body() {
+        check_here();
+        return *body_;
+    }
+    detail::LayerChain<Scalar>& chain() { return body().chain; }
+    const detail::LayerChain<Scalar>& chain() const {
+        check_here();
+        return body_->chain;
+    }
+    void check_here() const {
+        if (body_ == nullptr) {
+            throw UsageError("Sequential", "expected a model, got one that was moved from; use the one it moved to");
+        }
+    }
+
+    std::shared_ptr<Body> body_ = std::make_shared<Body>();
     Index planned_ = 0;  // the largest micro-batch allowed; 0: any
-    std::unique_ptr<GradientTally> tally_ = std::make_unique<GradientTally>();
     Workspace<Scalar> workspace_;
     const Scalar* inputs_ = nullptr;  // of the last forward
     Index input_stride_ = 0;

@@ -5,6 +5,7 @@
 #include <gacc/core/view.hpp>
 #include <gacc/losses/loss.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -36,7 +37,8 @@ private:
     double weight_ = 0;
 };
 
-/// How many samples have their largest output (the first, if several are equal) where the label says.
+/// How many samples have their largest output (the first, if several are equal) where the label says. A label that is no
+/// class is never right: where some are ignored, divide by the others, or let Accuracy count.
 ///
 /// Shapes     outputs samples x classes;  labels samples
 /// Throws     ShapeError if there are not as many labels as samples
@@ -57,5 +59,41 @@ Index count_correct(const Eigen::DenseBase<Derived>& outputs, std::span<const La
     }
     return correct;
 }
+
+/// The share of samples that are right, over any number of micro-batches. Those with the ignored label do not count,
+/// neither as right nor as wrong.
+///
+/// Throws     ShapeError as count_correct
+/// Example    gacc::Accuracy accuracy;  accuracy.add(model.predict(batch.inputs), batch.labels);  accuracy.value();
+class Accuracy {
+public:
+    explicit Accuracy(Label ignored_label = -100) : ignored_label_(ignored_label) {}
+
+    template <class Derived>
+    void add(const Eigen::DenseBase<Derived>& outputs, std::span<const Label> labels) {
+        const Index right = count_correct(outputs, labels);
+        // An ignored label that is a class may be right by chance.
+        if (ignored_label_ >= 0) {
+            for (Index i = 0; i < outputs.rows(); ++i) {
+                const auto sample = static_cast<std::size_t>(i);
+                if (labels[sample] != ignored_label_) { continue; }
+                correct_ -= count_correct(outputs.derived().middleRows(i, 1), labels.subspan(sample, 1));
+            }
+        }
+        correct_ += right;
+        counted_ += static_cast<Index>(labels.size()) - std::ranges::count(labels, ignored_label_);
+    }
+
+    Index correct() const { return correct_; }
+    /// Samples whose label is not the ignored one.
+    Index counted() const { return counted_; }
+    /// 0 if no sample counted yet.
+    double value() const { return counted_ > 0 ? static_cast<double>(correct_) / static_cast<double>(counted_) : 0; }
+
+private:
+    Label ignored_label_;
+    Index correct_ = 0;
+    Index counted_ = 0;
+};
 
 }  // namespace gacc
