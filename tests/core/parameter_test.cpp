@@ -209,7 +209,8 @@ TEST_CASE("Parameter: sizes below 1 are refused") {
 
 TEST_CASE("Parameter: is set once somebody has written its values, or may have") {
     const Matrix<float> ones = Matrix<float>::Ones(2, 3);
-    Parameter<float> set("w", {2, 3}), generated("w", {2, 3}), written("w", {2, 3}), meant("w", {2, 3}), read("w", {2, 3});
+    Parameter<float> set("w", {2, 3}), generated("w", {2, 3}), written("w", {2, 3}), meant("w", {2, 3}),
+        read("w", {2, 3});
     CHECK_FALSE(set.is_set());
     CHECK_THROWS_AS(set.set_value(Matrix<float>::Ones(3, 2)), gacc::ShapeError);
     CHECK_FALSE(set.is_set());

@@ -686,8 +686,8 @@ TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is ref
     odd.odd = {{"velocity", odd.velocity.span()}, {"velocity", odd.velocity.span()}};
     CHECK(refusal_of(odd) == expected + "two named velocity");
     odd.odd = {{"velocity", odd.velocity.first(7)}};
-    CHECK(refusal_of(odd) == expected + "7 velocity; give the " + std::to_string(odd.velocity.size()) +
-                                 " that the parameters store");
+    CHECK(refusal_of(odd) ==
+          expected + "7 velocity; give the " + std::to_string(odd.velocity.size()) + " that the parameters store");
     struct Silent : OddMomentum {
         using OddMomentum::OddMomentum;
         std::size_t state_bytes() const override { return velocity.bytes(); }

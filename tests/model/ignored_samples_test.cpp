@@ -30,8 +30,8 @@ using gacc::detail::IgnoredSamples;
 
 namespace {
 
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity(),
-                largest = std::numeric_limits<float>::max();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN(),
+                infinity = std::numeric_limits<float>::infinity(), largest = std::numeric_limits<float>::max();
 
 MatrixView<float> view(Matrix<float>& matrix) {
     return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
@@ -104,7 +104,8 @@ TEST_CASE("IgnoredSamples: the others are the runs between them, or all rows at 
             rows, 0, [&](Index begin, Index count) { all.emplace_back(begin, count); });
         return all;
     };
-    const Matrix<float> finite{{1}, {2}, {3}, {4}}, middle{{1}, {not_a_number}, {infinity}, {4}}, ends{{not_a_number}, {2}, {3}, {not_a_number}};
+    const Matrix<float> finite{{1}, {2}, {3}, {4}}, middle{{1}, {not_a_number}, {infinity}, {4}},
+        ends{{not_a_number}, {2}, {3}, {not_a_number}};
     CHECK(runs({1, 1, 1, 1}, ends) == Runs{{0, 4}});
     CHECK(runs({0, 0, 0, 0}, finite) == Runs{{0, 4}});
     CHECK(runs({1, 0, 0, 1}, middle) == Runs{{0, 1}, {3, 1}});

@@ -206,8 +206,9 @@ TEST_CASE("Optimizer: a batch whose weight has no inverse in the Scalar type is 
         CHECK(optimizer.steps() == 0);
         return text;
     };
-    const std::string start = "gacc: Float::step: expected weights whose sum has an inverse in the range of float, got ",
-                      end = "; nothing has changed, and zero_grad() leaves this batch out";
+    const std::string start =
+        "gacc: Float::step: expected weights whose sum has an inverse in the range of float, got ";
+    const std::string end = "; nothing has changed, and zero_grad() leaves this batch out";
     CHECK(refusal(1e-40F) == start + "a sum of 9.99995e-41" + end);
     CHECK(refusal(3e38F) == start + "a sum of 3e+38" + end);
     CHECK(refusal(-2) == start + "a sum of -2" + end);

@@ -59,8 +59,8 @@ public:
         return true;
     }
 
-    /// After the backward pass: whether the gradients, and the inverse of the weight that they hold, are finite. If not,
-    /// with skip, they are what they were before it.
+    /// After the backward pass: whether the gradients, and the inverse of the weight that they hold, are finite. If
+    /// not, with skip, they are what they were before it.
     ///
     /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out.
     ///            UsageError, with skip, if accepts() did not come before

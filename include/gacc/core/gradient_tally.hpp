@@ -21,8 +21,8 @@ enum class Reduction {
     sum_of_micro_batch_means,
 };
 
-/// What the gradient buffers of a model hold, and so what a step must divide by. After a step they hold what must not be
-/// added to or stepped with again; after a backward pass that threw, parts of a micro-batch. zero_grad() ends both.
+/// What the gradient buffers of a model hold, and so what a step must divide by. After a step they hold what must not
+/// be added to or stepped with again; after a backward pass that threw, parts of a micro-batch. zero_grad() ends both.
 class GradientTally {
 public:
     /// The step divides the gradients by this.

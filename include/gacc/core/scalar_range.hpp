@@ -27,7 +27,7 @@ template <class Scalar>
 inline constexpr const char* scalar_name = std::is_same_v<Scalar, float> ? "float" : "double";
 /// How messages say that in_range is expected.
 template <class Scalar>
-inline constexpr const char* range_name = std::is_same_v<Scalar, float> ? "in the range of float"
-                                                                        : "in the range of double";
+inline constexpr const char* range_name =
+    std::is_same_v<Scalar, float> ? "in the range of float" : "in the range of double";
 
 }  // namespace gacc::detail

@@ -163,8 +163,9 @@ private:
         for (std::size_t i = 0; i < all.size(); ++i) {
             const auto& [name, numbers] = all[i];
             if (name.empty()) {
-                refuse("no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
-                       "it keeps anything else");
+                refuse(
+                    "no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
+                    "it keeps anything else");
             }
             if (std::ranges::count(all, name, &Optimizer<Scalar>::Moments::name) > 1) { refuse("two named " + name); }
             if (numbers.size() != stored) {

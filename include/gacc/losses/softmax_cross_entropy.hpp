@@ -131,9 +131,9 @@ private:
                                                      " for sample ", i, " of the micro-batch"));
             }
             if (!weights.empty() && weights[i] > 0 && weights[i] < std::numeric_limits<Scalar>::min()) {
-                throw UsageError(where, detail::text("expected weights of 0, or of ",
-                                                     std::numeric_limits<Scalar>::min(), " or more, got ", weights[i],
-                                                     " for sample ", i, " of the micro-batch"));
+                throw UsageError(where,
+                                 detail::text("expected weights of 0, or of ", std::numeric_limits<Scalar>::min(),
+                                              " or more, got ", weights[i], " for sample ", i, " of the micro-batch"));
             }
             sum += weights.empty() ? 1 : static_cast<double>(weights[i]);
         }

@@ -7,9 +7,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The samples of a micro-batch that weigh nothing. Their gradients are 0, but 0 * NaN is NaN: where such a sample has
-/// numbers that are not finite, they are kept out of the backward pass, so that it counts for nothing whatever it holds.
-/// Samples with finite numbers go through as ever, and no bit changes. Nothing is looked at if all samples weigh.
+/// The samples of a micro-batch that weigh nothing. Their gradients are 0, but 0 * NaN is NaN: numbers of such a sample
+/// that are not finite are kept out of the backward pass. It then counts for nothing, whatever it holds. Samples with
+/// finite numbers go through as before, so no bit changes. If all samples have a weight, nothing is looked at.
 template <class Scalar>
 class IgnoredSamples {
 public:
@@ -46,7 +46,8 @@ private:
     template <class View>
     bool to_leave_out(const View& rows, Index i, Index first) const {
         if (weights_[static_cast<std::size_t>(first + i)] != 0) { return false; }
-        return !((rows.row(i).array() * Scalar(0)).sum() == 0);  // x * 0 is 0 for finite x, else NaN; NaN survives the sum
+        // x * 0 is 0 for finite x, else NaN; NaN survives the sum.
+        return !((rows.row(i).array() * Scalar(0)).sum() == 0);
     }
 
     std::span<const Scalar> weights_;  // empty if no sample is ignored

@@ -80,8 +80,8 @@ public:
     }
 
     /// The backward pass of one block. Gradients lie over the activations that they belong to, which nobody needs any
-    /// more, where both layers beside them allow it. Activations and gradients of ignored samples are 0 where they would
-    /// not be finite; the inputs are not ours, and the first layer is not shown these rows of them.
+    /// more, where both layers beside them allow it. Activations and gradients of ignored samples are 0 where they
+    /// would not be finite; the inputs are not ours, and the first layer is not shown these rows of them.
     void backward(const ConstMatrixView<Scalar>& inputs, const ConstMatrixView<Scalar>& loss_grad, Index first,
                   Index count, Workspace<Scalar>& workspace, const IgnoredSamples<Scalar>& ignored = {}) {
         const MatrixView<Scalar> unwanted(nullptr, 0, 0, Eigen::OuterStride<>(0));
@@ -112,8 +112,8 @@ public:
         }
         ignored.for_others(inputs.middleRows(first, count), first, [&](Index begin, Index rows) {
             layers_[0]->backward(inputs.middleRows(first + begin, rows),
-                                 workspace.activation(slots_[0], first + begin, rows),
-                                 grad_y->middleRows(begin, rows), unwanted);
+                                 workspace.activation(slots_[0], first + begin, rows), grad_y->middleRows(begin, rows),
+                                 unwanted);
         });
     }
 

@@ -121,9 +121,9 @@ private:
     double step_size(double t) const {
         const double size = options_.learning_rate / (1 - std::pow(options_.beta1, t));
         if (!detail::in_range<Scalar>(size)) {
-            throw UsageError("Adam::step", detail::text("expected learning_rate / (1 - beta1^", t, ") ",
-                                                        detail::range_name<Scalar>, ", got ", size,
-                                                        "; nothing has changed; set a smaller learning rate"));
+            throw UsageError("Adam::step",
+                             detail::text("expected learning_rate / (1 - beta1^", t, ") ", detail::range_name<Scalar>,
+                                          ", got ", size, "; nothing has changed; set a smaller learning rate"));
         }
         return size;
     }
@@ -139,10 +139,10 @@ private:
         }
         const double scale = 1 / std::max(weight, norm / options_.clip_norm);
         if (static_cast<Scalar>(scale) == 0) {
-            throw NonFiniteError("Adam::step",
-                                 detail::text("expected gradients that a ", detail::scalar_name<Scalar>,
-                                              " can shorten to clip_norm ", options_.clip_norm, ", got a norm of ",
-                                              norm, "; nothing has changed, and zero_grad() leaves this batch out"));
+            throw NonFiniteError(
+                "Adam::step", detail::text("expected gradients that a ", detail::scalar_name<Scalar>,
+                                           " can shorten to clip_norm ", options_.clip_norm, ", got a norm of ", norm,
+                                           "; nothing has changed, and zero_grad() leaves this batch out"));
         }
         return scale;
     }

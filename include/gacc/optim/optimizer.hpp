@@ -33,13 +33,13 @@ public:
 
     virtual ~Optimizer() = default;
 
-    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are, to be looked at;
+    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are;
     /// zero_grad() must follow before the next backward or step. A batch whose samples all weigh nothing (every label
     /// ignored) changes nothing and is no step: zero_grad() may follow it or not.
     ///
-    /// Throws     UsageError if no backward came since zero_grad(), or no zero_grad() since the last step, or a backward
-    ///            threw and left parts of a micro-batch; NonFiniteError if the weight of the batch is so small
-    ///            or large that its inverse is no number of the Scalar type. Nothing has changed then
+    /// Throws     UsageError if no backward came since zero_grad(), no zero_grad() since the last step, or a backward
+    ///            threw and left parts of a micro-batch; NonFiniteError if the weight of the batch is so small or large
+    ///            that its inverse is not a Scalar with all its bits. Nothing has changed then
     void step() {
         GradientTally tally = parameters_.tally();
         if (const char* expected = tally.obstacle()) { throw UsageError(name_ + "::step", expected); }
