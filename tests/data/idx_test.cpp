@@ -142,12 +142,9 @@ TEST_CASE("read_idx: a file of terabytes is refused at once, whatever it begins 
     CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "longer"),
                          "gacc: read_idx \"longer\": expected 28 bytes for 2 x 2 x 3, got more", DataError);
     std::filesystem::resize_file(folder.write("images", idx_bytes({1 << 12, 1 << 15, 1 << 15}, {})), bytes + 16);
-    CHECK_THROWS_WITH_AS(gacc::read_idx(folder.path() / "images"),
-                         sizeof(void*) == 8 ? "gacc: read_idx \"images\": expected a file that fits into memory, got "
-                                              "4,398,046,511,120 bytes"
-                                            : "gacc: read_idx \"images\": expected sizes from 1 up to what memory can "
-                                              "hold, got 4096 x 32768 x 32768",
-                         DataError);
+    CHECK_THROWS_WITH_AS(
+        gacc::read_idx(folder.path() / "images"),
+        "gacc: read_idx \"images\": expected a file that fits into memory, got 4,398,046,511,120 bytes", DataError);
 }
 
 TEST_CASE("read_idx: a file too short for a magic number") {

@@ -119,7 +119,8 @@ std::span<std::uint8_t> tensor_in(Bytes& file, const fs::path& path, const std::
     const SafetensorsFile parsed(path);
     const TensorInfo* info = parsed.find(name);
     REQUIRE(info != nullptr);
-    return std::span(file).last(parsed.tensors().back().last).subspan(info->first, info->bytes());
+    const auto size = [](std::uint64_t bytes) { return static_cast<std::size_t>(bytes); };
+    return std::span(file).last(size(parsed.tensors().back().last)).subspan(size(info->first), size(info->bytes()));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ gacc::Buffer<std::uint8_t> buffer_of(const std::string& bytes) {
 
 std::string file_of(const std::string& header, const std::string& data = "") {
     std::string length;
-    for (int byte = 0; byte < 8; ++byte) { length += static_cast<char>(header.size() >> (8 * byte) & 0xff); }
+    for (int byte = 0; byte < 8; ++byte) { length += static_cast<char>(std::uint64_t{header.size()} >> (8 * byte) & 0xff); }
     return length + header + data;
 }
 
@@ -265,9 +265,9 @@ TEST_CASE("SafetensorsFile: tensors must lie one behind the other, from the firs
           "tensor \"a\" of 2 F32, got 9 bytes");
     CHECK(refusal("{\"a\":" + tensor("F32", "[2,3]", "[0,4]") + "}", "1234") ==
           "tensor \"a\" of 2 x 3 F32, got 4 bytes");
-    // 2^32 x 2^32 floats are 0 bytes where sizes overflow
-    CHECK(refusal("{\"a\":" + tensor("F32", "[4294967296,4294967296]", "[0,0]") + "}") ==
-          "tensor \"a\" of 4294967296 x 4294967296 F32, got 0 bytes");
+    // 2^64 floats are 0 bytes where sizes overflow
+    CHECK(refusal("{\"a\":" + tensor("F32", "[1073741824,1073741824,16]", "[0,0]") + "}") ==
+          "tensor \"a\" of 1073741824 x 1073741824 x 16 F32, got 0 bytes");
     CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[0,18446744073709551615]") + "}") ==
           "tensor \"a\" at byte 0 of 0, got data_offsets 0 and 18446744073709551615");
     CHECK(refusal("{\"a\":" + tensor("U8", "[0]", "[0,0]") + ",\"\\u0061\":" + tensor("U8", "[0]", "[0,0]") + "}") ==

@@ -362,7 +362,7 @@ TEST_CASE("load_safetensors: beside the model's tensors there may be some of any
     gacc::SafetensorsHeader header;
     gacc::detail::append_tensor(header, "0.weight", gacc::DType::f32, {1, 2});
     gacc::detail::append_tensor(header, "0.bias", gacc::DType::f32, {1});
-    std::size_t bytes = 12;
+    std::uint64_t bytes = 12;
     for (std::size_t i = 0; i < gacc::detail::dtype_names.size(); ++i) {
         gacc::detail::append_tensor(header, "more" + std::to_string(i), gacc::DType(i), {0, 3});
         gacc::detail::append_tensor(header, "most" + std::to_string(i), gacc::DType(i), {2, 2});
@@ -371,7 +371,7 @@ TEST_CASE("load_safetensors: beside the model's tensors there may be some of any
     const auto write = [&] {
         gacc::AtomicFile file(path, "test");
         file.write(gacc::detail::safetensors_start(header));
-        std::vector<std::uint8_t> numbers(bytes);
+        std::vector<std::uint8_t> numbers(static_cast<std::size_t>(bytes));
         numbers[3] = 0x3f;  // 0.5
         file.write(numbers);
         file.commit();
@@ -395,7 +395,7 @@ TEST_CASE("load_safetensors: weights of a type that cannot be converted are an e
         {
             gacc::AtomicFile file(path, "test");
             file.write(gacc::detail::safetensors_start(header));
-            file.write(std::vector<std::uint8_t>(header.tensors.back().last));
+            file.write(std::vector<std::uint8_t>(static_cast<std::size_t>(header.tensors.back().last)));
             file.commit();
         }
         const std::string text =

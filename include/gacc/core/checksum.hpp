@@ -20,7 +20,7 @@ constexpr Crc64Tables crc64_tables() {
     for (std::uint64_t byte = 0; byte < 256; ++byte) {
         std::uint64_t sum = byte;
         for (int bit = 0; bit < 8; ++bit) { sum = sum >> 1 ^ ((sum & 1) != 0 ? polynomial : 0); }
-        tables[0][byte] = sum;
+        tables[0][static_cast<std::size_t>(byte)] = sum;
     }
     for (std::size_t k = 1; k < 8; ++k) {
         for (std::size_t byte = 0; byte < 256; ++byte) {

@@ -40,7 +40,7 @@ inline std::string idx_place(const std::filesystem::path& path) {
 /// The bytes of an IDX file. Memory is taken only when the file is known to be as long as its header says.
 template <class File>
 Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
-    constexpr std::uint64_t largest = std::uint64_t{std::numeric_limits<Index>::max() / 2} + 1;
+    constexpr std::uint64_t largest = std::uint64_t{1} << 62;
 
     std::array<std::uint8_t, 4> magic{};  // 0, 0, the type of the numbers, how many sizes follow
     if (file.read(magic) != magic.size()) {
@@ -81,6 +81,7 @@ Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
                                     got > expected ? "more" : grouped(got)));
     }
     try {
+        if (length > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) { throw std::bad_alloc(); }
         Tensor<std::uint8_t> bytes(shape);
         if (file.read({bytes.data(), static_cast<std::size_t>(length)}) != length) {
             throw DataError(where, text("expected ", grouped(expected), " bytes, got fewer while reading"));
