@@ -1,54 +1,86 @@
 #pragma once
 
-// Ctrl-C as a wish that training looks for, and the command that goes on from there.
+// Signals as a wish that training looks for, so that it can save first.
 
+#include <array>
+#include <atomic>
 #include <csignal>
-#include <string>
-#include <vector>
+#include <cstddef>
 
-/// While it lives, a first Ctrl-C (or SIGTERM) is only noted; a second one ends the program as ever.
+#ifndef _WIN32
+#include <signal.h>
+#endif
+
+/// While it lives, a signal that would end the program is only noted: Ctrl-C, SIGTERM, and where the system has them
+/// SIGHUP (the terminal is closed), SIGXCPU (the time is nearly used up) and SIGPIPE (nobody reads stderr any more).
+///
+/// A second Ctrl-C or SIGTERM ends the program at once, as without it. The others come again by themselves, so they
+/// stay noted. A signal that was ignored before (by nohup, or by a shell for its background jobs) stays ignored.
 class Interruption {
 public:
     Interruption() {
-        for (const int signal : {SIGINT, SIGTERM}) { std::signal(signal, note); }
+        noted = 0;
+        for (std::size_t i = 0; i < signals.size(); ++i) {
+#ifdef _WIN32
+            before_[i] = std::signal(signals[i], note);
+            if (before_[i] == SIG_IGN) { std::signal(signals[i], SIG_IGN); }
+#else
+            sigaction(signals[i], nullptr, &before_[i]);
+            if (before_[i].sa_handler == SIG_IGN) { continue; }
+            struct sigaction action {};
+            action.sa_handler = note;
+            sigemptyset(&action.sa_mask);
+            action.sa_flags = SA_RESTART;
+            if (signals[i] == SIGINT || signals[i] == SIGTERM) { action.sa_flags |= static_cast<int>(SA_RESETHAND); }
+            sigaction(signals[i], &action, nullptr);
+#endif
+        }
     }
     Interruption(const Interruption&) = delete;
     Interruption& operator=(const Interruption&) = delete;
     ~Interruption() {
-        for (const int signal : {SIGINT, SIGTERM}) { std::signal(signal, SIG_DFL); }
+        for (std::size_t i = 0; i < signals.size(); ++i) {
+#ifdef _WIN32
+            std::signal(signals[i], before_[i]);
+#else
+            sigaction(signals[i], &before_[i], nullptr);
+#endif
+        }
     }
 
-    /// The signal that came; 0: none.
+    /// The first signal that came; 0: none.
     int signal() const { return noted; }
 
 private:
     static void note(int signal) {
-        noted = signal;
-        std::signal(signal, SIG_DFL);
+        int none = 0;
+        noted.compare_exchange_strong(none, signal);
     }
-    static inline volatile std::sig_atomic_t noted = 0;
+    static inline std::atomic<int> noted = 0;
+    static_assert(std::atomic<int>::is_always_lock_free);  // a handler may use no other
+
+#ifdef _WIN32
+    static constexpr std::array signals{SIGINT, SIGTERM};
+    std::array<void (*)(int), signals.size()> before_{};
+#else
+    static constexpr std::array signals{SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGPIPE};
+    std::array<struct sigaction, signals.size()> before_{};
+#endif
 };
 
-/// The command line that was given, resuming `checkpoint`, for a shell.
-inline std::string resuming_command(int argc, char** argv, const std::string& checkpoint) {
-    std::vector<std::string> words;
-    for (int i = 0; i < argc; ++i) {
-        const std::string word = argv[i];
-        if (word == "--resume") {
-            ++i;
-        } else if (!word.starts_with("--resume=")) {
-            words.push_back(word);
-        }
-    }
-    words.insert(words.end(), {"--resume", checkpoint});
-    std::string command;
-    for (const std::string& word : words) {
-        const bool plain = !word.empty() && word.find_first_not_of(
-                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                "0123456789-_=+,./:@%") == std::string::npos;
-        std::string quoted = "'";
-        for (const char c : word) { quoted += c == '\'' ? "'\\''" : std::string(1, c); }
-        command += (command.empty() ? "" : " ") + (plain ? word : quoted + "'");
-    }
-    return command;
+/// Whether the signal says that nobody reads what is written.
+inline bool nobody_reads([[maybe_unused]] int signal) {
+#ifdef _WIN32
+    return false;
+#else
+    return signal == SIGPIPE;
+#endif
+}
+
+/// A file that would grow beyond `ulimit -f` is from here on an error of the call that writes it, not the end of the
+/// program.
+inline void survive_full_files() {
+#ifndef _WIN32
+    std::signal(SIGXFSZ, SIG_IGN);
+#endif
 }

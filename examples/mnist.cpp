@@ -1,6 +1,7 @@
 // gacc-mnist: trains a perceptron on MNIST, with gradients accumulated over micro-batches or without.
 //
 //   mnist_settings.hpp   what the command line says
+//   mnist_resume.hpp     the command that goes on from a checkpoint
 //   one run              train(), which can be interrupted and resumed
 //   mnist_results.hpp    what it found, as text or as JSON, on standard output
 //   main                 run or compare, and the exit code
@@ -17,8 +18,6 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 
 #include <CLI/CLI.hpp>
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -32,8 +31,10 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 
 #include "interruption.hpp"
 #include "mnist_results.hpp"
+#include "mnist_resume.hpp"
 #include "mnist_settings.hpp"
 #include "peak_memory.hpp"
+#include "terminal.hpp"
 
 namespace {
 
@@ -133,13 +134,12 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     const Index batches = (data.size() + arm.batch_size - 1) / arm.batch_size;
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
 
-    const bool terminal = isatty(STDERR_FILENO) == 1;
     std::ostream silent(nullptr);
     gacc::Progress progress(settings.quiet ? silent : std::cerr,
                             {.epochs = settings.epochs,
                              .samples_per_epoch = data.size(),
                              .samples_done = place.epoch * data.size() + place.batch * arm.batch_size + place.sample,
-                             .live = terminal && !settings.quiet,
+                             .live = stderr_is_terminal() && !settings.quiet,
                              .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
     result.plan = planned;
@@ -312,6 +312,7 @@ void check_folder(const std::string& file, const char* option) {
 int main(int argc, char** argv) {
     Settings settings;
     try {
+        survive_full_files();
         bool comparison = false;
         if (const auto code = parse(settings, comparison, argc, argv)) { return *code; }
         check_folder(settings.save, "--save");
@@ -329,8 +330,10 @@ int main(int argc, char** argv) {
         if (!std::cout) { throw gacc::OutputError("gacc-mnist", "expected to write the results, got an error"); }
         return done;
     } catch (const Interrupted& at) {
-        std::cerr << "\ngacc: stopped in " << at.place << ", and saved. To go on:\n"
-                  << resuming_command(argc, argv, settings.save) << '\n';
+        if (!nobody_reads(at.signal)) {
+            std::cerr << "\ngacc: stopped in " << at.place << ", and saved. To go on:\n"
+                      << resuming_command(settings, argc, argv) << '\n';
+        }
         return interrupted + at.signal;
     } catch (const gacc::CheckpointError& error) {
         std::cerr << error.what() << '\n';

@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <iomanip>
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -42,7 +45,10 @@ struct Settings {
 };
 
 inline void add_options(CLI::App& app, Settings& settings) {
-    const auto positive = CLI::Range(Index{1}, Index{1} << 40);
+    constexpr auto most = std::min<std::int64_t>(std::int64_t{1} << 40, std::numeric_limits<Index>::max());
+    constexpr auto most_bytes =
+        std::min<std::uint64_t>(std::uint64_t{1} << 50, std::numeric_limits<std::size_t>::max());
+    const auto positive = CLI::Range(Index{1}, static_cast<Index>(most));
     if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }
     app.add_option("--data", settings.data, "Folder of the four MNIST files (also: GACC_DATA)")->capture_default_str();
     app.add_option("--epochs", settings.epochs, "Passes over the data")->check(positive)->capture_default_str();
@@ -59,7 +65,8 @@ inline void add_options(CLI::App& app, Settings& settings) {
     app.add_option("--memory", settings.memory,
                    "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
         ->transform(CLI::AsSizeValue(true))
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 50))  // -1 would be the largest number there is
+        ->check(CLI::Range(std::size_t{1},
+                           static_cast<std::size_t>(most_bytes)))  // -1 would be the largest number there is
         ->excludes(accumulate);
     app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
     auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What gacc-mnist promises on its command line: trainer_test.sh GACC_MNIST MAKE_TOY_MNIST FOLDER
 set -u
-mnist=$1 work=$3
+mnist=$1 make_toy=$2 work=$3
 failed=0 passed=0
-rm -rf "$work" && mkdir -p "$work/data" "$work/broken" && "$2" "$work/data" || exit 1
+rm -rf "$work" && mkdir -p "$work/data" "$work/broken" && "$make_toy" "$work/data" || exit 1
 unset GACC_DATA
 small=(--data "$work/data" --hidden 128 --batch-size 16 --micro-batch 4 --epochs 3)
 
@@ -68,14 +68,21 @@ expect "save every so many steps" 0 '' "$mnist" "${small[@]}" --save "$work/ofte
 check "changes nothing" 'cmp "$work/whole" "$work/often"'
 check "and keeps the one before" '[ -s "$work/often.prev" ]'
 
-interrupt() {  # interrupt SIGNAL CODE: a run that is stopped when it has saved once
+# signalled SIGNAL COMMAND...: a run that gets the signal when it has saved once; its exit code is in $code
+signalled() {
+    local signal=$1 tries=0
+    shift
     rm -f "$work/run"
-    "$mnist" "${small[@]}" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &
-    local training=$! tries=0
+    # bash starts it with INT ignored, and who started bash may have ignored others.
+    env --default-signal=INT,HUP,TERM,XCPU "$@" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &
+    local training=$!
     while [ ! -s "$work/run" ] && [ $((tries += 1)) -lt 3000 ]; do sleep 0.01; done
-    kill "-$1" "$training"
+    kill "-$signal" "$training"
     wait "$training"
     code=$?
+}
+interrupt() {  # interrupt SIGNAL CODE
+    signalled "$1" "$mnist" "${small[@]}"
     check "stopped by $1 with exit code $2" "[ $code = $2 ]"
     check "says how to go on" 'grep -q "^$mnist .*--save $work/run --save-every 1 --resume $work/run$" "$work/err"'
     check "and is not at its end" '! cmp -s "$work/run" "$work/whole"'
@@ -84,9 +91,34 @@ interrupt INT 130
 expect "resumed with what it has noted, and another cut" 0 'updates +375' \
     "$mnist" --data "$work/data" --micro-batch 7 --resume "$work/run"
 check "it ends with the same bytes" 'cmp "$work/run" "$work/whole"'
-interrupt TERM 143
-expect "the command that it says" 0 'updates +375' bash -c "$(tail -n 1 "$work/err")"
-check "does that too" 'cmp "$work/run" "$work/whole"'
+for signal in "TERM 143" "HUP 129" "XCPU $((128 + $(kill -l XCPU)))"; do
+    interrupt $signal
+    cp "$work/run" "$work/half"
+    expect "the command that it says" 0 'updates +375' bash -c "$(tail -n 1 "$work/err")"
+    check "does that too" 'cmp "$work/run" "$work/whole"'
+done
+expect "stopped by a limit of CPU time" $((128 + $(kill -l XCPU))) '^gacc: stopped in epoch [0-9]+, .* and saved. To go on:$' \
+    bash -c 'ulimit -S -t 1; exec "$@"' - "$mnist" "${small[@]:0:8}" --epochs 100000 --save "$work/x"
+interrupt INT 130
+check "it says where it was stopped" \
+    'tail -n 2 "$work/err" | grep -qE "^gacc: stopped in epoch [123], batch [0-9]+, after [0-9]+ of 16 samples, and saved. To go on:$"'
+GACC_DATA=$work/data signalled INT "$mnist" "${small[@]:2}"
+check "with data from GACC_DATA the command names them" \
+    'grep -q "^$mnist --hidden .* --save-every 1 --data $work/data --resume $work/run$" "$work/err"'
+for signal in INT HUP; do  # as nohup and shells do it
+    signalled $signal bash -c 'trap "" '$signal'; exec "$@"' - "$mnist" "${small[@]}"
+    check "an ignored $signal stays ignored" '[ $code = 0 ] && cmp "$work/run" "$work/whole"'
+done
+# Twenty epochs, and a reader that goes after the second line.
+rm -f "$work/run"
+env --default-signal=PIPE "$mnist" "${small[@]:0:8}" --epochs 20 --save "$work/run" 2>&1 >"$work/out" | head -n 2 >"$work/err"
+code=${PIPESTATUS[0]}
+check "stopped by a reader that goes, quietly" '[ $code = 141 ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" = 2 ]'
+expect "and saved" 0 'updates +2,500' "$mnist" --data "$work/data" --resume "$work/run"
+rm -f "$work/run"
+{ env --default-signal=PIPE "$mnist" "${small[@]}" --save "$work/run" 2>"$work/err"; echo $? >"$work/code"; } | true
+check "a reader of the results that goes costs the results alone" \
+    '[ "$(cat "$work/code")" = 141 ] && cmp "$work/run" "$work/whole" && ! grep -q gacc: "$work/err"'
 
 "$mnist" --data "$work/data" --hidden 128 --epochs 100000 >"$work/out" 2>"$work/err" </dev/null & training=$!
 sleep 0.3; kill -TERM $training; wait $training

@@ -1,0 +1,88 @@
+#pragma once
+
+// What is shown: whether there is a terminal, and text of others that must not command it.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#ifdef _WIN32
+#include <io.h>
+#else
+#include <unistd.h>
+#endif
+
+inline bool stderr_is_terminal() {
+#ifdef _WIN32
+    return _isatty(_fileno(stderr)) != 0;
+#else
+    return isatty(STDERR_FILENO) == 1;
+#endif
+}
+
+/// The bytes of the UTF-8 character that `text` begins with; 0 if it begins with another byte or a control character.
+inline std::size_t printable(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = byte(0);
+    if (first < 0x80) { return first >= 0x20 && first != 0x7f ? 1 : 0; }
+    const std::size_t size = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (size == 0 || size > text.size()) { return 0; }
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) { return 0; }
+    }
+    return first == 0xc2 && byte(1) < 0xa0 ? 0 : size;  // U+0080 to U+009F are control characters too
+}
+
+inline bool is_printable(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t size = printable(text);
+        if (size == 0) { return false; }
+        text.remove_prefix(size);
+    }
+    return true;
+}
+
+/// The text with every byte that could command a terminal as \x1b. Of `kept` it keeps every one.
+inline std::string escaped(std::string_view text, std::string_view kept = "") {
+    std::string out;
+    while (!text.empty()) {
+        std::size_t size = kept.find(text[0]) != kept.npos ? 1 : printable(text);
+        if (size == 0) {
+            std::array<char, 5> code{};
+            std::snprintf(code.data(), code.size(), "\\x%02x", static_cast<unsigned char>(text[0]));
+            out += code.data();
+            size = 1;
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(size);
+    }
+    return out;
+}
+
+/// The word as a shell reads it.
+inline std::string shell_word(const std::string& word) {
+    constexpr std::string_view plain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        "0123456789-_=+,./:@%";
+    if (!word.empty() && word.find_first_not_of(plain) == word.npos) { return word; }
+    const bool commands = !is_printable(word);
+    std::string quoted = commands ? "$'" : "'";
+    for (std::size_t i = 0; i < word.size();) {
+        const std::size_t size = std::max<std::size_t>(printable(std::string_view(word).substr(i)), 1);
+        const std::string character = word.substr(i, size);
+        if (commands) {  // octal, which ends after three digits
+            std::array<char, 5> code{};
+            std::snprintf(code.data(), code.size(), "\\%03o", static_cast<unsigned char>(character[0]));
+            const bool as_it_is = is_printable(character) && character != "'" && character != "\\";
+            quoted += as_it_is ? character : std::string(code.data());
+        } else {
+            quoted += character == "'" ? "'\\''" : character;
+        }
+        i += size;
+    }
+    return quoted + "'";
+}
