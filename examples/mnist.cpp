@@ -1,7 +1,7 @@
 // gacc-mnist: trains a perceptron on MNIST, with gradients accumulated over micro-batches or without.
 //
 //   mnist_settings.hpp   what the command line says
-//   mnist_resume.hpp     the command that goes on from a checkpoint
+//   mnist_resume.hpp     what is asked of a checkpoint that it resumes
 //   one run              train(), which can be interrupted and resumed
 //   mnist_results.hpp    what it found, as text or as JSON, on standard output
 //   main                 run or compare, and the exit code
@@ -22,10 +22,14 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
+#include <limits>
 #include <new>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -48,6 +52,8 @@ enum ExitCode {
     output_failed = 7,
     interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
 };
+
+void complain(const std::exception& error) { std::cerr << escaped(error.what()) << '\n'; }
 
 // --- one run -------------------------------------------------------------------------------------------------------
 
@@ -113,16 +119,18 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     gacc::Checkpoint checkpoint(adam, rng, place);
     checkpoint.keep("mean_loss", mean);
     if (!settings.resume.empty()) {
-        checkpoint.load(settings.resume);
-        if (place.drawn && place.data_size != data.size()) {
-            throw gacc::CheckpointError("--resume \"" + settings.resume + '"',
-                                        gacc::detail::text("expected the ", place.data_size,
-                                                           " training samples of the checkpoint, got ", data.size()));
+        for (const auto& option : checkpoint.load(settings.resume)) {
+            if (option.name == "learning_rate") { continue; }  // which --learning-rate and --schedule decide
+            std::cerr << escaped(gacc::detail::text("gacc: ", resuming(settings.resume), ": Adam's ", option.name,
+                                                    " is the checkpoint's ", option.in_checkpoint,
+                                                    ", not the program's ", option.in_program))
+                      << '\n';
         }
+        check_place(settings, place, data.size(), arm.batch_size);
         if (settings.schedule == "constant") { adam.set_learning_rate(settings.learning_rate); }
     }
     const auto save = [&] {
-        if (!settings.save.empty()) { checkpoint.save(settings.save, recorded(settings)); }
+        if (!settings.save.empty()) { checkpoint.save(settings.save, noted(settings)); }
     };
 
     const auto planned = plan(arm, settings, data, model, adam);
@@ -131,7 +139,11 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
         std::cerr << text.substr(0, text.find('\n')) << ", " << gacc::detail::grouped(planned.bytes.total())
                   << " bytes\n";
     }
-    const Index batches = (data.size() + arm.batch_size - 1) / arm.batch_size;
+    if (data.size() > 0 && settings.epochs > std::numeric_limits<Index>::max() / data.size()) {
+        throw gacc::UsageError("gacc-mnist", gacc::detail::text("expected fewer epochs of ", data.size(),
+                                                                " samples, got ", settings.epochs));
+    }
+    const Index batches = data.size() / arm.batch_size + (data.size() % arm.batch_size != 0 ? 1 : 0);
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
 
     std::ostream silent(nullptr);
@@ -255,8 +267,7 @@ void compare(const Settings& settings, const gacc::ImageDataset<float>& data, co
 }
 
 /// The options, and with --resume those of the checkpoint. The exit code where that is all, as for --help.
-std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** argv) {
-    std::optional<std::vector<std::string>> arguments;
+std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bool& comparison, int argc, char** argv) {
     for (;;) {
         settings = Settings();
         CLI::App app("Trains a perceptron on MNIST, with gradients accumulated over micro-batches.", "gacc-mnist");
@@ -265,9 +276,9 @@ std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** 
             "compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut");
         compare->fallthrough();
         try {
-            if (arguments) {
-                std::ranges::reverse(*arguments);  // as parse() takes them
-                app.parse(*arguments);
+            if (resumed) {
+                std::ranges::reverse(resumed->arguments);  // as parse() takes them
+                app.parse(resumed->arguments);
             } else {
                 app.parse(argc, argv);
             }
@@ -277,8 +288,8 @@ std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** 
                     throw CLI::ValidationError(option, "expected one run, got the three of compare");
                 }
             }
-            if (!arguments && !settings.resume.empty()) {
-                arguments = resumed_arguments(app, settings, argc, argv);
+            if (!resumed && !settings.resume.empty()) {
+                resumed = resume(app, settings, argc, argv);
                 continue;
             }
             if (settings.save.empty()) {
@@ -294,7 +305,13 @@ std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** 
             }
             derive(settings);
             return std::nullopt;
-        } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? done : usage; }
+        } catch (const CLI::ParseError& error) {
+            std::ostringstream out, wrong;
+            const int code = app.exit(error, out, wrong);
+            std::cout << escaped(out.str(), "\n");
+            std::cerr << escaped(wrong.str(), "\n");
+            return code == 0 ? done : usage;
+        }
     }
 }
 
@@ -302,7 +319,8 @@ std::optional<int> parse(Settings& settings, bool& comparison, int argc, char** 
 void check_folder(const std::string& file, const char* option) {
     if (file.empty()) { return; }
     const auto folder = std::filesystem::absolute(file).parent_path();
-    if (!std::filesystem::is_directory(folder)) {
+    std::error_code unreadable;
+    if (!std::filesystem::is_directory(folder, unreadable)) {
         throw gacc::OutputError(option, gacc::detail::text("expected the folder ", folder, ", got none"));
     }
 }
@@ -314,7 +332,8 @@ int main(int argc, char** argv) {
     try {
         survive_full_files();
         bool comparison = false;
-        if (const auto code = parse(settings, comparison, argc, argv)) { return *code; }
+        std::optional<Resumed> resumed;
+        if (const auto code = parse(settings, resumed, comparison, argc, argv)) { return *code; }
         check_folder(settings.save, "--save");
         check_folder(settings.export_to, "--export");
         gacc::set_threads(settings.threads);
@@ -323,6 +342,15 @@ int main(int argc, char** argv) {
         if (test.features() != data.features()) {
             throw gacc::DataError("gacc-mnist", gacc::detail::text("expected test images of ", data.features(),
                                                                    " pixels as for training, got ", test.features()));
+        }
+        if (!settings.save.empty()) {
+            settings.fingerprint =
+                gacc::detail::text(std::hex, std::setw(16), std::setfill('0'), gacc::fingerprint(data));
+        }
+        if (resumed) {
+            check_network(settings, data.features());
+            resumed->notes.push_back(check_data(settings, resumed->fingerprint));
+            for (const std::string& note : resumed->notes) { std::cerr << escaped(note) << (note.empty() ? "" : "\n"); }
         }
         if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
         (comparison ? compare : run)(settings, data, test);
@@ -336,25 +364,25 @@ int main(int argc, char** argv) {
         }
         return interrupted + at.signal;
     } catch (const gacc::CheckpointError& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return bad_checkpoint;
     } catch (const gacc::MemoryError& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return over_budget;
     } catch (const std::bad_alloc&) {
         std::cerr << "gacc: gacc-mnist: expected memory for this model, got none; try smaller --hidden layers\n";
         return over_budget;
     } catch (const gacc::DataError& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return bad_data;
     } catch (const gacc::NonFiniteError& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return diverged;
     } catch (const gacc::OutputError& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return output_failed;
     } catch (const std::exception& error) {
-        std::cerr << error.what() << '\n';
+        complain(error);
         return usage;
     }
 }

@@ -1,12 +1,151 @@
 #pragma once
 
-// The command that goes on from a checkpoint.
+// What gacc-mnist asks of a checkpoint before it goes on from it, and the command that does.
 
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mnist_settings.hpp"
 #include "terminal.hpp"
+
+/// Where the errors of a checkpoint come from.
+inline std::string resuming(const std::string& checkpoint) { return "--resume \"" + checkpoint + '"'; }
+
+inline constexpr auto fingerprint_key = "data-fingerprint";
+
+/// What a checkpoint notes of the run.
+inline gacc::Settings noted(const Settings& settings) {
+    gacc::Settings all = recorded(settings);
+    if (!settings.fingerprint.empty()) { all.emplace(fingerprint_key, settings.fingerprint); }
+    return all;
+}
+
+/// Whether recorded() can have written this value.
+inline bool can_be_recorded(const std::string& name, const std::string& value) {
+    Settings settings;
+    CLI::App app;
+    add_options(app, settings);
+    try {
+        app.parse(std::vector<std::string>{"--" + name + "=" + value});
+        derive(settings);
+    } catch (const CLI::ParseError&) { return false; }
+    return recorded(settings).at(name) == value;
+}
+
+/// What the checkpoint adds to the command line.
+struct Resumed {
+    std::vector<std::string> arguments;      // all, with those recorded in the checkpoint where none are given
+    std::vector<std::string> notes;          // for the user
+    std::optional<std::string> fingerprint;  // of the training data
+};
+
+/// Throws     CheckpointError if the checkpoint cannot be read, has settings that gacc-mnist does not write, or an
+///            option given contradicts it
+inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, char** argv) {
+    const std::string where = resuming(settings.resume);
+    Resumed result{.arguments = {argv + 1, argv + argc}, .notes = {}, .fingerprint = {}};
+    const gacc::Settings in_file = gacc::checkpoint_settings(settings.resume);
+    for (const auto& [name, value] : recorded(settings)) {
+        const auto found = in_file.find(name);
+        if (found == in_file.end()) { continue; }
+        if (!can_be_recorded(name, found->second)) {
+            throw gacc::CheckpointError(where,
+                                        gacc::detail::text("expected a --", name, " that gacc-mnist takes, got \"",
+                                                           found->second.substr(0, 80), "\" in the checkpoint"));
+        }
+        if (app["--" + name]->count() == 0) {
+            result.arguments.push_back("--" + name + "=" + found->second);
+        } else if (found->second != value) {
+            if (name == "batch-size" || name == "seed") {
+                throw gacc::CheckpointError(where, gacc::detail::text("expected --", name, ' ', found->second,
+                                                                      " as in the checkpoint, got ", value));
+            }
+            result.notes.push_back(gacc::detail::text("gacc: ", where, ": from here on with --", name, ' ', value,
+                                                      ", not the checkpoint's ", found->second));
+        }
+    }
+    const auto found = in_file.find(fingerprint_key);
+    if (found != in_file.end()) { result.fingerprint = found->second; }
+    return result;
+}
+
+/// Before the training data are used with a checkpoint of data of this fingerprint. A note for the user, or none.
+///
+/// Throws     CheckpointError if they are others, unless --other-data says that they may be
+inline std::string check_data(const Settings& settings, const std::optional<std::string>& fingerprint) {
+    const std::string where = resuming(settings.resume);
+    if (!fingerprint) {
+        return "gacc: " + where + ": it has no fingerprint of its training data, so these may be others";
+    }
+    if (*fingerprint == settings.fingerprint) { return ""; }
+    if (settings.other_data) { return "gacc: " + where + ": from here on with other training data"; }
+    throw gacc::CheckpointError(
+        where, gacc::detail::text("expected the training data of the checkpoint (fingerprint ",
+                                  fingerprint->substr(0, 80), "), got others (fingerprint ", settings.fingerprint,
+                                  "); give --data the same folder, or --other-data to go on with these"));
+}
+
+/// Before a network as wide as the checkpoint says takes any memory: its parameters are in the file.
+///
+/// Throws     CheckpointError with the names and shapes that differ
+inline void check_network(const Settings& settings, Index features) try {
+    constexpr int most = 8;
+    const gacc::SafetensorsFile file(settings.resume, resuming(settings.resume));
+    int differ = 0;
+    std::string differences;
+    const auto expect = [&](std::size_t layer, const char* kind, const gacc::Shape& shape) {
+        const std::string name = gacc::detail::text(layer, '.', kind);
+        const gacc::TensorInfo* found = file.find(name);
+        if (found != nullptr && found->shape == shape) { return; }
+        if (++differ > most) { return; }
+        differences += gacc::detail::text(differ == 1 ? "" : "; ", name, ": expected ", gacc::to_string(shape),
+                                          ", got ", found == nullptr ? "none" : gacc::to_string(found->shape));
+    };
+    std::vector<Index> widths = settings.hidden;
+    widths.push_back(10);
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+        expect(2 * i, "weight", {widths[i], i == 0 ? features : widths[i - 1]});
+        expect(2 * i, "bias", {widths[i]});
+    }
+    if (differ == 0) { return; }
+    throw gacc::CheckpointError(
+        resuming(settings.resume),
+        gacc::detail::text("expected the tensors of --hidden ", recorded(settings).at("hidden").substr(0, 80),
+                           ", got others: ", differences,
+                           differ > most ? gacc::detail::text("; and ", differ - most, " more") : ""));
+} catch (const gacc::CheckpointError&) { throw; } catch (const gacc::DataError& error) {
+    throw gacc::CheckpointError(error);
+}
+
+/// Throws     CheckpointError if training of this data, in batches of this size, cannot go on from this place
+inline void check_place(const Settings& settings, const gacc::Place& place, Index samples, Index batch_size) {
+    const auto refuse = [&](const auto&... what) {
+        throw gacc::CheckpointError(resuming(settings.resume), gacc::detail::text(what...));
+    };
+    if (place.epoch > settings.epochs) {
+        refuse("expected a checkpoint within ", settings.epochs, " epochs, got one after ", place.epoch,
+               "; give more --epochs");
+    }
+    if (!place.drawn && place.batch == 0 && place.sample == 0) { return; }  // between two epochs
+    if (place.data_size != samples) {
+        refuse("expected the ", place.data_size, " training samples of the checkpoint, got ", samples);
+    }
+    if (place.batch_size != batch_size) {
+        refuse("expected batches of ", place.batch_size, " as in the checkpoint, got ", batch_size);
+    }
+    const Index batches = samples / batch_size + (samples % batch_size != 0 ? 1 : 0);
+    const Index left = place.batch < batches ? samples - place.batch * batch_size : 0;  // samples of this batch and on
+    if (place.batch > batches || place.sample > std::min(left, batch_size)) {
+        refuse("expected a place within an epoch of ", samples, " samples, got batch ", place.batch + 1, " after ",
+               place.sample, " samples of it");
+    }
+}
 
 /// The command line that was given, resuming the checkpoint that it saves, for a shell.
 inline std::string resuming_command(const Settings& settings, int argc, char** argv) {
@@ -16,7 +155,7 @@ inline std::string resuming_command(const Settings& settings, int argc, char** a
         const std::string word = argv[i];
         if (word == "--resume") {
             ++i;
-        } else if (!word.starts_with("--resume=")) {
+        } else if (!word.starts_with("--resume=") && word != "--other-data") {  // whose data the checkpoint has now
             words.push_back(word);
             with_data = with_data || word == "--data" || word.starts_with("--data=");
         }

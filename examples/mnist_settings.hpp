@@ -36,12 +36,14 @@ struct Settings {
     int threads = 0;
     std::uint64_t seed = 1;
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
-    std::string save;       // a checkpoint
-    std::string resume;     // likewise
-    Index save_every = 0;   // steps; 0: only at the end
-    std::string export_to;  // the parameters alone
+    std::string save;         // a checkpoint
+    std::string resume;       // likewise
+    bool other_data = false;  // than the resumed run had
+    Index save_every = 0;     // steps; 0: only at the end
+    std::string export_to;    // the parameters alone
     bool quiet = false;
     bool json = false;
+    std::string fingerprint;  // of the training data; empty: not needed
 };
 
 inline void add_options(CLI::App& app, Settings& settings) {
@@ -94,10 +96,12 @@ inline void add_options(CLI::App& app, Settings& settings) {
         ->default_str("stop");
     app.add_option("--save", settings.save, "Save a checkpoint here, at the end and when interrupted (Ctrl-C)");
     app.add_option("--save-every", settings.save_every, "Save it every so many steps too")->check(positive);
-    app.add_option(
+    auto* resume = app.add_option(
         "--resume", settings.resume,
         "Go on from this checkpoint, with its options (but --data) where none are given, and save to it unless "
         "--save names another");
+    app.add_flag("--other-data", settings.other_data, "Go on with other training data than the checkpoint's")
+        ->needs(resume);
     app.add_option("--export", settings.export_to, "Write the trained parameters here (safetensors)");
     app.add_flag("--quiet", settings.quiet, "No progress on standard error");
     app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
@@ -112,6 +116,7 @@ inline void derive(Settings& settings) {
         throw CLI::ValidationError("--learning-rate",
                                    gacc::detail::text("expected a finite number, got ", settings.learning_rate));
     }
+    if (settings.hidden.empty()) { throw CLI::ValidationError("--hidden", "expected one width or more, got none"); }
     if (settings.accumulate > batch) {
         throw CLI::ValidationError(
             "--accumulate",
@@ -143,25 +148,4 @@ inline gacc::Settings recorded(const Settings& settings) {
             {"learning-rate", gacc::detail::text(std::setprecision(17), settings.learning_rate)},
             {"schedule", settings.schedule},
             {"seed", std::to_string(settings.seed)}};
-}
-
-/// The command line with the options recorded in the checkpoint that it resumes, where it does not give them itself.
-///
-/// Throws     CheckpointError if the checkpoint cannot be read, or an option given contradicts it
-inline std::vector<std::string> resumed_arguments(const CLI::App& app, const Settings& settings, int argc,
-                                                  char** argv) {
-    std::vector<std::string> arguments(argv + 1, argv + argc);
-    const gacc::Settings in_file = gacc::checkpoint_settings(settings.resume), given = recorded(settings);
-    for (const auto& [name, value] : given) {
-        const auto found = in_file.find(name);
-        if (found == in_file.end()) { continue; }
-        if (app["--" + name]->count() == 0) {
-            arguments.push_back("--" + name + "=" + found->second);
-        } else if ((name == "batch-size" || name == "seed") && found->second != value) {
-            throw gacc::CheckpointError(
-                "--resume \"" + settings.resume + "\"",
-                gacc::detail::text("expected --", name, ' ', found->second, " as in the checkpoint, got ", value));
-        }
-    }
-    return arguments;
 }

@@ -1,4 +1,4 @@
-// Writes four small files in the format of MNIST into a folder: make_toy_mnist FOLDER
+// Writes four small files in the format of MNIST into a folder: make_toy_mnist FOLDER [SEED [TRAINING_SAMPLES]]
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -18,10 +18,11 @@ void write_idx(const std::string& path, const gacc::Tensor<std::uint8_t>& bytes)
 
 }  // namespace
 
-int main(int, char** argv) {
-    gacc::Rng rng(7);
+int main(int argc, char** argv) {
+    gacc::Rng rng(argc > 2 ? std::stoull(argv[2]) : 7);
+    const gacc::Index samples = argc > 3 ? std::stol(argv[3]) : 2000;
     for (const std::string split : {"train", "t10k"}) {
-        const auto digits = toy_digits(split == "train" ? 2000 : 500, rng);
+        const auto digits = toy_digits(split == "train" ? samples : 500, rng);
         gacc::Tensor<std::uint8_t> labels({digits.size()});
         for (gacc::Index i = 0; i < digits.size(); ++i) {
             labels.data()[i] = static_cast<std::uint8_t>(digits.label(i));

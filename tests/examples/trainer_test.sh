@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What gacc-mnist promises on its command line: trainer_test.sh GACC_MNIST MAKE_TOY_MNIST FOLDER
+# What gacc-mnist promises on its command line: trainer_test.sh GACC_MNIST MAKE_TOY_MNIST FOLDER CRAFT_CHECKPOINT
 set -u
-mnist=$1 make_toy=$2 work=$3
+mnist=$1 make_toy=$2 work=$3 craft=$4
 failed=0 passed=0
 rm -rf "$work" && mkdir -p "$work/data" "$work/broken" && "$make_toy" "$work/data" || exit 1
 unset GACC_DATA
@@ -141,6 +141,90 @@ expect "resume from a damaged file" 4 'expected the bytes that were saved, got o
 check "all of which leaves the file alone" 'cmp "$work/whole" "$work/saved"'
 expect "save every so many steps to nowhere" 2 'expected --save too' "$mnist" "${small[@]}" --save-every 10
 expect "resume with compare" 2 '--resume' "$mnist" compare "${small[@]}" --resume "$work/whole"
+
+# Other data of the same size, or not.
+mkdir "$work/other" "$work/fewer" && cp -r "$work/data" "$work/again" && "$make_toy" "$work/other" 8 && "$make_toy" "$work/fewer" 7 1000
+expect "resume with other data of the same size" 4 \
+    '^gacc: --resume ".*/whole": expected the training data of the checkpoint \(fingerprint [0-9a-f]{16}\), got others \(fingerprint [0-9a-f]{16}\); give --data the same folder, or --other-data to go on with these$' \
+    "$mnist" --data "$work/other" --resume "$work/whole"
+expect "in another folder they are the same" 0 'updates +375' "$mnist" --data "$work/again" --resume "$work/whole" --save "$work/x"
+check "which is not worth a word" '! grep -q gacc: "$work/err"'
+expect "resume with other data on purpose" 0 '^gacc: --resume ".*/whole": from here on with other training data$' \
+    "$mnist" --data "$work/other" --resume "$work/whole" --other-data --epochs 4 --save "$work/moved"
+expect "then those are the data" 0 'updates +500' "$mnist" --data "$work/other" --resume "$work/moved"
+check "without a word" '! grep -q gacc: "$work/err"'
+expect "and not the old ones" 4 'expected the training data of the checkpoint' "$mnist" --data "$work/data" --resume "$work/moved"
+expect "between epochs also with other numbers of samples" 0 'updates +438' \
+    "$mnist" --data "$work/fewer" --resume "$work/whole" --other-data --epochs 4 --save "$work/x"
+expect "but not within one" 4 '^gacc: --resume ".*/half": expected the 2000 training samples of the checkpoint, got 1000$' \
+    "$mnist" --data "$work/fewer" --resume "$work/half" --other-data
+"$craft" "$work/whole" "$work/old" data-fingerprint
+expect "a checkpoint from before there were fingerprints" 0 \
+    '^gacc: --resume ".*/old": it has no fingerprint of its training data, so these may be others$' \
+    "$mnist" --data "$work/data" --resume "$work/old"
+check "has one from then on" 'cmp "$work/old" "$work/whole"'
+expect "other data of nothing" 2 '--other-data requires --resume' "$mnist" "${small[@]}" --other-data
+
+# What holds, where the command line or the program and the checkpoint differ.
+expect "another learning rate" 0 '^gacc: --resume ".*/whole": from here on with --learning-rate 0.5, not the checkpoint.s 0.001$' \
+    "$mnist" --data "$work/data" --resume "$work/whole" --save "$work/x" --learning-rate 0.5 --schedule linear
+check "is all that is said" '[ "$(grep -c gacc: "$work/err")" = 1 ]'
+"$craft" "$work/whole" "$work/crafted" state/Adam:2=4604930618986332160
+expect "another beta" 0 '^gacc: --resume ".*/crafted": Adam.s beta1 is the checkpoint.s 0.75, not the program.s 0.9$' \
+    "$mnist" --data "$work/data" --resume "$work/crafted"
+check "is all that is said too" '[ "$(grep -c gacc: "$work/err")" = 1 ]'
+
+# Checkpoints that nobody saved, with a checksum that fits.
+"$craft" none "$work/crafted" hidden=1000000,1000000
+expect "a network that the file does not have takes no memory" 4 \
+    '^gacc: --resume ".*/crafted": expected the tensors of --hidden 1000000,1000000, got others: 0.weight: expected 1000000 x 784, got none; 0.bias: expected 1000000, got none; 2.weight: expected 1000000 x 1000000, got none; ' \
+    "$mnist" --data "$work/data" --resume "$work/crafted"
+expect "nor does it dry" 4 'expected the tensors of --hidden 1000000,1000000' \
+    "$mnist" --data "$work/data" --resume "$work/crafted" --dry-run
+"$craft" none "$work/crafted" "hidden=$(printf '9,%.0s' {1..30})9"
+expect "of many differences the first are named" 4 '2.weight: expected 9 x 9, got none; .*; 6.bias: expected 9, got none; and 56 more$' \
+    "$mnist" --data "$work/data" --resume "$work/crafted"
+refused() {  # refused OPTION VALUE SHOWN
+    "$craft" "$work/whole" "$work/crafted" "$1=$2"
+    expect "a setting $1 of $3" 4 '^gacc: --resume ".*/crafted": expected a --'"$1"' that gacc-mnist takes, got "'"$3"'" in the checkpoint$' \
+        "$mnist" --data "$work/data" --resume "$work/crafted"
+}
+refused hidden "" ""
+refused hidden abc abc
+refused hidden -5 -5
+refused hidden 128, 128,
+refused hidden "{}" "\{\}"
+refused hidden "[128]" "\[128\]"
+refused hidden 1000001 1000001
+refused epochs 9223372036854775808 9223372036854775808
+refused epochs 0 0
+refused batch-size 16.5 16.5
+refused seed -1 -1
+refused learning-rate nan nan
+refused learning-rate " 0.001" " 0.001"
+refused schedule cubic cubic
+refused non-finite 1 1
+refused schedule $'\e[2Jlinear\n' '\\x1b\[2Jlinear\\x0a'
+place() {  # place NAME TEXT CHANGE...
+    "$craft" "$work/half" "$work/crafted" "${@:3}"
+    expect "a place $1" 4 "^gacc: --resume \".*/crafted\": $2\$" "$mnist" --data "$work/data" --resume "$work/crafted"
+}
+place "after the last epoch" "expected a checkpoint within 3 epochs, got one after 36028797018963968; give more --epochs" \
+    state/place:0=36028797018963968
+place "behind the last batch" "expected a place within an epoch of 2000 samples, got batch 2000 after 1 samples of it" \
+    state/place:1=1999 state/place:2=1
+place "behind the last sample of a batch" "expected batches of 500 as in the checkpoint, got 16" state/place:2=400 state/place:5=500
+expect "fewer epochs than are done" 4 'expected a checkpoint within 1 epochs, got one after 3; give more --epochs' \
+    "$mnist" --data "$work/data" --resume "$work/whole" --epochs 1
+
+# Text of others does not command the terminal.
+expect "a folder" 3 'in "/\\x1b\[31mno\\x9b\\x0awhereé\\xc2\\x85"' "$mnist" --data $'/\e[31mno\x9b\nwhereé\xc2\x85'
+expect "a checkpoint" 4 'checkpoint_settings "\\x1b\[31m\\x07"' "$mnist" --data "$work/data" --resume $'\e[31m\a'
+expect "a value" 2 '^--schedule: .*\\x1b\[31m' "$mnist" --schedule $'\e[31m'
+expect "a default" 0 '\\x1b\[31m' env GACC_DATA=$'\e[31m' "$mnist" --help
+signalled INT "$mnist" "${small[@]:2}" --data "$(ln -s data "$work/"$'\e da\'ta' && echo "$work/"$'\e da\'ta')"
+check "a command" "grep -qF -- \"--data \\\$'$work/\\\\033 da\\\\047ta' \" \"\$work/err\""
+expect "does what it says" 0 'updates +375' bash -c "$(tail -n 1 "$work/err")"
 
 expect "help" 0 '--micro-batch' "$mnist" --help
 expect "unknown option" 2 'not expected' "$mnist" --nonsense
