@@ -39,6 +39,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include "mnist_settings.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
+#include "writable.hpp"
 
 namespace {
 
@@ -132,6 +133,19 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     const auto save = [&] {
         if (!settings.save.empty()) { checkpoint.save(settings.save, noted(settings)); }
     };
+    const bool live = stderr_is_terminal() && !settings.quiet;
+    bool told = false;
+    const auto save_on_the_way = [&] {
+        try {
+            save();
+        } catch (const gacc::OutputError& error) {
+            if (!std::exchange(told, true)) {
+                if (live) { std::cerr << '\n'; }
+                complain(error);
+                std::cerr << "gacc: goes on training, and tries again to save\n";
+            }
+        }
+    };
 
     const auto planned = plan(arm, settings, data, model, adam);
     if (!settings.quiet) {
@@ -151,7 +165,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                             {.epochs = settings.epochs,
                              .samples_per_epoch = data.size(),
                              .samples_done = place.epoch * data.size() + place.batch * arm.batch_size + place.sample,
-                             .live = stderr_is_terminal() && !settings.quiet,
+                             .live = live,
                              .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
     result.plan = planned;
@@ -187,7 +201,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                 adam.zero_grad();
             }
             place.end_batch();
-            if (settings.save_every > 0 && adam.steps() % settings.save_every == 0) { save(); }
+            if (settings.save_every > 0 && adam.steps() % settings.save_every == 0) { save_on_the_way(); }
         }
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         progress.end_epoch(mean.mean());
@@ -209,20 +223,31 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                                                          "; try a smaller --learning-rate");
         }
     }
-    save();
-    if (!settings.export_to.empty()) { gacc::save_safetensors(settings.export_to, model.parameters()); }
+    const auto write = [&](const auto& file) {  // the results are shown even if it fails
+        try {
+            file();
+        } catch (const gacc::Error& error) {
+            complain(error);
+            const bool not_finite = dynamic_cast<const gacc::NonFiniteError*>(&error) != nullptr;
+            result.not_written = not_finite ? diverged : output_failed;
+        }
+    };
+    write(save);
+    if (!settings.export_to.empty()) {
+        write([&] { gacc::save_safetensors(settings.export_to, model.parameters()); });
+    }
     return result;
 }
 
 // --- main ----------------------------------------------------------------------------------------------------------
 
-void run(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test) {
+int run(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test) {
     const Arm arm{"", settings.batch_size, settings.micro_batch};
     if (settings.dry_run) {
         auto model = perceptron(data.features(), settings.hidden);
         const gacc::Adam adam(model.parameters());
         std::cout << plan(arm, settings, data, model, adam).description();
-        return;
+        return done;
     }
     const Result result = train(arm, settings, data, test);
     if (settings.json) {
@@ -230,11 +255,12 @@ void run(const Settings& settings, const gacc::ImageDataset<float>& data, const 
     } else {
         print_table({result});
     }
+    return result.not_written;
 }
 
 /// Three runs on the same data and seed. The first two differ in two ways, in the number of updates and in
 /// accumulation; the last two in accumulation alone.
-void compare(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test) {
+int compare(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test) {
     const Index batch = settings.batch_size, micro = settings.micro_batch;
     const std::string small = std::to_string(micro), whole = std::to_string(batch);
     // Room for all three from the start, so that none counts in the memory of the runs after it.
@@ -255,7 +281,7 @@ void compare(const Settings& settings, const gacc::ImageDataset<float>& data, co
         std::cout << "{\"arms\": [" << json(results[0]) << ", " << json(results[1]) << ", " << json(results[2])
                   << "], \"accumulated_equals_uncut\": " << (largest ? "false" : "true")
                   << ", \"largest_difference\": " << largest.value_or(0) << "}\n";
-        return;
+        return done;
     }
     print_table(results);
     std::cout << "\nParameters after the second and the third run: ";
@@ -263,6 +289,27 @@ void compare(const Settings& settings, const gacc::ImageDataset<float>& data, co
         std::cout << "they differ by " << *largest << " at most.\n";
     } else {
         std::cout << "the same bytes.\n";
+    }
+    return done;
+}
+
+/// Refuses an --export that would replace a checkpoint, or the one before it that saving keeps as .prev.
+void check_files(const Settings& settings) {
+    if (settings.export_to.empty()) { return; }
+    const auto previous = [](std::filesystem::path path) {
+        std::error_code none;
+        if (std::filesystem::is_symlink(path, none)) { path = std::filesystem::weakly_canonical(path, none); }
+        return path += ".prev";
+    };
+    for (const std::filesystem::path path : {settings.save, settings.resume}) {
+        if (!path.empty() && gacc::same_file(path, settings.export_to)) {
+            throw CLI::ValidationError("--export", "expected another file than the checkpoint's, got the same");
+        }
+    }
+    if (!settings.save.empty() && gacc::same_file(previous(settings.save), settings.export_to)) {
+        throw CLI::ValidationError(
+            "--export",
+            "expected another file than .prev of the checkpoint, which holds the one before it, got the same");
     }
 }
 
@@ -296,10 +343,7 @@ std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bo
                 settings.save = settings.resume;  // and not to the one before it
                 if (settings.save.ends_with(".prev")) { settings.save.resize(settings.save.size() - 5); }
             }
-            if (!settings.save.empty() && std::filesystem::weakly_canonical(settings.save) ==
-                                              std::filesystem::weakly_canonical(settings.export_to)) {
-                throw CLI::ValidationError("--export", "expected another file than the checkpoint's, got the same");
-            }
+            check_files(settings);
             if (settings.save_every > 0 && settings.save.empty()) {
                 throw CLI::ValidationError("--save-every", "expected --save too, got none");
             }
@@ -315,14 +359,15 @@ std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bo
     }
 }
 
-/// So that no training is lost for a folder that is not there.
-void check_folder(const std::string& file, const char* option) {
+/// So that no training is lost for a file that cannot be written.
+void check_output(const std::string& file, const char* option) {
     if (file.empty()) { return; }
     const auto folder = std::filesystem::absolute(file).parent_path();
     std::error_code unreadable;
     if (!std::filesystem::is_directory(folder, unreadable)) {
         throw gacc::OutputError(option, gacc::detail::text("expected the folder ", folder, ", got none"));
     }
+    gacc::check_writable(file, gacc::detail::text(option, " \"", file, '"'));
 }
 
 }  // namespace
@@ -334,8 +379,8 @@ int main(int argc, char** argv) {
         bool comparison = false;
         std::optional<Resumed> resumed;
         if (const auto code = parse(settings, resumed, comparison, argc, argv)) { return *code; }
-        check_folder(settings.save, "--save");
-        check_folder(settings.export_to, "--export");
+        check_output(settings.save, "--save");
+        check_output(settings.export_to, "--export");
         gacc::set_threads(settings.threads);
         const auto data = gacc::load_mnist(settings.data, gacc::Split::train, reader);
         const auto test = gacc::load_mnist(settings.data, gacc::Split::test, reader);
@@ -353,10 +398,10 @@ int main(int argc, char** argv) {
             for (const std::string& note : resumed->notes) { std::cerr << escaped(note) << (note.empty() ? "" : "\n"); }
         }
         if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
-        (comparison ? compare : run)(settings, data, test);
+        const int code = (comparison ? compare : run)(settings, data, test);
         std::cout.flush();
         if (!std::cout) { throw gacc::OutputError("gacc-mnist", "expected to write the results, got an error"); }
-        return done;
+        return code;
     } catch (const Interrupted& at) {
         if (!nobody_reads(at.signal)) {
             std::cerr << "\ngacc: stopped in " << at.place << ", and saved. To go on:\n"

@@ -28,6 +28,7 @@ struct Result {
     double samples_per_second = 0;
     std::size_t peak_memory = 0;  // of the process, bytes
     std::vector<gacc::Matrix<float>> parameters;
+    int not_written = 0;  // the exit code, if the checkpoint or the export could not be written
 };
 
 /// The largest difference of two runs' parameters; nothing if they are the same bytes.

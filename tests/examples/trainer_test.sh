@@ -247,5 +247,33 @@ expect "full disk" 7 'expected to write the results' bash -c '"$@" >/dev/full' -
 expect "export where no folder is" 7 '--export: expected the folder' "$mnist" "${small[@]}" --export "$work/none/model"
 expect "save where no folder is" 7 '--save: expected the folder' "$mnist" "${small[@]}" --save "$work/none/model.safetensors"
 
+# No training for files that cannot be written, and none lost for those that could not be.
+for option in --save --export; do
+    expect "$option where a folder is" 7 "^gacc: $option \".*/data\": expected " "$mnist" "${small[@]}" $option "$work/data"
+    check "is no training" '! grep -q "^epoch" "$work/err"'
+done
+limited=(bash -c 'ulimit -f 8; exec "$@"' - "$mnist" "${small[@]}" --quiet)
+expect "a disk that is full at the end" 7 '^gacc: Checkpoint::save ".*/big": expected to write it, got "File too large"; is there room\?$' \
+    "${limited[@]}" --save "$work/big" --export "$work/large"
+check "takes neither the results" 'grep -qE "^updates +375$" "$work/out"'
+check "nor the word for the other file" 'grep -q "^gacc: save_safetensors \".*/large\": expected to write it, got \"File too large\"" "$work/err"'
+expect "nor those in json" 7 '"updates": 375' "${limited[@]}" --json --export "$work/large"
+expect "a disk that is full on the way" 7 '^gacc: goes on training, and tries again to save$' "${limited[@]}" --save "$work/big" --save-every 50
+check "is told once, and at the end" '[ "$(grep -c "expected to write it" "$work/err")" = 2 ] && grep -qE "^updates +375$" "$work/out"'
+
+same() { expect "$1" 2 "^--export: expected another file than the checkpoint's, got the same$" "$mnist" "${small[@]}" "${@:2}"; }
+ln -s "$work" "$work/loop" && ln -s none.yet "$work/link" && ln -s whole "$work/link_to_whole"
+same "export over the checkpoint in other words" --save "$work/x" --export "$work/data/../x"
+same "through a link to the folder" --save "$work/x" --export "$work/loop/x"
+same "through a link to a file" --save "$work/whole" --export "$work/link_to_whole"
+same "through a link to no file yet" --save "$work/link" --export "$work/none.yet"
+same "over the checkpoint that is resumed" --resume "$work/whole" --save "$work/x" --export "$work/whole"
+previous="^--export: expected another file than .prev of the checkpoint, which holds the one before it, got the same$"
+expect "export over the checkpoint before" 2 "$previous" "$mnist" "${small[@]}" --save "$work/x" --export "$work/x.prev"
+expect "likewise in other words" 2 "$previous" "$mnist" "${small[@]}" --save "$work/x" --export "$work/loop/./x.prev"
+expect "likewise through a link" 2 "$previous" "$mnist" "${small[@]}" --save "$work/link_to_whole" --export "$work/whole.prev"
+expect "no hidden layer" 2 '^--hidden: ' "$mnist" "${small[@]}" --hidden ""
+check "all of which leaves the checkpoint alone" 'cmp "$work/whole" "$work/saved"'
+
 echo "$passed passed, $failed failed"
 exit $((failed > 0))
