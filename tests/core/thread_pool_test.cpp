@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#ifndef _WIN32
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <atomic>
 #include <chrono>
@@ -100,7 +102,7 @@ TEST_CASE("ThreadPool: more parts than a ticket can count are done all the same"
     CHECK(done == 70'000);
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_THREAD__) && !defined(_WIN32)
 TEST_CASE("ThreadPool: works in a forked process, where its threads are not") {
     std::atomic<int> done{0};
     pool().run(4, 4, [&](Index) { ++done; });

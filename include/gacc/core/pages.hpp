@@ -29,7 +29,7 @@ struct Pages {
         return ::operator new[](bytes, std::align_val_t(alignment));
     }
 
-    static void free(void* data, std::size_t bytes, std::size_t alignment) {
+    static void free(void* data, [[maybe_unused]] std::size_t bytes, std::size_t alignment) {
 #if defined(__unix__) || defined(__APPLE__)
         if (bytes >= large) {
             ::munmap(data, bytes);
