@@ -320,3 +320,14 @@ TEST_CASE("plan: errors say what is wrong and what is the least") {
     CHECK_THROWS_WITH_AS(gacc::plan(empty, adam, {.batch_size = 1}),
                          "gacc: plan: expected a model with layers, got none", gacc::UsageError);
 }
+
+TEST_CASE("plan: bytes that cannot be counted are refused, not wrapped around") {
+    if constexpr (sizeof(Index) == 8) {
+        gacc::Sequential<float> model(gacc::Linear(1, 1 << 24), gacc::Linear(1 << 24, 1));
+        const gacc::Adam adam(model.parameters());
+        CHECK_THROWS_WITH_AS(gacc::plan(model, adam, {.batch_size = Index{1} << 40, .micro_batch = Index{1} << 40}),
+                             "gacc: plan: expected sizes that memory can hold, got activations for a micro-batch of "
+                             "1099511627776 and a batch of 1099511627776",
+                             gacc::MemoryError);
+    }
+}

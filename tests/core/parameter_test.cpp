@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -108,6 +109,22 @@ TEST_CASE("Parameter: value and grad are copies that nobody can change by mistak
     CHECK(weight.value() == Matrix<float>::Ones(2, 3));
 }
 
+TEST_CASE("Parameter: one that no memory can hold is refused with its bytes") {
+    constexpr Index most = std::numeric_limits<Index>::max();
+    const std::size_t before = gacc::memory::live().total();
+    CHECK_THROWS_AS(Parameter<float>("weight", {most, 5}), gacc::MemoryError);
+    CHECK_THROWS_AS(Parameter<float>("weight", {5, most}), gacc::MemoryError);
+    CHECK_THROWS_AS(Parameter<float>("bias", {most}), gacc::MemoryError);
+    CHECK_THROWS_AS(Parameter<double>("weight", {most / 2 + 1, 2}), gacc::MemoryError);
+    CHECK_THROWS_WITH_AS(
+        Parameter<float>("weight", {most / 8, 32}, "Linear(large)"),
+        ("gacc: Linear(large): expected memory for more than " +
+         gacc::detail::grouped(static_cast<std::uint64_t>(most)) + " bytes of weight, got none; use smaller sizes")
+            .c_str(),
+        gacc::MemoryError);
+    CHECK(gacc::memory::live().total() == before);
+}
+
 TEST_CASE("Parameters: the handle keeps its owner alive") {
     auto layer = std::make_shared<Layer>();
     const std::weak_ptr<Layer> watch = layer;
@@ -116,7 +133,7 @@ TEST_CASE("Parameters: the handle keeps its owner alive") {
         layer.reset();
         REQUIRE_FALSE(watch.expired());
         CHECK(handle[0].name() == "weight");
-        CHECK(handle.tally().samples() == 1);
+        CHECK(handle.tally().samples() == 2);
     }
     CHECK(watch.expired());
 }

@@ -342,3 +342,18 @@ TEST_CASE("Linear: matrices that do not fit each other are refused, and no gradi
                          "gacc: Linear(3 -> 2): expected 4 x 3 for these inputs, got 4 x 5", gacc::ShapeError);
     CHECK(layer.weight().grad() == gacc::Matrix<float>::Ones(2, 3));
 }
+
+TEST_CASE("Linear: one that no memory can hold is refused by name and bytes") {
+    if constexpr (sizeof(Index) == 8) {
+        CHECK_THROWS_WITH_AS(Linear<float>(Index{1} << 62, 5),
+                             "gacc: Linear(4611686018427387904 -> 5): expected memory for more than "
+                             "9,223,372,036,854,775,807 bytes of weight, got none; use smaller sizes",
+                             gacc::MemoryError);
+        CHECK_THROWS_WITH_AS(Linear<double>(1 << 30, 1 << 20),
+                             "gacc: Linear(1073741824 -> 1048576): expected memory for 9,007,199,254,740,992 bytes of "
+                             "weight, got none; use smaller sizes",
+                             gacc::MemoryError);
+    }
+    CHECK_THROWS_AS(Linear<float>(5, std::numeric_limits<Index>::max()), gacc::MemoryError);
+    CHECK_NOTHROW(Linear<float>(62, 5));
+}

@@ -92,13 +92,16 @@ public:
 
     memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         using memory::Kind;
-        const auto size = [](Index numbers, std::size_t each) { return static_cast<std::size_t>(numbers) * each; };
+        const auto size = [](Index numbers, std::size_t each) {
+            return static_cast<std::size_t>(product_of(numbers, static_cast<Index>(each)));
+        };
         memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
         bytes[Kind::parameters] = bytes[Kind::gradients] = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
         bytes[Kind::moments] = optimizer_.state_bytes();
         bytes[Kind::scratch] +=
-            size(micro_batch * SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features()), sizeof(Scalar));
-        bytes[Kind::staging] = size(micro_batch * model_.in_features(), sizeof(Scalar)) +
+            size(product_of(micro_batch, SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features())),
+                 sizeof(Scalar));
+        bytes[Kind::staging] = size(product_of(micro_batch, model_.in_features()), sizeof(Scalar)) +
                                size(largest_batch(), sizeof(Label)) + size(options_.dataset_size, sizeof(Index));
         return bytes;
     }
@@ -119,6 +122,15 @@ public:
     }
     std::size_t total(Index micro_batch, bool recompute) const {
         return bytes(micro_batch, activations(micro_batch, recompute)).total();
+    }
+
+    /// Throws     MemoryError if no memory can hold the buffers of some kind
+    void check(const memory::Bytes& bytes, Index micro_batch) const {
+        for (std::size_t i = 0; i < memory::kinds; ++i) {
+            if (bytes[memory::Kind(i)] < static_cast<std::size_t>(largest_size)) { continue; }
+            throw MemoryError("plan", text("expected sizes that memory can hold, got ", memory::kind_names[i],
+                                           " for a micro-batch of ", micro_batch, " and a batch of ", largest_batch()));
+        }
     }
 
     [[noreturn]] void refuse(Index micro_batch, bool recompute) const {
@@ -194,6 +206,7 @@ Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const P
 
     const auto activations = planner.activations(plan.micro_batch, recompute);
     plan.bytes = planner.bytes(plan.micro_batch, activations);
+    planner.check(plan.bytes, plan.micro_batch);
     plan.activations = activations.size();
     Index forward = 0, again = 0;
     // The last run of dropped activations is still there if it is of one block.

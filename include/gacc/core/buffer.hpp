@@ -2,6 +2,7 @@
 
 #include <gacc/core/memory.hpp>
 #include <gacc/core/pages.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
@@ -79,7 +80,7 @@ private:
     using Owner = std::unique_ptr<Scalar[], Free>;
 
     static void check(Index size) {
-        if (size < 0 || size > PTRDIFF_MAX / Index{sizeof(Scalar)}) { throw std::bad_array_new_length(); }
+        if (size < 0 || size > detail::most_numbers<Scalar>) { throw std::bad_array_new_length(); }
     }
     static Owner allocate(Index size, memory::Kind kind) {
         check(size);

@@ -32,7 +32,7 @@ class UsageError : public Error {
     using Error::Error;
 };
 
-/// A memory budget that cannot be met.
+/// Memory that is not there, or a budget of it that cannot be met.
 class MemoryError : public UsageError {
     using UsageError::UsageError;
 };

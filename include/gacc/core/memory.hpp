@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace gacc::inline GACC_ABI {
@@ -37,9 +38,10 @@ class Bytes {
 public:
     std::size_t& operator[](Kind kind) { return of_[static_cast<std::size_t>(kind)]; }
     std::size_t operator[](Kind kind) const { return of_[static_cast<std::size_t>(kind)]; }
+    /// The largest std::size_t if the sum is larger.
     std::size_t total() const {
         std::size_t sum = 0;
-        for (const std::size_t bytes : of_) { sum += bytes; }
+        for (const std::size_t bytes : of_) { sum = bytes > SIZE_MAX - sum ? SIZE_MAX : sum + bytes; }
         return sum;
     }
     bool operator==(const Bytes&) const = default;

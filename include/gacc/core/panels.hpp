@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/tile.hpp>
 #include <gacc/core/view.hpp>
 
@@ -15,9 +16,9 @@ template <class Scalar>
 struct Panels {
     static constexpr Index width = Simd<Scalar>::width;
 
-    static Index count(Index rows) { return (rows + width - 1) / width; }
-    /// Numbers in all, with the zeros.
-    static Index size(Index rows, Index cols) { return count(rows) * width * cols; }
+    static Index count(Index rows) { return rows / width + (rows % width != 0 ? 1 : 0); }
+    /// Numbers in all, with the zeros; largest_size if they cannot be counted.
+    static Index size(Index rows, Index cols) { return product_of(count(rows), width, cols); }
 
     static Matrix<Scalar> unpack(const Scalar* panels, Index rows, Index cols) {
         Matrix<Scalar> matrix(rows, cols);

@@ -4,6 +4,7 @@
 #include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/panels.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/view.hpp>
 
@@ -24,22 +25,25 @@ namespace gacc::inline GACC_ABI {
 /// together one by one and among which are some zeros that stay zero.
 ///
 /// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
-/// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape
+/// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape;
+///            MemoryError if there is no memory for its values and gradients
 template <class Scalar>
 class Parameter {
 public:
-    Parameter(std::string name, Shape shape)
-        : name_(std::move(name)), shape_(checked(std::move(shape))),
-          value_(stored_size(shape_), memory::Kind::parameters), grad_(value_.size(), memory::Kind::gradients) {}
+    /// Errors begin with `layer`, which it belongs to.
+    Parameter(std::string name, Shape shape, const std::string& layer = "Parameter")
+        : name_(std::move(name)), shape_(checked(std::move(shape), layer)),
+          value_(allocate(memory::Kind::parameters, name_, layer)),
+          grad_(allocate(memory::Kind::gradients, "gradients of " + name_, layer)) {}
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }
     void rename(std::string name) { name_ = std::move(name); }
 
     const Shape& shape() const { return shape_; }
-    Index rows() const { return size() / cols(); }
+    Index rows() const { return is_vector() ? 1 : shape_.front(); }
     Index cols() const { return shape_.back(); }
-    Index size() const { return elements(shape_); }
+    Index size() const { return rows() * cols(); }
 
     /// A copy, and const, since to change it would change nothing here: see set_value().
     const Matrix<Scalar> value() const { return matrix(value_); }
@@ -100,15 +104,20 @@ public:
 private:
     using Panels = detail::Panels<Scalar>;
 
-    static Shape checked(Shape shape) {
+    static Shape checked(Shape shape, const std::string& layer) {
         if (shape.empty() || shape.size() > 2 || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
-            throw ShapeError("Parameter", "expected one or two sizes of 1 or more, got [" + to_string(shape) + "]");
+            throw ShapeError(layer, "expected one or two sizes of 1 or more, got [" + to_string(shape) + "]");
         }
         return shape;
     }
+    Buffer<Scalar> allocate(memory::Kind kind, const std::string& what, const std::string& layer) const {
+        const Index numbers = stored_size(shape_);
+        return detail::with_memory(layer, numbers, sizeof(Scalar), what, "use smaller sizes",
+                                   [&] { return Buffer<Scalar>(numbers, kind); });
+    }
     bool is_vector() const { return shape_.size() == 1; }
     static Index stored_size(const Shape& shape) {
-        return shape.size() == 1 ? Panels::size(shape[0], 1) : Panels::size(shape[0], elements(shape, 1));
+        return shape.size() == 1 ? Panels::size(shape[0], 1) : Panels::size(shape[0], shape[1]);
     }
     Matrix<Scalar> matrix(const Buffer<Scalar>& stored) const {
         if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }

@@ -2,10 +2,10 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -22,27 +22,36 @@ inline std::string to_string(const Shape& shape) {
 }
 
 /// The product of the sizes from `first` on; 1 if there are none.
+///
+/// Throws     ShapeError if it is too large for an Index
 inline Index elements(const Shape& shape, std::size_t first = 0) {
     Index product = 1;
-    for (std::size_t i = first; i < shape.size(); ++i) { product *= shape[i]; }
+    for (std::size_t i = first; i < shape.size(); ++i) { product = detail::product_of(product, shape[i]); }
+    if (product == detail::largest_size) {
+        throw ShapeError("elements",
+                         detail::text("expected sizes whose product is less than ", detail::largest_size, ", got [",
+                                      to_string(shape), "]"));
+    }
     return product;
 }
 
 /// Numbers with a shape, samples first. They lie as a row-major matrix, samples x (product of the other sizes),
 /// and matrix() is that matrix for Eigen to work on.
 ///
-/// Throws     ShapeError if a shape is empty, has a negative size, or does not hold as many numbers as before
+/// Throws     ShapeError if a shape is empty, has a negative size, or does not hold as many numbers as before;
+///            std::bad_alloc if there is no memory for it
 /// Example    gacc::Tensor<float> images({100, 28, 28});  images.matrix().row(3).setOnes();
 template <class Scalar = float>
 class Tensor {
 public:
     Tensor() : Tensor(Shape{0}) {}
-    explicit Tensor(Shape shape) : shape_(checked(std::move(shape))), data_(elements(shape_)) {}
+    explicit Tensor(Shape shape)
+        : shape_(checked(std::move(shape))), features_(elements(shape_, 1)), data_(elements(shape_)) {}
 
     const Shape& shape() const { return shape_; }
     Index samples() const { return shape_.front(); }
     /// Numbers a sample.
-    Index features() const { return elements(shape_, 1); }
+    Index features() const { return features_; }
     Index size() const { return data_.size(); }
 
     Scalar* data() { return data_.data(); }
@@ -72,6 +81,7 @@ public:
                                                              to_string(shape_), ", got ", to_string(shape)));
         }
         shape_ = std::move(shape);
+        features_ = elements(shape_, 1);
     }
 
 private:
@@ -79,9 +89,10 @@ private:
         bool valid = !shape.empty();
         Index product = 1;
         for (const Index size : shape) {
-            valid = valid && size >= 0 && (size == 0 || product <= std::numeric_limits<Index>::max() / size);
-            product *= valid ? std::max<Index>(size, 1) : 1;
+            valid = valid && size >= 0;
+            product = detail::product_of(product, std::max<Index>(size, 1));
         }
+        valid = valid && product <= detail::most_numbers<Scalar>;
         if (!valid) {
             throw ShapeError("Tensor",
                              "expected sizes of 0 or more that memory can hold, got [" + to_string(shape) + "]");
@@ -96,6 +107,7 @@ private:
     }
 
     Shape shape_;
+    Index features_ = 0;
     Buffer<Scalar> data_;  // samples x features
 };
 

@@ -2,6 +2,7 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/data/dataset.hpp>
 
@@ -23,14 +24,17 @@ public:
 
     std::span<const Label> gather_labels(std::span<const Index> samples) {
         const auto count = static_cast<Index>(samples.size());
-        labels_.reserve(count);
+        detail::with_memory("batches", count, sizeof(Label), "labels", "use smaller batches",
+                            [&] { labels_.reserve(count); });
         std::ranges::transform(samples, labels_.data(), [&](Index sample) { return label(sample); });
         return std::as_const(labels_).first(count);
     }
 
     ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
         const auto rows = static_cast<Index>(samples.size());
-        inputs_.reserve(rows * data_.features());
+        const Index numbers = detail::product_of(rows, data_.features());
+        detail::with_memory("batches", numbers, sizeof(Scalar), "inputs", "use smaller micro-batches",
+                            [&] { inputs_.reserve(numbers); });
         for (Index row = 0; row < rows; ++row) {
             data_.copy_inputs(samples[static_cast<std::size_t>(row)],
                               inputs_.span().subspan(static_cast<std::size_t>(row * data_.features()),

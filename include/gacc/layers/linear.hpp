@@ -23,18 +23,18 @@ struct LinearOptions {
 /// Shapes     x samples x in_features;  y samples x out_features;  W out_features x in_features;  b out_features
 /// Gradients  grad_W += grad_yᵀ x,  grad_b += column sums of grad_y   (added, summed over samples, never divided)
 ///            grad_x  = grad_y W                                      (written)
-/// Throws     ShapeError if a size is not positive, x has not in_features columns or no row, or another does not fit x
+/// Throws     ShapeError if a size is not positive, x has not in_features columns or no row, or another does not fit x;
+///            MemoryError if there is no memory for the parameters
 /// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128);
 template <class Scalar = float>
 class Linear : public Layer<Scalar> {
 public:
     Linear(Index in_features, Index out_features, LinearOptions options = {})
-        : options_(options), weight_("weight", {checked(out_features), checked(in_features)}),
-          bias_("bias", {out_features}) {}
+        : options_(options),
+          weight_("weight", {checked(out_features), checked(in_features)}, described(in_features, out_features)),
+          bias_("bias", {out_features}, described(in_features, out_features)) {}
 
-    std::string description() const override {
-        return detail::text("Linear(", weight_.cols(), " -> ", weight_.rows(), ")");
-    }
+    std::string description() const override { return described(weight_.cols(), weight_.rows()); }
 
     Index in_features() const override { return weight_.cols(); }
     Index out_features(Index) const override { return weight_.rows(); }
@@ -101,6 +101,9 @@ private:
     using Columns = typename Product::template Columns<const Scalar>;
     static constexpr Index width = Product::width;
 
+    static std::string described(Index in_features, Index out_features) {
+        return detail::text("Linear(", in_features, " -> ", out_features, ")");
+    }
     static Index checked(Index features) {
         if (features < 1) { throw ShapeError("Linear", detail::text("expected 1 or more features, got ", features)); }
         return features;

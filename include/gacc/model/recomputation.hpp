@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/sizes.hpp>
 #include <gacc/model/workspace.hpp>
 
 #include <algorithm>
@@ -25,12 +26,12 @@ std::vector<Activation> keep_least(std::vector<Activation> activations, Index lo
         Index run = 0, again = 0;
         for (std::size_t before = i + 1; before-- > 0;) {  // the one before it is before - 1
             const Index kept = before > 0 ? best[before - 1].kept : 0, work = before > 0 ? best[before - 1].work : 0;
-            const auto found = std::tuple(kept + Workspace<Scalar>::stride(activations[i].width), work + again);
+            const auto found = std::tuple(sum_of(kept, Workspace<Scalar>::stride(activations[i].width)), work + again);
             if (here.kept < 0 || found < std::tuple(here.kept, here.work)) {
                 here = {std::get<0>(found), std::get<1>(found), static_cast<std::ptrdiff_t>(before) - 1};
             }
             if (before > 0) {
-                run += Workspace<Scalar>::stride(activations[before - 1].width);
+                run = sum_of(run, Workspace<Scalar>::stride(activations[before - 1].width));
                 again += activations[before - 1].work;
                 if (run > longest) { break; }
             }
@@ -58,7 +59,8 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     for (std::size_t first = 0; first < activations.size(); ++first) {
         Index run = 0;
         for (std::size_t i = first; i + 1 < activations.size(); ++i) {
-            lengths.insert(run += Workspace<Scalar>::stride(activations[i].width));
+            run = detail::sum_of(run, Workspace<Scalar>::stride(activations[i].width));
+            lengths.insert(run);
         }
     }
     const auto numbers = [&](const std::vector<Activation>& chosen) {
@@ -67,7 +69,8 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     auto best = activations;
     for (Activation& activation : best) { activation.kept = true; }
     for (const Index longest : lengths) {  // the shortest first, which leaves the least to do again
-        if (std::min(micro_batch, Workspace<Scalar>::block) * longest >= numbers(best)) { break; }
+        const Index block = std::min(micro_batch, Workspace<Scalar>::block);
+        if (detail::product_of(block, longest) >= numbers(best)) { break; }
         auto candidate = detail::keep_least<Scalar>(activations, longest);
         if (numbers(candidate) < numbers(best)) { best = std::move(candidate); }
     }

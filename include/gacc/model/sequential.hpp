@@ -124,7 +124,9 @@ public:
 
     /// What training with micro-batches of so many samples takes beside the values and gradients of the parameters.
     memory::Bytes workspace_bytes(Index micro_batch, const std::vector<Activation>& activations) const {
-        const auto bytes = [](Index numbers) { return static_cast<std::size_t>(numbers) * sizeof(Scalar); };
+        const auto bytes = [](Index numbers) {
+            return static_cast<std::size_t>(detail::product_of(numbers, Index{sizeof(Scalar)}));
+        };
         memory::Bytes all;
         all[memory::Kind::activations] = bytes(Workspace<Scalar>::activation_numbers(activations, micro_batch));
         all[memory::Kind::scratch] = bytes(Workspace<Scalar>::gradient_numbers(chain().gradient_width(), micro_batch));

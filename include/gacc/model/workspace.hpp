@@ -1,9 +1,11 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,7 +33,14 @@ public:
 
     /// Places activations for `samples`, and gets memory if it has too little: for `room` samples, if they are more.
     /// Gradients of `gradient_width` features that cannot lie over activations have two buffers; none for 0.
+    ///
+    /// Throws     MemoryError if there is not so much
     void lay_out(const std::vector<Activation>& activations, Index gradient_width, Index samples, Index room = 0) {
+        const Index most = std::max(samples, room);
+        reserve(activations_, activation_numbers(activations, most), "activations");
+        for (auto& gradient : gradients_) {
+            reserve(gradient, gradient_numbers(gradient_width, most) / 2, "gradients by activations");
+        }
         samples_ = samples;
         placed_.resize(activations.size());
         const auto [kept, longest] = numbers_per_sample(activations);
@@ -47,19 +56,15 @@ public:
                 run += width;
             }
         }
-        activations_.reserve(activation_numbers(activations, std::max(samples, room)));
-        for (auto& gradient : gradients_) {
-            gradient.reserve(gradient_numbers(gradient_width, std::max(samples, room)) / 2);
-        }
     }
 
-    /// What lay_out takes, in numbers.
+    /// What lay_out takes, in numbers; detail::largest_size if they cannot be counted.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
         const auto [kept, longest] = numbers_per_sample(activations);
-        return samples * kept + std::min(samples, block) * longest;
+        return detail::sum_of(detail::product_of(samples, kept), detail::product_of(std::min(samples, block), longest));
     }
     static Index gradient_numbers(Index gradient_width, Index samples) {
-        return 2 * std::min(samples, block) * stride(gradient_width);
+        return detail::product_of(2, std::min(samples, block), stride(gradient_width));
     }
 
     Index samples() const { return samples_; }
@@ -87,8 +92,8 @@ public:
     /// would fight for a few places in the cache.
     static constexpr Index stride(Index width) {
         constexpr Index line = 64 / Index{sizeof(Scalar)};
-        const Index lines = (width + line - 1) / line;
-        return (lines % 8 == 0 && lines > 0 ? lines + 1 : lines) * line;
+        const Index lines = width / line + (width % line != 0 ? 1 : 0);
+        return detail::product_of(lines % 8 == 0 && lines > 0 ? lines + 1 : lines, line);
     }
 
 private:
@@ -102,11 +107,17 @@ private:
     static std::pair<Index, Index> numbers_per_sample(const std::vector<Activation>& activations) {
         Index kept = 0, run = 0, longest = 0;
         for (const Activation& activation : activations) {
-            kept += activation.kept ? stride(activation.width) : 0;
-            run = activation.kept ? 0 : run + stride(activation.width);
+            const Index width = stride(activation.width);
+            kept = detail::sum_of(kept, activation.kept ? width : 0);
+            run = activation.kept ? 0 : detail::sum_of(run, width);
             longest = std::max(longest, run);
         }
         return {kept, stride(longest)};
+    }
+
+    static void reserve(Buffer<Scalar>& buffer, Index numbers, std::string_view what) {
+        detail::with_memory("Sequential::forward", numbers, sizeof(Scalar), what, "use smaller micro-batches",
+                            [&] { buffer.reserve(numbers); });
     }
 
     Index samples_ = 0;

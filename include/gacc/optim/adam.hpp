@@ -3,6 +3,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/simd.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -42,7 +43,7 @@ class Adam final : public Optimizer<Scalar> {
 public:
     explicit Adam(Parameters<Scalar> parameters, AdamOptions options = {})
         : Optimizer<Scalar>("Adam", std::move(parameters)), options_(checked(options)),
-          m_(this->parameters().stored_count(), memory::Kind::moments), v_(m_.size(), memory::Kind::moments) {
+          m_(moment()), v_(moment()) {
         arrays_.reserve(this->parameters().size());
         if (std::isfinite(options.clip_norm)) { norm_.emplace(this->parameters()); }
     }
@@ -93,6 +94,13 @@ public:
     }
 
 private:
+    /// A number for each that the parameters store.
+    Buffer<Scalar> moment() const {
+        const Index numbers = this->parameters().stored_count();
+        return detail::with_memory("Adam", numbers, sizeof(Scalar), "moments", "use a smaller model",
+                                   [&] { return Buffer<Scalar>(numbers, memory::Kind::moments); });
+    }
+
     void update(double weight) override {
         const auto t = static_cast<double>(this->steps());
         const double size = step_size(t), scale = scale_of(weight);

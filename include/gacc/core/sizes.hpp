@@ -1,0 +1,61 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/types.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <new>
+#include <string>
+#include <string_view>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// The largest size, and what a product or a sum of sizes becomes that Index cannot hold. No memory is so large: it is
+/// refused where memory is asked for, and fits no budget.
+inline constexpr Index largest_size = std::numeric_limits<Index>::max();
+
+/// a * b * ..., at most largest_size. All sizes are 0 or more.
+template <class... More>
+constexpr Index product_of(Index a, Index b, More... more) {
+    const Index product = b > 0 && a > largest_size / b ? largest_size : a * b;
+    if constexpr (sizeof...(More) == 0) {
+        return product;
+    } else {
+        return product_of(product, more...);
+    }
+}
+
+/// a + b + ..., at most largest_size. All sizes are 0 or more.
+template <class... More>
+constexpr Index sum_of(Index a, Index b, More... more) {
+    const Index sum = a > largest_size - b ? largest_size : a + b;
+    if constexpr (sizeof...(More) == 0) {
+        return sum;
+    } else {
+        return sum_of(sum, more...);
+    }
+}
+
+/// The most numbers whose bytes an Index can count, and so the most in one array.
+template <class Scalar>
+inline constexpr Index most_numbers = largest_size / Index{sizeof(Scalar)};
+
+/// Calls `ask`, which takes memory for so many numbers of `each` bytes. Where there is not so much, the error says how
+/// many bytes of what were asked for, and what to do.
+///
+/// Throws     MemoryError
+template <class Ask>
+decltype(auto) with_memory(std::string_view where, Index numbers, std::size_t each, std::string_view what,
+                           std::string_view to_do, const Ask& ask) {
+    try {
+        return ask();
+    } catch (const std::bad_alloc&) {
+        const Index bytes = product_of(numbers, static_cast<Index>(each));
+        throw MemoryError(where, text("expected memory for ", bytes == largest_size ? "more than " : "",
+                                      grouped(static_cast<std::uint64_t>(bytes)), " bytes of ", what, ", got none; ",
+                                      to_do));
+    }
+}
+
+}  // namespace gacc::inline GACC_ABI::detail
