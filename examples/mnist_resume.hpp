@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mnist_settings.hpp"
@@ -94,33 +95,16 @@ inline std::string check_data(const Settings& settings, const std::optional<std:
 /// Before a network as wide as the checkpoint says takes any memory: its parameters are in the file.
 ///
 /// Throws     CheckpointError with the names and shapes that differ
-inline void check_network(const Settings& settings, Index features) try {
-    constexpr int most = 8;
-    const gacc::SafetensorsFile file(settings.resume, resuming(settings.resume));
-    int differ = 0;
-    std::string differences;
-    const auto expect = [&](std::size_t layer, const char* kind, const gacc::Shape& shape) {
-        const std::string name = gacc::detail::text(layer, '.', kind);
-        const gacc::TensorInfo* found = file.find(name);
-        if (found != nullptr && found->shape == shape) { return; }
-        if (++differ > most) { return; }
-        differences += gacc::detail::text(differ == 1 ? "" : "; ", name, ": expected ", gacc::to_string(shape),
-                                          ", got ", found == nullptr ? "none" : gacc::to_string(found->shape));
-    };
+inline void check_network(const Settings& settings, Index features) {
     std::vector<Index> widths = settings.hidden;
     widths.push_back(10);
+    std::vector<std::pair<std::string, gacc::Shape>> parameters;
     for (std::size_t i = 0; i < widths.size(); ++i) {
-        expect(2 * i, "weight", {widths[i], i == 0 ? features : widths[i - 1]});
-        expect(2 * i, "bias", {widths[i]});
+        const std::string layer = std::to_string(2 * i);
+        parameters.push_back({layer + ".weight", {widths[i], i == 0 ? features : widths[i - 1]}});
+        parameters.push_back({layer + ".bias", {widths[i]}});
     }
-    if (differ == 0) { return; }
-    throw gacc::CheckpointError(
-        resuming(settings.resume),
-        gacc::detail::text("expected the tensors of --hidden ", recorded(settings).at("hidden").substr(0, 80),
-                           ", got others: ", differences,
-                           differ > most ? gacc::detail::text("; and ", differ - most, " more") : ""));
-} catch (const gacc::CheckpointError&) { throw; } catch (const gacc::DataError& error) {
-    throw gacc::CheckpointError(error);
+    gacc::checkpoint_info(settings.resume).expect(parameters);
 }
 
 /// Throws     CheckpointError if training of this data, in batches of this size, cannot go on from this place

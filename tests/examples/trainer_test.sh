@@ -177,9 +177,9 @@ check "is all that is said too" '[ "$(grep -c gacc: "$work/err")" = 1 ]'
 # Checkpoints that nobody saved, with a checksum that fits.
 "$craft" none "$work/crafted" hidden=1000000,1000000
 expect "a network that the file does not have takes no memory" 4 \
-    '^gacc: --resume ".*/crafted": expected the tensors of --hidden 1000000,1000000, got others: 0.weight: expected 1000000 x 784, got none; 0.bias: expected 1000000, got none; 2.weight: expected 1000000 x 1000000, got none; ' \
+    '^gacc: checkpoint_info ".*/crafted": expected the tensors of this model, got others: 0.weight: expected 1000000 x 784, got none; 0.bias: expected 1000000, got none; 2.weight: expected 1000000 x 1000000, got none; ' \
     "$mnist" --data "$work/data" --resume "$work/crafted"
-expect "nor does it dry" 4 'expected the tensors of --hidden 1000000,1000000' \
+expect "nor does it dry" 4 'expected the tensors of this model, got others: 0.weight: expected 1000000 x 784' \
     "$mnist" --data "$work/data" --resume "$work/crafted" --dry-run
 "$craft" none "$work/crafted" "hidden=$(printf '9,%.0s' {1..30})9"
 expect "of many differences the first are named" 4 '2.weight: expected 9 x 9, got none; .*; 6.bias: expected 9, got none; and 56 more$' \

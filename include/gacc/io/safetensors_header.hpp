@@ -23,7 +23,7 @@ inline std::optional<std::uint64_t> bits_of(const TensorInfo& tensor) {
     bool empty = false;
     for (const Index size : tensor.shape) {
         const auto factor = std::max<std::uint64_t>(static_cast<std::uint64_t>(size), 1);
-        if (numbers > most_numbers / factor) { return std::nullopt; }
+        if (numbers > most_in_tensor / factor) { return std::nullopt; }
         numbers *= factor;
         empty = empty || size == 0;
     }

@@ -70,7 +70,7 @@ public:
     bool number_unsigned(std::uint64_t number) {
         switch (inside_) {
             case Inside::sizes:
-                if (number > most_numbers) { return unexpected("a size beyond any memory"); }
+                if (number > most_in_tensor) { return unexpected("a size beyond any memory"); }
                 tensor().shape.push_back(static_cast<Index>(number));
                 return take(2 * sizeof(Index));
             case Inside::first:

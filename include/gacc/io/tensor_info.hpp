@@ -65,7 +65,7 @@ struct SafetensorsHeader {
 namespace detail {
 
 /// A tensor has no more: their bits are a 64-bit number, and their count is an Index.
-inline constexpr std::uint64_t most_numbers = std::uint64_t{1} << std::min<std::size_t>(57, 8 * sizeof(Index) - 2);
+inline constexpr std::uint64_t most_in_tensor = std::uint64_t{1} << std::min<std::size_t>(57, 8 * sizeof(Index) - 2);
 
 struct DTypeName {
     DType dtype;

@@ -103,14 +103,14 @@ private:
 
     void update(double weight) override {
         const auto t = static_cast<double>(this->steps());
-        const double size = step_size(t), scale = scale_of(weight);
+        const double step_length = step_size(t), scale = scale_of(weight);
         const detail::AdamStep<Scalar> step{
             .scale = static_cast<Scalar>(scale),
             .beta1 = static_cast<Scalar>(options_.beta1),
             .beta2 = static_cast<Scalar>(options_.beta2),
             .rest1 = static_cast<Scalar>(1 - options_.beta1),
             .rest2 = static_cast<Scalar>(1 - options_.beta2),
-            .step_size = static_cast<Scalar>(size),
+            .step_size = static_cast<Scalar>(step_length),
             .root_scale = static_cast<Scalar>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
             .epsilon = static_cast<Scalar>(options_.epsilon)};
         arrays_.clear();
