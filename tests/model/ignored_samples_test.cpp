@@ -49,6 +49,26 @@ public:
     }
 };
 
+/// y = 2 exp(b) x, whose gradient by b is the sum of grad_y * y.
+class Gain : public gacc::Layer<float> {
+public:
+    std::string description() const override { return "Gain"; }
+    Index out_features(Index in_features) const override { return in_features; }
+    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override { y = x * factor(); }
+    void backward(const ConstMatrixView<float>&, const ConstMatrixView<float>& y, const ConstMatrixView<float>& grad_y,
+                  MatrixView<float> grad_x) override {
+        float grad = b_.grad()(0, 0);
+        for (Index i = 0; i < y.rows(); ++i) { grad += grad_y.row(i).dot(y.row(i)); }
+        b_.set_grad(Matrix<float>::Constant(1, 1, grad));
+        grad_x = grad_y * factor();
+    }
+    std::vector<gacc::Parameter<float>*> parameters() override { return {&b_}; }
+
+private:
+    float factor() const { return 2 * std::exp(b_.value()(0, 0)); }
+    gacc::Parameter<float> b_{"b", {1}};
+};
+
 /// The gradients of a batch of `inputs`, cut into micro-batches; samples of weight 0 are ignored.
 template <class Model>
 std::vector<std::byte> gradients(const Model& make, const Matrix<float>& inputs, const std::vector<float>& weights,
@@ -118,6 +138,7 @@ TEST_CASE("Sequential: an ignored sample counts for nothing, whatever its inputs
     const auto perceptron = [] { return Sequential(Linear(5, 7), ReLU(), Linear(7, 6), ReLU(), Linear(6, 4)); };
     const auto mixed = [] { return Sequential(Linear(5, 7), ReLU(), ReLU(), Linear(7, 6), Inverse(), Linear(6, 4)); };
     const auto relu_last = [] { return Sequential(Linear(5, 6), Linear(6, 4), Inverse(), ReLU()); };
+    const auto gain_last = [] { return Sequential(Linear(5, 6), Linear(6, 4), Gain()); };
     gacc::Rng rng(2);
     for (const Index samples : {6, 300}) {  // of one block and of three
         Matrix<float> inputs = random_matrix<float>(rng, samples, 5);
@@ -139,6 +160,7 @@ TEST_CASE("Sequential: an ignored sample counts for nothing, whatever its inputs
                     same(perceptron, micro_batch, recompute);
                     same(mixed, micro_batch, recompute);
                     same(relu_last, micro_batch, recompute);
+                    same(gain_last, micro_batch, recompute);
                 }
             }
         }
