@@ -120,4 +120,4 @@ inline std::string grouped(std::uint64_t number) {
 }
 
 }  // namespace detail
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

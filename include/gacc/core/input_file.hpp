@@ -56,4 +56,4 @@ private:
     std::uint64_t size_ = 0;
 };
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

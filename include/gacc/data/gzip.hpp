@@ -143,4 +143,4 @@ inline Tensor<std::uint8_t> read_idx_gz(const std::filesystem::path& path) {
     return detail::parse_idx(file, where);
 }
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

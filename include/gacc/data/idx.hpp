@@ -106,4 +106,4 @@ inline Tensor<std::uint8_t> read_idx(const std::filesystem::path& path) {
     return detail::parse_idx(file, where);
 }
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

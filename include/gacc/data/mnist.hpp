@@ -69,4 +69,4 @@ ImageDataset<Scalar> load_mnist(const std::filesystem::path& folder, Split split
     return {std::move(images), std::move(labels), scaling};
 }
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

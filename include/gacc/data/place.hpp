@@ -99,4 +99,4 @@ private:
     }
 };
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

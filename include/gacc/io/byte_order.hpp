@@ -29,4 +29,4 @@ T from_little_endian(const std::uint8_t* at) {
     return std::bit_cast<T>(bytes);
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

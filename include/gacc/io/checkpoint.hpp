@@ -4,6 +4,7 @@
 #include <gacc/data/place.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/checkpoint_file.hpp>
+#include <gacc/io/checkpoint_info.hpp>
 #include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -213,8 +214,8 @@ private:
         const std::vector<Array> arrays = this->arrays(with_gradients);
         check_tensors(start, arrays);
         const SafetensorsFile file(std::move(start));
-        check_sum(file);
-        for (const Array& array : arrays) { check_finite(file, array.name); }
+        detail::CheckpointFormat::check(file);
+        for (const Array& array : arrays) { detail::check_finite<Scalar>(file, array.name); }
         set_states(states_in(file), file.where());
         // Nothing can fail from here on.
         for (auto& parameter : parameters()) { parameter.zero_grad(); }
@@ -243,37 +244,9 @@ private:
         differences.throw_if_any();
     }
 
-    static void check_sum(const SafetensorsFile& file) {
-        const auto [start, numbers] = file.bytes();
-        Crc64 sum;
-        sum.add(start);
-        sum.add(numbers.first(numbers.size() - 8));
-        detail::CheckpointFormat::check(sum, numbers.last<8>(), file.where());
-    }
-
-    static void check_finite(const SafetensorsFile& file, const std::string& name) {
-        const TensorInfo& tensor = *file.find(name);
-        file.visit<Scalar>(tensor, [&](auto next) {
-            for (std::uint64_t left = tensor.bytes() / sizeof(Scalar); left > 0; --left) {
-                if (const Scalar number = next(); !std::isfinite(number)) {
-                    throw CheckpointError(file.where(), detail::text("expected finite numbers, got ", number, " in ",
-                                                                     detail::shown(name)));
-                }
-            }
-        });
-    }
-
     std::vector<State> states_in(const SafetensorsFile& file) const {
         std::vector<State> states;
-        for (const Kept& kept : kept_) {
-            const TensorInfo& tensor = *file.find(kept.name);
-            State& words = states.emplace_back(static_cast<std::size_t>(tensor.bytes() / sizeof(std::uint64_t)));
-            const std::uint8_t* at = file.bytes(tensor).data();
-            for (std::uint64_t& word : words) {
-                word = detail::from_little_endian<std::uint64_t>(at);
-                at += sizeof word;
-            }
-        }
+        for (const Kept& kept : kept_) { states.push_back(detail::words_in(file, kept.name)); }
         return states;
     }
 
@@ -307,4 +280,4 @@ private:
     std::vector<Kept> kept_;
 };
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

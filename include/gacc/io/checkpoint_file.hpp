@@ -2,23 +2,18 @@
 
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/input_file.hpp>
-#include <gacc/core/tensor.hpp>
+#include <gacc/core/state.hpp>
 #include <gacc/io/byte_order.hpp>
-#include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors_file.hpp>
 #include <gacc/io/safetensors_start.hpp>
+#include <gacc/io/tensor_info.hpp>
 
-#include <algorithm>
-#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace gacc::inline GACC_ABI {
 
@@ -49,6 +44,14 @@ struct CheckpointFormat {
         }
     }
 
+    /// Throws     CheckpointError if a byte is not as it was saved
+    static void check(const SafetensorsFile& file) {
+        const auto [start, numbers] = file.bytes();
+        Crc64 sum;
+        sum.add(start);
+        sum.add(numbers.first(numbers.size() - 8));
+        check(sum, numbers.last<8>(), file.where());
+    }
     /// The checksum of all bytes but the last eight, and these.
     static void check(const Crc64& sum, std::span<const std::uint8_t, 8> last, const std::string& where) {
         if (sum.value() == from_little_endian<std::uint64_t>(last.data())) { return; }
@@ -68,66 +71,28 @@ auto as_checkpoint(const F& f) {
     }
 }
 
-}  // namespace detail
-
-/// What a checkpoint holds, without its numbers.
-struct CheckpointInfo {
-    std::string where;  ///< what errors about it begin with
-    Settings settings;  ///< what the program that saved it noted
-    std::vector<TensorInfo> tensors;
-
-    /// Before a model is built from the settings of a file: names and shapes that its parameters will have.
-    ///
-    /// Throws     CheckpointError that says which the file has not, or in another shape
-    void expect(const std::vector<std::pair<std::string, Shape>>& parameters) const {
-        detail::as_checkpoint([&] {
-            const SafetensorsHeader header{.tensors = tensors, .metadata = {}};
-            detail::Differences differences(header, where);
-            for (const auto& [name, shape] : parameters) { differences.find(name, shape); }
-            differences.throw_if_any();
-        });
-    }
-};
-
-namespace detail {
-
-inline CheckpointInfo checkpoint_info(const std::filesystem::path& path, const char* caller) {
-    return as_checkpoint([&] {
-        using Format = CheckpointFormat;
-        SafetensorsStart start(path, caller + (" \"" + shown_path(path)) + '"');
-        Format::check(start);
-        Crc64 sum;
-        sum.add(start.bytes().span());
-        Buffer<std::uint8_t> piece(Index{1} << 16, memory::Kind::staging);
-        for (std::uint64_t left = start.data_bytes() - 8; left > 0;) {
-            const auto next = piece.span().first(static_cast<std::size_t>(std::min<std::uint64_t>(left, 1 << 16)));
-            start.read(next);
-            sum.add(next);
-            left -= next.size();
+/// Throws     CheckpointError if one of the numbers of a tensor is NaN or infinite
+template <class Scalar>
+void check_finite(const SafetensorsFile& file, const std::string& name) {
+    const TensorInfo& tensor = *file.find(name);
+    file.visit<Scalar>(tensor, [&](auto next) {
+        for (std::uint64_t left = tensor.bytes() / sizeof(Scalar); left > 0; --left) {
+            if (const Scalar number = next(); !std::isfinite(number)) {
+                throw CheckpointError(file.where(), text("expected finite numbers, got ", number, " in ", shown(name)));
+            }
         }
-        std::array<std::uint8_t, 8> last{};
-        start.read(last);
-        Format::check(sum, last, start.where());
-        CheckpointInfo info{start.where(), start.header().metadata, start.header().tensors};
-        info.settings.erase(Format::version_key);
-        return info;
     });
 }
 
+/// The words of a state.
+inline State words_in(const SafetensorsFile& file, const std::string& name) {
+    const auto bytes = file.bytes(*file.find(name));
+    State words(bytes.size() / sizeof(std::uint64_t));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        words[i] = from_little_endian<std::uint64_t>(bytes.data() + i * sizeof(std::uint64_t));
+    }
+    return words;
+}
+
 }  // namespace detail
-
-/// Reads all of a checkpoint to see that it is undamaged, but keeps no more than its header and 64 KiB.
-///
-/// Throws     CheckpointError if the file is missing or damaged, or no checkpoint
-/// Example    const auto info = gacc::checkpoint_info("run.safetensors");
-///            info.expect({{"0.weight", {512, 784}}, {"0.bias", {512}}});
-inline CheckpointInfo checkpoint_info(const std::filesystem::path& path) {
-    return detail::checkpoint_info(path, "checkpoint_info");
-}
-
-/// What the program that saved a checkpoint noted in it. Throws as checkpoint_info.
-inline Settings checkpoint_settings(const std::filesystem::path& path) {
-    return detail::checkpoint_info(path, "checkpoint_settings").settings;
-}
-
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

@@ -60,4 +60,4 @@ private:
     std::string text_;
 };
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

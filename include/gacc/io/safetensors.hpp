@@ -73,4 +73,4 @@ void load_safetensors(const std::filesystem::path& path, const Parameters<Scalar
     }
 }
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

@@ -144,4 +144,4 @@ private:
     const std::uint8_t* numbers_ = nullptr;
 };
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

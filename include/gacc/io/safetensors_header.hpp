@@ -135,4 +135,4 @@ inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& head
     return bytes;
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

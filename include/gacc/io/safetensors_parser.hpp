@@ -161,4 +161,4 @@ inline bool tokens_are_short(std::string_view header) {
     return true;
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

@@ -100,4 +100,4 @@ private:
     SafetensorsHeader header_;
 };
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

@@ -114,4 +114,4 @@ inline bool is_real(DType dtype) { return dtype <= DType::bf16; }
 inline bool is_number(DType dtype) { return dtype <= DType::boolean; }
 
 }  // namespace detail
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc
