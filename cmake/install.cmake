@@ -1,4 +1,4 @@
-# cmake --install, and the package that find_package(gacc) finds.
+# cmake --install, and the packages that find_package(gacc) and pkg-config find.
 
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
@@ -18,3 +18,17 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/gacc-config-version.cmake
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/gacc-config.cmake ${PROJECT_BINARY_DIR}/gacc-config-version.cmake
         DESTINATION ${package_dir})
+
+# For pkg-config. Paths are relative to the file, so that an installed folder can be moved.
+file(RELATIVE_PATH includes_from_here ${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+file(CONFIGURE OUTPUT gacc.pc @ONLY CONTENT [[
+includedir=${pcfiledir}/@includes_from_here@
+
+Name: gacc
+Description: @PROJECT_DESCRIPTION@
+Version: @PROJECT_VERSION@
+Requires: eigen3 >= 3.4
+Cflags: -I${includedir} -pthread
+Libs: -pthread
+]])
+install(FILES ${PROJECT_BINARY_DIR}/gacc.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
