@@ -1,10 +1,10 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/checksum.hpp>
 #include <gacc/core/input_file.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/io/checkpoint_file.hpp>
-#include <gacc/core/checksum.hpp>
 #include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors_start.hpp>
 #include <gacc/io/tensor_info.hpp>
