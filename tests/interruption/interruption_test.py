@@ -18,6 +18,8 @@ import tempfile
 import time
 
 MICRO_BATCHES = 800
+FILE_CALLS = ("openat fcntl flock fstat newfstatat statx getdents64 write fchmod fchown fsync close link linkat "
+              "rename renameat unlink unlinkat").split()
 
 
 def digest(path):
@@ -80,25 +82,24 @@ class Interruptions:
               f"of {tried} that reload the weights alone {weights} with others")
 
     def strace(self, *options):
-        """A run of one micro-batch and its save, of whose system calls only those on the files of a save count: a
-        sanitizer makes others of its own. (Its search for leaks cannot run where strace already traces.)"""
-        files = ("run", "run.unfinished", "run.prev", "run.prev.unfinished", "")
-        watched = [word for name in files for word in ("-P", self.folder / name)]
-        return run("strace", "-qq", *watched, *options, self.train, self.file, 1,
+        """A run of one micro-batch and its save. (A sanitizer's search for leaks cannot run where strace already
+        traces.)"""
+        return run("strace", "-qq", *options, self.train, self.file, 1,
                    env={**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"})
 
     def system_calls_of_a_save(self):
-        """(name, which of that name) for each system call from opening the file to closing its folder."""
+        """(name, which of that name in the process) for each system call on files, from creating the unfinished file to
+        closing its folder."""
         self.prepare()
         log = self.folder / "trace"
-        self.strace("-o", log)
+        self.strace("-o", log, "-e", "trace=" + ",".join("?" + name for name in FILE_CALLS))
         seen, calls, inside = {}, [], False
         for line in log.read_text().splitlines():
             name = line.split("(")[0]
-            if not re.fullmatch(r"[a-z_0-9]+", name):
+            if name not in FILE_CALLS:
                 continue
             seen[name] = seen.get(name, 0) + 1
-            inside = inside or (name == "openat" and "run.unfinished" in line)
+            inside = inside or (name == "openat" and re.search(r"/run\.[0-9a-f]{12}\.unfinished", line) is not None)
             if inside:
                 calls.append((name, seen[name]))
             if inside and name == "close" and calls[-2][0] == "fsync" and calls[-3][0] == "openat":
@@ -118,6 +119,8 @@ class Interruptions:
         ok = self.require(self.number.get(digest(before)) in (400, 401), f"{what}: the one before it") and ok
         new = self.number.get(digest(self.file)) == 402
         run(self.train, self.file, "end")
+        left = [path.name for path in self.folder.glob("run.*unfinished")]
+        ok = self.require(not left, f"{what}: the next save left {left}") and ok
         return self.require(digest(self.file) == digest(self.end), f"{what}: and where it leads") and ok, new
 
     def faults(self):
@@ -128,7 +131,7 @@ class Interruptions:
         good, new = 0, 0
         for name, which in calls:
             self.prepare()
-            self.strace("-o", "/dev/null", "-e", f"inject={name}:signal=SIGKILL:when={which}")
+            self.strace("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={which}")
             ok, is_new = self.check_files(f"killed at {name} {which}")
             good += ok
             new += is_new
@@ -138,11 +141,10 @@ class Interruptions:
         good, tried = 0, 0
         for name, which in calls:
             for error in ("ENOSPC", "EIO", "EINTR"):
-                if name not in ("openat", "write", "fsync", "rename", "link", "close"):
-                    continue
                 tried += 1
                 self.prepare()
-                done = self.strace("-o", "/dev/null", "-e", f"inject={name}:error={error}:when={which}")
+                done = self.strace("-o", "/dev/null", "-e", f"trace={name}",
+                                   "-e", f"inject={name}:error={error}:when={which}")
                 message = re.match(r'gacc: Checkpoint::save ".*run": expected to .*, got ".*"; ', done.stderr)
                 clear = done.returncode == 3 or message is not None
                 ok = self.require(clear, f"{error} at {name} {which}: a clear error, got {done.stderr}")

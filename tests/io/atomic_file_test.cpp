@@ -1,46 +1,18 @@
 #include <gacc/io/atomic_file.hpp>
 
-#include "support/faulty_system.hpp"
+#include "support/saving.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
-#include <cerrno>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 #include <set>
 #include <string>
-#include <tuple>
+#include <thread>
 #include <vector>
-
-#include <sys/stat.h>
 
 using gacc::AtomicFile;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string content(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::set<std::string> names(const fs::path& folder) {
-    std::set<std::string> all;
-    for (const auto& entry : fs::directory_iterator(folder)) { all.insert(entry.path().filename().string()); }
-    return all;
-}
-
-/// Three writes of the system, the last one small.
-std::string long_text(char letter) { return std::string(150'000, letter); }
-
-void save(const fs::path& path, const std::string& text, AtomicFile::Previous previous = AtomicFile::Previous::keep) {
-    AtomicFile file(path, "save", previous);
-    file.write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    file.commit();
-}
-
-}  // namespace
 
 TEST_CASE("AtomicFile: the file has what was written, and nothing lies beside it") {
     const TemporaryFolder folder;
@@ -65,8 +37,8 @@ TEST_CASE("AtomicFile: without commit nothing has happened") {
     save(folder.path() / "file", "old");
     {
         AtomicFile file(folder.path() / "file", "save");
-        file.write(std::vector<std::uint8_t>(100'000, 'x'));
-        CHECK(names(folder.path()) == std::set<std::string>{"file", "file.unfinished"});
+        write_text(file, long_text('x'));
+        CHECK(names(folder.path()).size() == 2);
     }
     CHECK(content(folder.path() / "file") == "old");
     CHECK(names(folder.path()) == std::set<std::string>{"file"});
@@ -76,132 +48,172 @@ TEST_CASE("AtomicFile: a name without a folder is in this one") {
     const TemporaryFolder folder;
     const fs::path before = fs::current_path();
     fs::current_path(folder.path());
+    save("file", "old");
     save("file", "here");
     fs::current_path(before);
     CHECK(content(folder.path() / "file") == "here");
+    CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
 }
 
-TEST_CASE("AtomicFile: what a killed process left behind is written over") {
+TEST_CASE("AtomicFile: of two that write at once each is whole, and the last to commit stays") {
+    const TemporaryFolder folder;
+    AtomicFile first(folder.path() / "file", "save"), second(folder.path() / "file", "save");
+    write_text(first, long_text('a'));
+    write_text(second, long_text('b'));
+    second.commit();
+    CHECK(content(folder.path() / "file") == long_text('b'));
+    first.commit();
+    CHECK(content(folder.path() / "file") == long_text('a'));
+    CHECK(names(folder.path()) == std::set<std::string>{"file"});
+}
+
+TEST_CASE("AtomicFile: threads that save to one file leave one of theirs, whole") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "file";
+    std::vector<std::thread> threads;
+    for (const char letter : {'a', 'b', 'c', 'd'}) {
+        threads.emplace_back([=] {
+            for (int i = 0; i < 5; ++i) { save(path, long_text(letter)); }
+        });
+    }
+    for (std::thread& thread : threads) { thread.join(); }
+    for (const fs::path& file : {path, gacc::previous_file(path)}) {
+        const std::string text = content(file);
+        REQUIRE(text.size() == long_text('a').size());
+        CHECK(text == long_text(text.front()));
+    }
+    CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
+}
+
+TEST_CASE("AtomicFile: a save cut off between its two renames is followed by one that leaves nothing behind") {
     const TemporaryFolder folder;
     save(folder.path() / "file", "old");
-    std::ofstream(folder.path() / "file.unfinished") << long_text('?');
-    std::ofstream(folder.path() / "file.prev.unfinished") << "?";
+    fs::create_hard_link(folder.path() / "file",
+                         folder.path() / "file.prev");  // a rename of one to the other does nothing
     save(folder.path() / "file", "new");
     CHECK(content(folder.path() / "file") == "new");
     CHECK(content(folder.path() / "file.prev") == "old");
     CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
 }
 
-TEST_CASE("AtomicFile: where files have no second name the one before it is copied") {
+TEST_CASE("AtomicFile: names of any characters") {
     const TemporaryFolder folder;
-    save(folder.path() / "file", "old");
-    const Fault fault("link", 1, EPERM);
-    save(folder.path() / "file", "new");
-    CHECK(content(folder.path() / "file") == "new");
-    CHECK(content(folder.path() / "file.prev") == "old");
+    for (const fs::path& name : {fs::path(u8"重み ä"), fs::path("%s%n"), fs::path("-rf"), fs::path("$(x) 'y'")}) {
+        save(folder.path() / name, "old");
+        save(folder.path() / name, "new");
+        CHECK(content(folder.path() / name) == "new");
+        CHECK(content(gacc::previous_file(folder.path() / name)) == "old");
+    }
+    CHECK(names(folder.path()).size() == 8);
 }
 
-TEST_CASE("AtomicFile: short writes and interrupted calls go on") {
-    const TemporaryFolder folder;
-    std::map<std::string, int> calls;
-    save(folder.path() / "file", "old");
-    {
-        Fault fault;
-        fault.short_write = true;
-        save(folder.path() / "file", long_text('a'));
-        CHECK(content(folder.path() / "file") == long_text('a'));
-    }
-    {
-        const Fault fault;
-        save(folder.path() / "file", long_text('b'));
-        calls = fault.calls;
-    }
-    int tried = 0;
-    for (const auto& [call, count] : calls) {
-        for (int which = 1; which <= count; ++which, ++tried) {
-            const Fault fault(call, which, EINTR);
-            save(folder.path() / "file", long_text('c'));
-            CHECK(content(folder.path() / "file") == long_text('c'));
-        }
-    }
-    CHECK(tried == 12);  // 2 open, 3 write, 2 fsync, 2 close, 1 link, 2 rename
-}
-
-TEST_CASE("AtomicFile: every call that fails is an error, and the file that was there stays as it was") {
-    const std::vector<std::tuple<std::string, int, std::string>> faults{
-        {"open", 1, "create it"},
-        {"write", 1, "write it"},
-        {"write", 2, "write it"},
-        {"write", 3, "write it"},
-        {"fsync", 1, "sync it"},
-        {"close", 1, "close it"},
-        {"rename", 1, "keep the file that was there as .prev"},
-        {"rename", 2, "rename it"}};
-    for (const int error : {ENOSPC, EIO, EDQUOT, EROFS}) {
-        for (const auto& [call, which, what] : faults) {
-            const TemporaryFolder folder;
-            save(folder.path() / "file", "older");
-            save(folder.path() / "file", "old");
-            const std::string reason = std::generic_category().message(error);
-            {
-                const Fault fault(call, which, error);
-                try {
-                    save(folder.path() / "file", long_text('x'));
-                    FAIL("expected an error");
-                } catch (const gacc::OutputError& caught) {
-                    CHECK(std::string(caught.what())
-                              .starts_with("gacc: save: expected to " + what + ", got \"" + reason + "\"; "));
-                }
-            }
-            CHECK(content(folder.path() / "file") == "old");
-            const bool kept = call == "rename" && which == 2;  // both names, by then
-            CHECK(content(folder.path() / "file.prev") == (kept ? "old" : "older"));
-            CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
-        }
-    }
-}
-
-TEST_CASE("AtomicFile: where the folder cannot be synced the new file is there, and the error says so") {
-    for (const std::string call : {"open", "fsync"}) {
-        const TemporaryFolder folder;
-        save(folder.path() / "file", "old");
-        const Fault fault(call, 2, EIO);
-        CHECK_THROWS_WITH_AS(
-            save(folder.path() / "file", "new"),
-            "gacc: save: expected to sync the folder, got \"Input/output error\"; the new file is there, "
-            "but may be gone after a power failure",
-            gacc::OutputError);
-        CHECK(content(folder.path() / "file") == "new");
-        CHECK(content(folder.path() / "file.prev") == "old");
-    }
-    const TemporaryFolder folder;
-    const Fault fault("fsync", 2, EINVAL);  // a file system on which folders cannot be synced
-    CHECK_NOTHROW(save(folder.path() / "file", "new"));
-}
-
-TEST_CASE("AtomicFile: a call interrupted for ever is an error at last") {
-    const TemporaryFolder folder;
-    Fault fault("write", 1, EINTR);
-    fault.again = true;
-    CHECK_THROWS_WITH_AS(save(folder.path() / "file", "new"),
-                         "gacc: save: expected to write it, got \"Interrupted system call\"; is there room?",
-                         gacc::OutputError);
-    CHECK(names(folder.path()).empty());
-}
-
-TEST_CASE("AtomicFile: a folder of that name is an error") {
+TEST_CASE("AtomicFile: a folder of that name is an error, also of .prev") {
     const TemporaryFolder folder;
     fs::create_directory(folder.path() / "file");
     CHECK_THROWS_WITH_AS(save(folder.path() / "file", "new"),
                          "gacc: save: expected a file or none, got something else of that name", gacc::OutputError);
+    fs::create_directory(folder.path() / "other.prev");
+    CHECK_THROWS_WITH_AS(save(folder.path() / "other", "new"),
+                         "gacc: save: expected a file or none as .prev, got something else of that name",
+                         gacc::OutputError);
+    CHECK(names(folder.path()) == std::set<std::string>{"file", "other.prev"});
 }
 
-TEST_CASE("AtomicFile: a pipe of that name is an error, and stays") {
+TEST_CASE("AtomicFile: a path without a name is an error") {
+    const TemporaryFolder folder;
+    for (const fs::path& path : {fs::path(), folder.path() / "missing" / ""}) {
+        CHECK_THROWS_WITH_AS(save(path, "new"),
+                             "gacc: save: expected a path that ends in a name, got one that does not",
+                             gacc::OutputError);
+    }
+    CHECK(names(folder.path()).empty());
+}
+
+TEST_CASE("check_writable: what can be saved passes, and nothing is changed") {
+    const TemporaryFolder folder;
+    for (const auto previous : {AtomicFile::Previous::replace, AtomicFile::Previous::keep}) {
+        CHECK_NOTHROW(gacc::check_writable(folder.path() / "file", "--save", previous));
+        CHECK(names(folder.path()).empty());
+    }
+    save(folder.path() / "file", "old");
+    save(folder.path() / "file", "new");
+    const auto written = fs::last_write_time(folder.path() / "file");
+    for (const auto previous : {AtomicFile::Previous::replace, AtomicFile::Previous::keep}) {
+        CHECK_NOTHROW(gacc::check_writable(folder.path() / "file", "--save", previous));
+    }
+    CHECK(content(folder.path() / "file") == "new");
+    CHECK(content(folder.path() / "file.prev") == "old");
+    CHECK(fs::last_write_time(folder.path() / "file") == written);
+    CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
+}
+
+TEST_CASE("check_writable: refuses with the error that saving would give") {
+    const TemporaryFolder folder;
+    fs::create_directory(folder.path() / "file.prev");
+    const auto refusal = [&](const fs::path& path) {
+        std::vector<std::string> texts;
+        for (const bool saving : {false, true}) {
+            try {
+                saving ? save(path, "new") : gacc::check_writable(path, "save", AtomicFile::Previous::keep);
+                FAIL("expected an error");
+            } catch (const gacc::OutputError& error) { texts.emplace_back(error.what()); }
+        }
+        CHECK(texts[0] == texts[1]);
+        return texts[0];
+    };
+    CHECK(refusal(folder.path() / "file") ==
+          "gacc: save: expected a file or none as .prev, got something else of that name");
+    CHECK_NOTHROW(gacc::check_writable(folder.path() / "file", "save"));
+    CHECK(refusal(folder.path() / "file.prev") ==
+          "gacc: save: expected a file or none, got something else of that name");
+    const std::string missing = refusal(folder.path() / "missing" / "file");
+    CHECK(missing.starts_with("gacc: save: expected to create it, got \""));
+    CHECK(missing.ends_with("\"; is the folder there, and may it be written?"));
+    CHECK(std::ranges::count(missing, '\n') == 0);
+    CHECK(names(folder.path()) == std::set<std::string>{"file.prev"});
+}
+
+#ifdef _WIN32
+TEST_CASE("AtomicFile: what killed processes left behind goes after a minute") {
+    const TemporaryFolder folder;
+    folder.write("file.0123456789ab.unfinished", {1});
+    folder.write("file.0123456789ab.prev.unfinished", {1});
+    folder.write("file.ba9876543210.unfinished", {1});
+    fs::last_write_time(folder.path() / "file.0123456789ab.unfinished",
+                        fs::file_time_type::clock::now() - std::chrono::minutes(2));
+    const AtomicFile working(folder.path() / "file", "save");
+    save(folder.path() / "file", "new");
+    CHECK(names(folder.path()).size() == 3);  // with what `working` writes
+    CHECK(names(folder.path()).contains("file"));
+    CHECK(names(folder.path()).contains("file.ba9876543210.unfinished"));
+}
+
+TEST_CASE("AtomicFile: a file marked read-only is refused at once, in the system's words") {
     const TemporaryFolder folder;
     const fs::path path = folder.path() / "file";
-    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-    CHECK_THROWS_WITH_AS(save(path, "new"), "gacc: save: expected a file or none, got something else of that name",
-                         gacc::OutputError);
-    CHECK(fs::is_fifo(path));
-    CHECK(names(folder.path()) == std::set<std::string>{"file"});
+    save(path, "old");
+    fs::permissions(path, fs::perms::owner_read, fs::perm_options::replace);
+    std::string text;
+    try {
+        gacc::check_writable(path, "save");
+    } catch (const gacc::OutputError& error) { text = error.what(); }
+    CHECK(
+        text.starts_with("gacc: save: expected to replace the file, got \"Access "));  // "is denied.", or as Wine says
+    CHECK(text.ends_with("\"; is it yours to replace?"));
+    fs::permissions(path, fs::perms::owner_all, fs::perm_options::replace);
+    CHECK(content(path) == "old");
 }
+
+TEST_CASE("AtomicFile: waits for a reader that has the file open for a moment") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "file";
+    save(path, "old");
+    std::ifstream reader(path);
+    std::thread saving([&] { save(path, "new"); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    CHECK(content(path) == "old");
+    reader.close();
+    saving.join();
+    CHECK(content(path) == "new");
+}
+#endif

@@ -14,8 +14,9 @@ bool fails(const char* call) {
     const int number = ++fault->calls[call];
     const bool now =
         fault->call == call && fault->error != 0 && (number == fault->which || (fault->again && number > fault->which));
-    if (now) { errno = fault->error; }
-    return now;
+    const bool also = fault->also.call == call && number == fault->also.which;
+    if (now || also) { errno = now ? fault->error : fault->also.error; }
+    return now || also;
 }
 
 }  // namespace
@@ -28,6 +29,9 @@ int __real_fsync(int file);
 int __real_close(int file);
 int __real_link(const char* from, const char* to);
 int __real_rename(const char* from, const char* to);
+int __real_flock(int file, int operation);
+int __real_fchmod(int file, mode_t mode);
+int __real_fchown(int file, uid_t owner, gid_t group);
 
 int __wrap_open(const char* path, int flags, mode_t mode) {
     return fails("open") ? -1 : __real_open(path, flags, mode);
@@ -46,5 +50,10 @@ int __wrap_close(int file) {
 }
 int __wrap_link(const char* from, const char* to) { return fails("link") ? -1 : __real_link(from, to); }
 int __wrap_rename(const char* from, const char* to) { return fails("rename") ? -1 : __real_rename(from, to); }
+int __wrap_flock(int file, int operation) { return fails("flock") ? -1 : __real_flock(file, operation); }
+int __wrap_fchmod(int file, mode_t mode) { return fails("fchmod") ? -1 : __real_fchmod(file, mode); }
+int __wrap_fchown(int file, uid_t owner, gid_t group) {
+    return fails("fchown") ? -1 : __real_fchown(file, owner, group);
+}
 
 }  // extern "C"

@@ -7,10 +7,14 @@
 /// The calls of the system that saving a file makes, which a test can make fail. The linker puts these in their place
 /// (--wrap). All fine unless a Fault lives.
 struct Fault {
-    std::string call;          ///< open, write, fsync, close, link, rename
-    int which = 1;             ///< the first, the second, ...
-    int error = 0;             ///< errno of the call, which then does nothing
-    bool again = false;        ///< whether it fails ever after, too
+    std::string call;    ///< open, write, fsync, close, link, rename, flock, fchmod, fchown
+    int which = 1;       ///< the first, the second, ...
+    int error = 0;       ///< errno of the call, which then does nothing
+    bool again = false;  ///< whether it fails ever after, too
+    struct {
+        std::string call;
+        int which = 1, error = 0;
+    } also;                    ///< a second call that fails
     bool short_write = false;  ///< instead: writes one byte, and says so
 
     Fault(std::string name, int number, int code) : call(std::move(name)), which(number), error(code) { begin(); }

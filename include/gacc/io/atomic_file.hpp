@@ -1,24 +1,29 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/io/same_file.hpp>
+#include <gacc/io/system_file.hpp>
+#include <gacc/io/unfinished_names.hpp>
 
 #include <algorithm>
-#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <span>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 namespace gacc::inline GACC_ABI {
 
-/// A file that is there whole or not at all, whatever happens while it is written: it is written as PATH.unfinished,
-/// synced to the disk, and renamed. Until then the file that was there stays. Needs POSIX.
+/// A file that is there whole or not at all, whatever happens while it is written: it is written under a name of its
+/// own, PATH.<number>.unfinished, synced to the disk, and renamed. Until then the file that was there stays. Of several
+/// programs that write to one PATH at once the last one to commit leaves its file, whole.
+///
+/// The new file has the permissions of the one that it replaces. A symbolic link stays, and the file that it leads to
+/// is written. What killed programs have left behind under such names is removed.
 ///
 /// Throws     OutputError if the system refuses any part of it; the file that was there is then as it was. (If the very
 ///            last part fails, to sync the folder, the new file is there, but may be gone after a power failure.)
@@ -27,27 +32,36 @@ class AtomicFile {
 public:
     enum class Previous {
         replace,
-        keep,  ///< as PATH.prev
+        keep,  ///< as previous_file(path)
     };
 
-    AtomicFile(std::filesystem::path path, std::string where, Previous previous = Previous::replace)
-        : path_(std::move(path)), where_(std::move(where)), previous_(previous) {
+    AtomicFile(const std::filesystem::path& path, std::string where, Previous previous = Previous::replace)
+        : where_(std::move(where)), previous_(previous), path_(target(path)), names_(path_) {
         waiting_.reserve(chunk);
-        std::error_code error;
-        if (std::filesystem::is_symlink(path_, error)) { path_ = std::filesystem::weakly_canonical(path_, error); }
-        const auto status = std::filesystem::status(path_, error);
-        if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-            throw OutputError(where_, "expected a file or none, got something else of that name");
+        check_replaceable(path_, "");
+        if (previous_ == Previous::keep) {
+            check_replaceable(kept(), " as .prev");
+            const std::size_t most = detail::SystemFile::longest_name(names_.folder());
+            if (const std::size_t size = kept().filename().native().size(); size > most) {
+                throw OutputError(
+                    where_, detail::text("expected a name of at most ", most, " bytes with .prev, got one of ", size,
+                                         "; choose a shorter one"));
+            }
         }
-        ::unlink(unfinished().c_str());  // of a process that was killed
-        file_ = opened(unfinished(), O_WRONLY | O_CREAT | O_EXCL);
-        if (file_ < 0) { fail("create it", "is the folder there, and may it be written?"); }
+        auto error = std::make_error_code(std::errc::file_exists);
+        for (int tries = 0; error == std::errc::file_exists && tries < 100; ++tries) {
+            names_.draw_number();
+            error = file_.create(names_.file(), path_);
+        }
+        require(error, "create it", folder_advice);
+        names_.remove_left_behind(file_);
     }
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
     ~AtomicFile() {
-        if (file_ >= 0) { ::close(file_); }
-        if (!done_) { ::unlink(unfinished().c_str()); }
+        if (done_) { return; }
+        file_.release();  // Windows removes no file that is open
+        remove(names_.file());
     }
 
     void write(std::span<const std::uint8_t> bytes) {
@@ -62,92 +76,114 @@ public:
     /// Gives the file its name. Once, after the last byte.
     void commit() {
         flush();
-        if (retried([&] { return ::fsync(file_); }) != 0) { fail("sync it", "is the disk in order?"); }
-        if (::close(std::exchange(file_, -1)) != 0 && errno != EINTR) { fail("close it", "is the disk in order?"); }
+        require(file_.take_permissions(), "give it the permissions of the file before it", "may they be set?");
+        require(file_.sync(), "sync it", "is the disk in order?");
+        require(file_.close(), "close it", "is the disk in order?");
         if (previous_ == Previous::keep) { keep_previous(); }
-        if (!renamed(unfinished(), path_)) { fail("rename it", "may the folder be written?"); }
+        require(detail::SystemFile::rename(names_.file(), path_), "rename it", "may the folder be written?");
         done_ = true;
-        sync_folder();
+        file_.release();
+        require(detail::SystemFile::sync_folder(names_.folder()), "sync the folder",
+                "the new file is there, but may be gone after a power failure");
+    }
+
+    /// Instead of commit: tries with an empty file what commit would do to the folder, and removes it. The file that is
+    /// there is not touched.
+    void rehearse() {
+        const char* advice = "may the folder be written and read?";
+        if (previous_ == Previous::keep) {
+            const auto error = detail::SystemFile::link(path_, names_.previous());
+            remove(names_.previous());
+            if (error && error != std::errc::no_such_file_or_directory && !std::ifstream(path_)) {  // so no copy either
+                require(error, "keep the file that was there as .prev", "may it be read?");
+            }
+        }
+        require(file_.take_permissions(), "give it the permissions of the file before it", "may they be set?");
+        require(file_.close(), "close it", "is the disk in order?");
+        require(detail::SystemFile::rename(names_.file(), names_.previous()), "rename it", advice);
+        const auto error = detail::SystemFile::sync_folder(names_.folder());
+        remove(names_.previous());
+        require(error, "sync the folder", advice);
     }
 
 private:
     static constexpr std::size_t chunk = std::size_t{1} << 16;
+    static constexpr const char* folder_advice = "is the folder there, and may it be written?";
 
-    std::filesystem::path unfinished() const { return named(".unfinished"); }
-    std::filesystem::path named(const char* ending) const {
-        std::filesystem::path path = path_;
-        return path += ending;
+    std::filesystem::path target(const std::filesystem::path& path) const {
+        std::error_code error;
+        auto target = detail::followed(path, error);
+        if (error == std::errc::too_many_symbolic_link_levels) {
+            require(error, "follow its symbolic link", "do links lead to each other?");
+        }
+        require(error, "create it", folder_advice);
+        if (!target.has_filename()) {
+            throw OutputError(where_, "expected a path that ends in a name, got one that does not");
+        }
+        return target;
+    }
+    std::filesystem::path kept() const { return detail::with_ending(path_, ".prev"); }
+
+    void check_replaceable(const std::filesystem::path& path, const char* name) const {
+        std::error_code none;
+        const auto status = std::filesystem::status(path, none);
+        if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+            throw OutputError(where_,
+                              detail::text("expected a file or none", name, ", got something else of that name"));
+        }
+        require(detail::SystemFile::replaceable(path, names_.folder()), detail::text("replace the file", name),
+                "is it yours to replace?");
     }
 
-    /// A call of the system again, should a signal have interrupted it.
-    template <class Call>
-    static long retried(const Call& call) {
-        long result = call();
-        for (int tries = 0; result < 0 && errno == EINTR && tries < 100; ++tries) { result = call(); }
-        return result;
+    void require(std::error_code error, const std::string& what, const char* advice) const {
+        if (error) {
+            throw OutputError(where_, detail::text("expected to ", what, ", got \"", error.message(), "\"; ", advice));
+        }
     }
-    static int opened(const std::filesystem::path& path, int flags) {
-        return static_cast<int>(retried([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); }));
-    }
-    static bool renamed(const std::filesystem::path& from, const std::filesystem::path& to) {
-        return retried([&] { return ::rename(from.c_str(), to.c_str()); }) == 0;
-    }
-    [[noreturn]] void fail(const char* what, const char* advice) const {
-        throw OutputError(where_, detail::text("expected to ", what, ", got \"", std::generic_category().message(errno),
-                                               "\"; ", advice));
+
+    static void remove(const std::filesystem::path& path) {
+        std::error_code none;
+        std::filesystem::remove(path, none);
     }
 
     void flush() {
-        std::span<const std::uint8_t> rest = waiting_;
-        while (!rest.empty()) {
-            const long count = retried([&] { return ::write(file_, rest.data(), rest.size()); });
-            if (count == 0) { errno = EIO; }
-            if (count <= 0) { fail("write it", "is there room?"); }
-            rest = rest.subspan(static_cast<std::size_t>(count));
-        }
+        require(file_.write(waiting_), "write it", "is there room?");
         waiting_.clear();
     }
 
     /// Gives the file that is there a second name, or where the file system has no such thing, makes a copy. Its first
     /// name never goes.
     void keep_previous() const {
-        std::error_code error;
-        if (!std::filesystem::exists(path_, error)) { return; }
-        const auto link = named(".prev.unfinished");
-        ::unlink(link.c_str());
-        if (::link(path_.c_str(), link.c_str()) != 0) {
-            std::filesystem::copy_file(path_, link, std::filesystem::copy_options::overwrite_existing, error);
-            if (error) {
-                errno = error.value();
-                fail("keep the file that was there as .prev", "is there room?");
-            }
+        auto error = detail::SystemFile::link(path_, names_.previous());
+        if (error == std::errc::no_such_file_or_directory) { return; }
+        if (error) {
+            error.clear();
+            std::filesystem::copy_file(path_, names_.previous(), error);
+            if (!error) { error = detail::SystemFile::sync_data(names_.previous()); }
         }
-        if (!renamed(link, named(".prev"))) {
-            const int reason = errno;
-            ::unlink(link.c_str());
-            errno = reason;
-            fail("keep the file that was there as .prev", "may the folder be written?");
-        }
+        const bool made = !error;
+        if (made) { error = detail::SystemFile::rename(names_.previous(), kept()); }
+        remove(names_.previous());  // which rename leaves if both are names of one file
+        require(error, "keep the file that was there as .prev", made ? "may the folder be written?" : "is there room?");
     }
 
-    void sync_folder() const {
-        const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-        const int handle = opened(folder, O_RDONLY | O_DIRECTORY);
-        const bool synced = handle >= 0 && retried([&] { return ::fsync(handle); }) == 0;
-        const int reason = errno;
-        if (handle >= 0) { ::close(handle); }
-        errno = reason;
-        if (!synced && errno != EINVAL) {  // which says that here folders cannot be synced
-            fail("sync the folder", "the new file is there, but may be gone after a power failure");
-        }
-    }
-
-    std::filesystem::path path_;
     std::string where_;
     Previous previous_;
-    int file_ = -1;
+    std::filesystem::path path_;
+    detail::UnfinishedNames names_;
+    detail::SystemFile file_;
     bool done_ = false;
     std::vector<std::uint8_t> waiting_;  // to be written; at most a chunk
 };
+
+/// Tries whether a file can be saved as `path`, before hours of work are lost because it cannot: creates a file beside
+/// it, renames it and removes it. What it cannot see is whether there will be room.
+///
+/// Throws     OutputError, the one that saving would throw
+/// Example    gacc::check_writable("run.safetensors", "--save", gacc::AtomicFile::Previous::keep);
+inline void check_writable(const std::filesystem::path& path, const std::string& where,
+                           AtomicFile::Previous previous = AtomicFile::Previous::replace) {
+    AtomicFile(path, where, previous).rehearse();
+}
 
 }  // namespace gacc

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <gacc/io/atomic_file.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+/// What a test does with files: saves a text, reads it, looks which files are there.
+
+inline std::string content(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline std::set<std::string> names(const std::filesystem::path& folder) {
+    std::set<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        all.insert(entry.path().filename().string());
+    }
+    return all;
+}
+
+/// Three writes of the system, the last one small.
+inline std::string long_text(char letter) { return std::string(150'000, letter); }
+
+inline void write_text(gacc::AtomicFile& file, const std::string& text) {
+    file.write({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+inline void save(const std::filesystem::path& path, const std::string& text,
+                 gacc::AtomicFile::Previous previous = gacc::AtomicFile::Previous::keep) {
+    gacc::AtomicFile file(path, "save", previous);
+    write_text(file, text);
+    file.commit();
+}
