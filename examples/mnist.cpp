@@ -39,7 +39,6 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 #include "mnist_settings.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
-#include "writable.hpp"
 
 namespace {
 
@@ -296,17 +295,12 @@ int compare(const Settings& settings, const gacc::ImageDataset<float>& data, con
 /// Refuses an --export that would replace a checkpoint, or the one before it that saving keeps as .prev.
 void check_files(const Settings& settings) {
     if (settings.export_to.empty()) { return; }
-    const auto previous = [](std::filesystem::path path) {
-        std::error_code none;
-        if (std::filesystem::is_symlink(path, none)) { path = std::filesystem::weakly_canonical(path, none); }
-        return path += ".prev";
-    };
     for (const std::filesystem::path path : {settings.save, settings.resume}) {
         if (!path.empty() && gacc::same_file(path, settings.export_to)) {
             throw CLI::ValidationError("--export", "expected another file than the checkpoint's, got the same");
         }
     }
-    if (!settings.save.empty() && gacc::same_file(previous(settings.save), settings.export_to)) {
+    if (!settings.save.empty() && gacc::same_file(gacc::previous_file(settings.save), settings.export_to)) {
         throw CLI::ValidationError(
             "--export",
             "expected another file than .prev of the checkpoint, which holds the one before it, got the same");
@@ -360,14 +354,14 @@ std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bo
 }
 
 /// So that no training is lost for a file that cannot be written.
-void check_output(const std::string& file, const char* option) {
+void check_output(const std::string& file, const char* option, gacc::AtomicFile::Previous previous) {
     if (file.empty()) { return; }
     const auto folder = std::filesystem::absolute(file).parent_path();
     std::error_code unreadable;
     if (!std::filesystem::is_directory(folder, unreadable)) {
         throw gacc::OutputError(option, gacc::detail::text("expected the folder ", folder, ", got none"));
     }
-    gacc::check_writable(file, gacc::detail::text(option, " \"", file, '"'));
+    gacc::check_writable(file, gacc::detail::text(option, " \"", file, '"'), previous);
 }
 
 }  // namespace
@@ -379,8 +373,8 @@ int main(int argc, char** argv) {
         bool comparison = false;
         std::optional<Resumed> resumed;
         if (const auto code = parse(settings, resumed, comparison, argc, argv)) { return *code; }
-        check_output(settings.save, "--save");
-        check_output(settings.export_to, "--export");
+        check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
+        check_output(settings.export_to, "--export", gacc::AtomicFile::Previous::replace);
         gacc::set_threads(settings.threads);
         const auto data = gacc::load_mnist(settings.data, gacc::Split::train, reader);
         const auto test = gacc::load_mnist(settings.data, gacc::Split::test, reader);
