@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -321,13 +323,30 @@ TEST_CASE("plan: errors say what is wrong and what is the least") {
                          "gacc: plan: expected a model with layers, got none", gacc::UsageError);
 }
 
-TEST_CASE("plan: bytes that cannot be counted are refused, not wrapped around") {
-    if constexpr (sizeof(Index) == 8) {
-        gacc::Sequential<float> model(gacc::Linear(1, 1 << 24), gacc::Linear(1 << 24, 1));
-        const gacc::Adam adam(model.parameters());
-        CHECK_THROWS_WITH_AS(gacc::plan(model, adam, {.batch_size = Index{1} << 40, .micro_batch = Index{1} << 40}),
-                             "gacc: plan: expected sizes that memory can hold, got activations for a micro-batch of "
-                             "1099511627776 and a batch of 1099511627776",
-                             gacc::MemoryError);
-    }
+namespace {
+
+/// A layer of the user's without parameters, that says so many outputs.
+class Widen : public gacc::Layer<float> {
+public:
+    explicit Widen(Index out) : out_(out) {}
+    std::string description() const override { return "Widen"; }
+    Index out_features(Index) const override { return out_; }
+    void forward(const gacc::ConstMatrixView<float>&, gacc::MatrixView<float> y) const override { y.setZero(); }
+    void backward(const gacc::ConstMatrixView<float>&, const gacc::ConstMatrixView<float>&,
+                  const gacc::ConstMatrixView<float>&, gacc::MatrixView<float>) override {}
+
+private:
+    Index out_;
+};
+
+}  // namespace
+
+TEST_CASE("plan: bytes that cannot be counted are refused with and without a budget, and do not wrap around") {
+    gacc::Sequential model(gacc::Linear(2, 2), Widen(std::numeric_limits<Index>::max() / 64));
+    const gacc::PlanOptions options{.batch_size = 100, .micro_batch = 100};
+    CHECK(refusal(model, options) ==
+          "gacc: plan: expected sizes that memory can hold, got activations for a micro-batch of 100 and a batch of "
+          "100");
+    CHECK(refusal(model, {.batch_size = 100, .micro_batch = 100, .memory = SIZE_MAX}) == refusal(model, options));
+    CHECK(refusal(model, {.batch_size = 100, .memory = 1 << 20}).starts_with("gacc: plan: a micro-batch of 1 needs "));
 }

@@ -64,3 +64,14 @@ TEST_CASE("memory: the report is a table of the kinds in use") {
     CHECK(report.find("\nmoments               ") != std::string::npos);
     CHECK(report.find("\nall at once") != std::string::npos);
 }
+
+TEST_CASE("Bytes: a total that cannot be counted is the largest one, not a small one") {
+    gacc::memory::Bytes bytes;
+    bytes[gacc::memory::Kind::parameters] = SIZE_MAX - 10;
+    bytes[gacc::memory::Kind::data] = 20;
+    CHECK(bytes.total() == SIZE_MAX);
+    bytes[gacc::memory::Kind::data] = 10;
+    CHECK(bytes.total() == SIZE_MAX);
+    bytes[gacc::memory::Kind::data] = 9;
+    CHECK(bytes.total() == SIZE_MAX - 1);
+}

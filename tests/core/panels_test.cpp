@@ -81,3 +81,10 @@ TEST_CASE("Panels: there are no more of them than the rows need") {
     CHECK(Panels::count(width + 1) == 2);
     CHECK(Panels::size(2 * width, 3) == 2 * width * 3);
 }
+
+TEST_CASE("Panels: a size that cannot be counted is the largest one") {
+    constexpr Index largest = gacc::detail::largest_size;
+    CHECK(Panels::size(largest, 1) == largest);
+    CHECK(Panels::size(largest / 2 + 1, 4) == largest);
+    CHECK(Panels::size(5, largest / 2 + 1) == largest);  // of numbers, with the zeros
+}

@@ -136,3 +136,25 @@ TEST_CASE("Tensor: a shape of more numbers than can be counted is refused") {
         gacc::detail::text("gacc: Tensor: expected sizes of 0 or more that memory can hold, got [", large, " x 4]");
     CHECK_THROWS_WITH_AS(Tensor<float>(Shape{large, 4}), refusal.c_str(), ShapeError);
 }
+
+TEST_CASE("Tensor: a shape whose bytes cannot be counted is refused") {
+    const gacc::Index large = gacc::detail::most_numbers<double> / 2 + 1;
+    const auto text =
+        gacc::detail::text("gacc: Tensor: expected sizes of 0 or more that memory can hold, got [", large, " x 2]");
+    CHECK_THROWS_WITH_AS(Tensor<double>(Shape{large, 2}), text.c_str(), ShapeError);
+}
+
+TEST_CASE("Shape: a product that an Index cannot hold is refused") {
+    const gacc::Index large = std::numeric_limits<gacc::Index>::max() / 2 + 1;
+    const auto text = gacc::detail::text("gacc: elements: expected sizes whose product is less than ",
+                                         std::numeric_limits<gacc::Index>::max(), ", got [", large, " x 4]");
+    CHECK_THROWS_WITH_AS(gacc::elements({large, 4}), text.c_str(), ShapeError);
+    CHECK(gacc::elements({large, 4}, 1) == 4);
+}
+
+TEST_CASE("Tensor: reshape gives another number of features") {
+    Tensor<float> tensor = counted({2, 6});
+    tensor.reshape({3, 2, 2});
+    CHECK(tensor.features() == 4);
+    CHECK(tensor.matrix().cols() == 4);
+}

@@ -361,3 +361,55 @@ TEST_CASE("batches: a label that a Label cannot hold is refused") {
     CHECK_THROWS_WITH_AS(batches[0], "gacc: batches: expected labels that a Label holds, got 4294967296 for sample 0",
                          gacc::DataError);
 }
+
+namespace {
+
+/// A dataset that says more features than any memory has.
+struct Endless {
+    using scalar_type = float;
+    Index size() const { return 4; }
+    Index features() const { return std::numeric_limits<Index>::max() / 2 + 1; }
+    Label label(Index) const { return 0; }
+    void copy_inputs(Index, std::span<float>) const { FAIL("there was no room for this"); }
+};
+
+/// A dataset of one sample, whose label has a type of its own.
+template <class T>
+struct LabelledBy {
+    using scalar_type = float;
+    Index size() const { return 1; }
+    Index features() const { return 1; }
+    T label(Index) const { return value; }
+    void copy_inputs(Index, std::span<float> row) const { row[0] = 0; }
+    T value;
+};
+
+template <class T>
+Label batched(T label) {
+    const LabelledBy<T> data{label};
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 1});
+    return batches[0].labels[0];
+}
+
+}  // namespace
+
+TEST_CASE("batches: inputs that no memory can hold are an error, and nothing is written") {
+    const Endless data;
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 4});
+    const auto batch = batches[0];
+    const auto text = gacc::detail::text("gacc: batches: expected memory for more than ",
+                                         gacc::detail::grouped(std::numeric_limits<Index>::max()),
+                                         " bytes of inputs, got none; use smaller micro-batches");
+    CHECK_THROWS_WITH_AS(batch.inputs.view(), text.c_str(), gacc::MemoryError);
+}
+
+TEST_CASE("batches: labels may be integers of any type, and one that would change its sign is refused") {
+    CHECK(batched<std::int64_t>(7) == 7);
+    CHECK(batched<std::int64_t>(-100) == -100);
+    CHECK(batched<std::uint8_t>(255) == 255);
+    CHECK(batched<bool>(true) == 1);
+    CHECK_THROWS_WITH_AS(batched<std::uint32_t>(4294967196U),  // -100 if it were cut
+                         "gacc: batches: expected labels that a Label holds, got 4294967196 for sample 0",
+                         gacc::DataError);
+    CHECK_THROWS_AS(batched<std::uint64_t>(~std::uint64_t{0}), gacc::DataError);
+}

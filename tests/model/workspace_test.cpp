@@ -117,3 +117,24 @@ TEST_CASE("Workspace: rows start on a cache line, and not a power of two apart")
     CHECK(Workspace<float>::stride(10) == 16);
     CHECK(Workspace<float>::stride(0) == 0);
 }
+
+TEST_CASE("Workspace: numbers that cannot be counted are the largest size, and no memory is an error that says so") {
+    constexpr Index largest = gacc::detail::largest_size;
+    using Space = Workspace<float>;
+    CHECK(Space::stride(largest) == largest);
+    CHECK(Space::activation_numbers({{largest / 4, true}, {largest / 2, true}, {largest / 2, true}}, 1) == largest);
+    CHECK(Space::activation_numbers({{largest / 16, true}}, 17) == largest);
+    CHECK(Space::activation_numbers({{largest / 16, false}}, 200) == largest);
+    CHECK(Space::gradient_numbers(largest / 2, 2) == largest);
+
+    Space workspace;
+    workspace.lay_out({{3}}, 0, 4);
+    CHECK_THROWS_AS(workspace.lay_out({{largest / 16}}, 0, 17), gacc::MemoryError);
+    CHECK_THROWS_AS(workspace.lay_out({{3}}, largest / 4, 4), gacc::MemoryError);
+    if constexpr (sizeof(Index) == 8) {
+        CHECK_THROWS_WITH_AS(workspace.lay_out({{100'000'016}}, 0, 1'000'000),
+                             "gacc: Sequential::forward: expected memory for 400,000,064,000,000 bytes of activations, "
+                             "got none; use smaller micro-batches",
+                             gacc::MemoryError);
+    }
+}

@@ -92,17 +92,18 @@ public:
 
     memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         using memory::Kind;
-        const auto size = [](Index numbers, std::size_t each) {
-            return static_cast<std::size_t>(product_of(numbers, static_cast<Index>(each)));
-        };
+        const auto size = [](Index numbers, std::size_t each) { return product_of(numbers, static_cast<Index>(each)); };
+        const auto counted = [](Index size) { return static_cast<std::size_t>(size); };
         memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
-        bytes[Kind::parameters] = bytes[Kind::gradients] = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
+        const Index parameters = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
+        bytes[Kind::parameters] = bytes[Kind::gradients] = counted(parameters);
         bytes[Kind::moments] = optimizer_.state_bytes();
-        bytes[Kind::scratch] +=
+        bytes[Kind::scratch] += counted(
             size(product_of(micro_batch, SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features())),
-                 sizeof(Scalar));
-        bytes[Kind::staging] = size(product_of(micro_batch, model_.in_features()), sizeof(Scalar)) +
-                               size(largest_batch(), sizeof(Label)) + size(options_.dataset_size, sizeof(Index));
+                 sizeof(Scalar)));
+        bytes[Kind::staging] =
+            counted(sum_of(size(product_of(micro_batch, model_.in_features()), sizeof(Scalar)),
+                           size(largest_batch(), sizeof(Label)), size(options_.dataset_size, sizeof(Index))));
         return bytes;
     }
 
