@@ -11,6 +11,14 @@
 #include <thread>
 #include <vector>
 
+#ifdef _WIN32
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#include <sddl.h>
+#endif
+
 using gacc::AtomicFile;
 namespace fs = std::filesystem;
 
@@ -202,6 +210,28 @@ TEST_CASE("AtomicFile: a file marked read-only is refused at once, in the system
     CHECK(text.ends_with("\"; is it yours to replace?"));
     fs::permissions(path, fs::perms::owner_all, fs::perm_options::replace);
     CHECK(content(path) == "old");
+}
+
+TEST_CASE("AtomicFile: who may read a file is kept when it is replaced") {
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "file";
+    const auto access_list = [&] {
+        std::vector<unsigned char> bytes(4096);
+        unsigned long size = 0;
+        REQUIRE(::GetFileSecurityW(path.c_str(), 4, bytes.data(), 4096, &size) != 0);
+        bytes.resize(size);
+        return bytes;
+    };
+    save(path, "old");
+    const auto of_a_new_file = access_list();
+    PSECURITY_DESCRIPTOR everybody = nullptr;
+    REQUIRE(::ConvertStringSecurityDescriptorToSecurityDescriptorW(L"D:P(A;;FA;;;WD)", 1, &everybody, nullptr) != 0);
+    REQUIRE(::SetFileSecurityW(path.c_str(), 4, everybody) != 0);
+    ::LocalFree(everybody);
+    const auto before = access_list();
+    REQUIRE(before != of_a_new_file);
+    save(path, "new");
+    CHECK(access_list() == before);
 }
 
 TEST_CASE("AtomicFile: waits for a reader that has the file open for a moment") {
