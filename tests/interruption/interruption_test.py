@@ -88,11 +88,11 @@ class Interruptions:
                    env={**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"})
 
     def system_calls_of_a_save(self):
-        """(name, which of that name in the process) for each system call on files, from creating the unfinished file to
-        closing its folder."""
+        """(name, which of that name in the process) for each system call on what is in the folder, from creating the
+        unfinished file to closing the folder. Others count, but are left out: a sanitizer makes some of its own."""
         self.prepare()
         log = self.folder / "trace"
-        self.strace("-o", log, "-e", "trace=" + ",".join("?" + name for name in FILE_CALLS))
+        self.strace("-y", "-o", log, "-e", "trace=" + ",".join("?" + name for name in FILE_CALLS))
         seen, calls, inside = {}, [], False
         for line in log.read_text().splitlines():
             name = line.split("(")[0]
@@ -100,9 +100,10 @@ class Interruptions:
                 continue
             seen[name] = seen.get(name, 0) + 1
             inside = inside or (name == "openat" and re.search(r"/run\.[0-9a-f]{12}\.unfinished", line) is not None)
-            if inside:
-                calls.append((name, seen[name]))
-            if inside and name == "close" and calls[-2][0] == "fsync" and calls[-3][0] == "openat":
+            if not inside or str(self.folder) not in line:
+                continue
+            calls.append((name, seen[name]))
+            if name == "close" and calls[-2][0] == "fsync" and calls[-3][0] == "openat":
                 break
         return calls
 
