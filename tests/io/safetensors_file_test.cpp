@@ -119,7 +119,8 @@ TEST_CASE("SafetensorsFile: every type of the format is known, with its size") {
         {"F8_E5M2FNUZ", 4}, {"F6_E2M3", 3}, {"F6_E3M2", 3}, {"F4", 2}};
     CHECK(types.size() == gacc::detail::dtype_names.size());
     for (std::size_t i = 0; i < types.size(); ++i) {
-        const auto [name, bytes] = types[i];
+        const char* const name = types[i].first;
+        const int bytes = types[i].second;
         CAPTURE(name);
         const auto file = parsed("{\"a\":" + tensor(name, "[2,2]", "[0," + std::to_string(bytes) + "]") + "}",
                                  std::string(static_cast<std::size_t>(bytes), '\1'));

@@ -29,7 +29,7 @@ std::string verdict(gacc::Buffer<std::uint8_t> bytes) {
         std::vector<std::string> tensors;
         for (const gacc::TensorInfo& info : file.tensors()) {
             std::string sizes;
-            for (const gacc::Index size : info.shape) { sizes += (sizes.empty() ? "" : ",") + std::to_string(size); }
+            for (const gacc::Index size : info.shape) { sizes += gacc::detail::text(sizes.empty() ? "" : ",", size); }
             const auto numbers = file.bytes(info);
             tensors.push_back(hex(info.name) + ':' + std::string(gacc::detail::named(info.dtype).name) + ':' + sizes +
                               ':' + hex({reinterpret_cast<const char*>(numbers.data()), numbers.size()}));

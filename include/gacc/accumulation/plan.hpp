@@ -93,7 +93,7 @@ public:
     memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         using memory::Kind;
         const auto size = [](Index numbers, std::size_t each) { return product_of(numbers, static_cast<Index>(each)); };
-        const auto counted = [](Index size) { return static_cast<std::size_t>(size); };
+        const auto counted = [](Index all) { return static_cast<std::size_t>(all); };
         memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
         const Index parameters = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
         bytes[Kind::parameters] = bytes[Kind::gradients] = counted(parameters);
