@@ -3,7 +3,16 @@
 #include <gacc/core/abi.hpp>
 #include <gacc/core/units.hpp>
 
+// g++ 12 warns of uninitialized variables in the intrinsics of AVX-512, where there are none (its bug 105593).
+#if defined(__AVX512F__) && defined(__GNUC__) && __GNUC__ == 12
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <Eigen/Core>
+#pragma GCC diagnostic pop
+#else
+#include <Eigen/Core>
+#endif
 
 #include <cfloat>
 #include <cstdint>
