@@ -1,7 +1,7 @@
 #pragma once
 
 /// All of gacc but its optional parts, in reading order. gacc/data/gzip.hpp needs zlib; gacc/io/safetensors.hpp and
-/// gacc/io/checkpoint.hpp need nlohmann-json and POSIX.
+/// gacc/io/checkpoint.hpp need nlohmann-json.
 
 #include <gacc/version.hpp>
 #include <gacc/fwd.hpp>
