@@ -71,7 +71,7 @@ Found train(const Row& row) {
 
     // Threads and their scratch belong to the idle process.
     gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});
-    gacc::detail::ThreadScratch::mine().reserve();
+    gacc::detail::ThreadScratch::reserve_mine();
     Found found;
     forget_peak_memory();
     const std::size_t idle = peak_memory(), held = gacc::memory::live().total();

@@ -292,8 +292,26 @@ int compare(const Settings& settings, const gacc::ImageDataset<float>& data, con
     return done;
 }
 
+/// Refuses --save and --export where they would replace the data.
+void check_data_files(const Settings& settings) {
+    const auto previous = settings.save.empty() ? std::filesystem::path() : gacc::previous_file(settings.save);
+    const std::pair<const char*, std::filesystem::path> outputs[] = {
+        {"--save", settings.save}, {"--save", previous}, {"--export", settings.export_to}};
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(settings.data, none)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with("train-") && !name.starts_with("t10k-")) { continue; }
+        for (const auto& [option, path] : outputs) {
+            if (!path.empty() && gacc::same_file(entry.path(), path)) {
+                throw CLI::ValidationError(option, "expected another file than the data, got " + escaped(name));
+            }
+        }
+    }
+}
+
 /// Refuses an --export that would replace a checkpoint, or the one before it that saving keeps as .prev.
 void check_files(const Settings& settings) {
+    check_data_files(settings);
     if (settings.export_to.empty()) { return; }
     for (const std::filesystem::path path : {settings.save, settings.resume}) {
         if (!path.empty() && gacc::same_file(path, settings.export_to)) {

@@ -63,7 +63,7 @@ void check_measured(gacc::Rng& rng) {
 
     // What the kernels work in is there from a thread's first backward pass on, and no plan's.
     gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});
-    gacc::detail::ThreadScratch::mine().reserve();
+    gacc::detail::ThreadScratch::reserve_mine();
     const auto before = gacc::memory::live();
     gacc::memory::forget_peak();
     {

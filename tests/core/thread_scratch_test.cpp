@@ -17,9 +17,9 @@ TEST_CASE("ThreadScratch: a thread has one, which goes with it") {
     const std::size_t before = held();
     std::thread([&] {
         CHECK(held() == before);
-        ThreadScratch::mine().reserve();
+        ThreadScratch::reserve_mine();
         CHECK(held() == before + ThreadScratch::bytes);
-        ThreadScratch::mine().reserve();
+        ThreadScratch::reserve_mine();
         const ThreadScratch::Numbers<float> numbers(100);
         numbers.data()[99] = 1;
         CHECK(held() == before + ThreadScratch::bytes);
@@ -57,8 +57,34 @@ TEST_CASE("ThreadScratch: a thread of the pool works in the one that it was give
         given.reserve();
         ThreadScratch::set_mine(given);
         const std::size_t before = held();
-        CHECK(&ThreadScratch::mine() == &given);
+        CHECK(ThreadScratch::mine() == &given);
         const ThreadScratch::Numbers<float> numbers(16);
         CHECK(held() == before);
     }).join();
+}
+
+TEST_CASE("ThreadScratch: kernels work to the end of a thread, in memory of their own when its scratch is gone") {
+    struct Last {  // destroyed after the scratch, since it was made before
+        const std::size_t* before = nullptr;
+        bool* passed = nullptr;
+        ~Last() {
+            if (passed == nullptr) { return; }
+            const bool gone = ThreadScratch::mine() == nullptr && held() == *before;
+            ThreadScratch::reserve_mine();
+            const ThreadScratch::Numbers<float> numbers(16);
+            numbers.data()[15] = 1;
+            *passed = gone && held() == *before + 64;
+        }
+    };
+    const std::size_t before = held();
+    bool passed = false;
+    std::thread([&] {
+        thread_local Last last;
+        last.before = &before;
+        last.passed = &passed;
+        ThreadScratch::reserve_mine();
+        CHECK(held() == before + ThreadScratch::bytes);
+    }).join();
+    CHECK(passed);
+    CHECK(held() == before);
 }

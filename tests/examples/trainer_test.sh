@@ -209,10 +209,19 @@ place() {  # place NAME TEXT CHANGE...
     "$craft" "$work/half" "$work/crafted" "${@:3}"
     expect "a place $1" 4 "^gacc: --resume \".*/crafted\": $2\$" "$mnist" --data "$work/data" --resume "$work/crafted"
 }
-place "after the last epoch" "expected a checkpoint within 3 epochs, got one after 36028797018963968; give more --epochs" \
-    state/place:0=36028797018963968
-place "behind the last batch" "expected a place within an epoch of 2000 samples, got batch 2000 after 1 samples of it" \
-    state/place:1=1999 state/place:2=1
+place "after the last epoch" "expected a checkpoint within 3 epochs, got one after 1000000000000; give more --epochs" \
+    state/place:0=1000000000000
+for words in state/place:0=36028797018963968 'state/place:1=1999 state/place:2=1'; do
+    "$craft" "$work/half" "$work/crafted" $words
+    expect "a place that no training reaches: $words" 4 \
+        '^gacc: Checkpoint::load ".*/crafted": expected states that fit, got "gacc: Place: expected the state of a place' \
+        "$mnist" --data "$work/data" --resume "$work/crafted"
+done
+cp -r "$work/data" "$work/precious"
+for option in --save --export; do
+    expect "$option over the data" 2 "^$option: expected another file than the data, got train-images" \
+        "$mnist" --data "$work/precious" $option "$work/precious/$(cd "$work/precious" && ls | grep train-images | head -n 1)"
+done
 place "behind the last sample of a batch" "expected batches of 500 as in the checkpoint, got 16" state/place:2=400 state/place:5=500
 expect "fewer epochs than are done" 4 'expected a checkpoint within 1 epochs, got one after 3; give more --epochs' \
     "$mnist" --data "$work/data" --resume "$work/whole" --epochs 1

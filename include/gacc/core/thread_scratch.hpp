@@ -30,50 +30,67 @@ public:
     /// Throws     std::bad_alloc if there is not so much memory
     void reserve() { buffer_.reserve(bytes); }
 
-    /// The scratch of the thread that asks.
-    static ThreadScratch& mine() {
-        ThreadScratch*& current = slot();
-        if (current == nullptr) {
-            thread_local ThreadScratch own;
-            current = &own;
+    /// The scratch of the thread that asks; null once the thread has ended so far that it is gone, as in the destructors
+    /// of static objects.
+    static ThreadScratch* mine() {
+        struct Own {
+            ThreadScratch scratch;
+            ~Own() { slot() = {.current = nullptr, .ended = true}; }
+        };
+        if (slot().current == nullptr && !slot().ended) {
+            thread_local Own own;
+            slot().current = &own.scratch;
         }
-        return *current;
+        return slot().current;
+    }
+    /// Takes the memory of the thread that asks, so that no kernel has to.
+    static void reserve_mine() {
+        if (ThreadScratch* scratch = mine()) { scratch->reserve(); }
     }
     /// From now on this one is the thread's: for a thread of the pool, in which nothing may be allocated.
-    static void set_mine(ThreadScratch& scratch) { slot() = &scratch; }
+    static void set_mine(ThreadScratch& scratch) { slot().current = &scratch; }
 
     /// `count` numbers while it lives, whatever they hold: the thread's scratch, or memory of its own where a kernel
-    /// is called within another.
+    /// is called within another, or the thread's is gone.
     template <class Scalar>
     class Numbers {
     public:
-        explicit Numbers(std::size_t count) : scratch_(mine()), nested_(std::exchange(scratch_.in_use_, true)) {
-            Buffer<std::byte>& buffer = nested_ ? apart_ : scratch_.buffer_;
+        explicit Numbers(std::size_t count)
+            : scratch_(mine()), lent_(scratch_ != nullptr && !std::exchange(scratch_->in_use_, true)) {
+            Buffer<std::byte>& buffer = lent_ ? scratch_->buffer_ : apart_;
             try {
-                buffer.reserve(static_cast<Index>(std::max(count * sizeof(Scalar), nested_ ? 0 : bytes)));
+                buffer.reserve(static_cast<Index>(std::max(count * sizeof(Scalar), lent_ ? bytes : 0)));
             } catch (...) {
-                scratch_.in_use_ = nested_;
+                give_back();
                 throw;
             }
             data_ = reinterpret_cast<Scalar*>(buffer.data());
         }
         Numbers(const Numbers&) = delete;
         Numbers& operator=(const Numbers&) = delete;
-        ~Numbers() { scratch_.in_use_ = nested_; }
+        ~Numbers() { give_back(); }
 
         Scalar* data() const { return data_; }
 
     private:
-        ThreadScratch& scratch_;
-        bool nested_;
+        void give_back() const {
+            if (lent_) { scratch_->in_use_ = false; }
+        }
+
+        ThreadScratch* scratch_;
+        bool lent_;  // by the thread
         Buffer<std::byte> apart_{memory::Kind::kernels};
         Scalar* data_ = nullptr;
     };
 
 private:
-    static ThreadScratch*& slot() {
-        constinit thread_local ThreadScratch* current = nullptr;
-        return current;
+    struct Slot {
+        ThreadScratch* current = nullptr;
+        bool ended = false;
+    };
+    static Slot& slot() {
+        constinit thread_local Slot of_this_thread;  // nothing destroys it, so it can be read to the very end
+        return of_this_thread;
     }
 
     Buffer<std::byte> buffer_{memory::Kind::kernels};

@@ -19,10 +19,8 @@ struct Unit {
     const char* file;
 };
 
-/// The first that was checked.
-#if defined(__GNUC__) && !defined(_WIN32)
-[[gnu::visibility("default")]]
-#endif
+/// The first that was checked: of the program, or of a library whose symbols are hidden (-fvisibility=hidden), which
+/// shares no types and so may be compiled for another processor.
 inline Unit first{};
 
 inline bool check(const char* processor, const char* file) {

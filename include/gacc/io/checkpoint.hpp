@@ -144,6 +144,7 @@ private:
         std::string name;
         Parameter<Scalar>* parameter;
         std::span<Scalar> stored;
+        bool non_negative = false;
     };
     struct Kept {
         std::string name;
@@ -162,7 +163,8 @@ private:
         if (all.empty() && optimizer_.state_bytes() > 0) { refuse("none"); }
         const auto stored = static_cast<std::size_t>(parameters().stored_count());
         for (std::size_t i = 0; i < all.size(); ++i) {
-            const auto& [name, numbers] = all[i];
+            const std::string& name = all[i].name;
+            const std::span<Scalar> numbers = all[i].stored;
             if (name.empty()) {
                 refuse(
                     "no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
@@ -190,7 +192,7 @@ private:
             for (auto& parameter : parameters()) {
                 const std::size_t size = std::as_const(parameter).stored_values().size();
                 all.push_back({optimizer_.name() + "/" + moments.name + "/" + parameter.name(), &parameter,
-                               moments.stored.subspan(first, size)});
+                               moments.stored.subspan(first, size), moments.non_negative});
                 first += size;
             }
         }
@@ -215,7 +217,7 @@ private:
         check_tensors(start, arrays);
         const SafetensorsFile file(std::move(start));
         detail::CheckpointFormat::check(file);
-        for (const Array& array : arrays) { detail::check_finite<Scalar>(file, array.name); }
+        for (const Array& array : arrays) { detail::check_numbers<Scalar>(file, array.name, array.non_negative); }
         set_states(states_in(file), file.where());
         // Nothing can fail from here on.
         for (auto& parameter : parameters()) { parameter.zero_grad(); }

@@ -71,14 +71,15 @@ auto as_checkpoint(const F& f) {
     }
 }
 
-/// Throws     CheckpointError if one of the numbers of a tensor is NaN or infinite
+/// Throws     CheckpointError if one of the numbers of a tensor is NaN or infinite, or negative where none may be
 template <class Scalar>
-void check_finite(const SafetensorsFile& file, const std::string& name) {
+void check_numbers(const SafetensorsFile& file, const std::string& name, bool non_negative) {
     const TensorInfo& tensor = *file.find(name);
     file.visit<Scalar>(tensor, [&](auto next) {
         for (std::uint64_t left = tensor.bytes() / sizeof(Scalar); left > 0; --left) {
-            if (const Scalar number = next(); !std::isfinite(number)) {
-                throw CheckpointError(file.where(), text("expected finite numbers, got ", number, " in ", shown(name)));
+            if (const Scalar number = next(); !std::isfinite(number) || (non_negative && number < 0)) {
+                throw CheckpointError(file.where(), text("expected finite numbers", non_negative ? " of 0 or more" : "",
+                                                         ", got ", number, " in ", shown(name)));
             }
         }
     });

@@ -114,7 +114,10 @@ public:
     /// Where the file system has no locks (some NFS), a file that was not written to for a day before this one was
     /// created counts as left behind.
     void remove_left_behind(const std::filesystem::path& path, const std::filesystem::path& owner) const {
-        const int handle = opened(owner, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+        int handle = opened(owner, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+        if (handle < 0 && errno == EACCES) {  // it has the permissions of a file that nobody may write
+            handle = opened(owner, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+        }
         if (handle < 0) {
             if (errno == ENOENT) { ::unlink(path.c_str()); }
             return;

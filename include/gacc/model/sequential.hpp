@@ -71,7 +71,7 @@ public:
         complete_ = true;
         ready_ = false;
         workspace_.lay_out(chain().activations(), chain().gradient_width(), inputs.rows(), planned_);
-        detail::ThreadScratch::mine().reserve();  // here, since no backward pass should fail for lack of memory
+        detail::ThreadScratch::reserve_mine();  // here, since no backward pass should fail for lack of memory
         for_each_block([&](Index first, Index count) { chain().forward(inputs, first, count, workspace_); });
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();

@@ -51,7 +51,7 @@ public:
     std::size_t state_bytes() const override { return m_.bytes() + v_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
     std::vector<typename Optimizer<Scalar>::Moments> moments() override {
-        return {{"first_moments", m_.span()}, {"second_moments", v_.span()}};
+        return {{"first_moments", m_.span()}, {"second_moments", v_.span(), true}};
     }
 
     State state() const override {

@@ -76,6 +76,7 @@ public:
     struct Moments {
         std::string name;
         std::span<Scalar> stored;
+        bool non_negative = false;  ///< a checkpoint with others is refused: Adam takes their roots
     };
     /// All of them. This one, of an optimizer that does not say what it keeps, is one entry without a name.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
