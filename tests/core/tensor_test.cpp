@@ -158,3 +158,14 @@ TEST_CASE("Tensor: reshape gives another number of features") {
     CHECK(tensor.features() == 4);
     CHECK(tensor.matrix().cols() == 4);
 }
+
+TEST_CASE("Tensor: one that was moved from says so, and can be assigned to") {
+    Tensor<float> first({2, 3});
+    const Tensor<float> second = std::move(first);
+    CHECK(second.samples() == 2);
+    CHECK_THROWS_WITH_AS(first.matrix(), "gacc: Tensor: expected a tensor, got one that was moved from",
+                         gacc::UsageError);
+    CHECK_THROWS_AS(first.rows(0, 1), gacc::UsageError);
+    first = Tensor<float>({4, 1});
+    CHECK(first.matrix().rows() == 4);
+}

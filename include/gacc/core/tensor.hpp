@@ -49,7 +49,11 @@ public:
         : shape_(checked(std::move(shape))), features_(elements(shape_, 1)), data_(elements(shape_)) {}
 
     const Shape& shape() const { return shape_; }
-    Index samples() const { return shape_.front(); }
+    /// Throws     UsageError if the tensor was moved from; so do matrix() and rows()
+    Index samples() const {
+        if (shape_.empty()) { throw UsageError("Tensor", "expected a tensor, got one that was moved from"); }
+        return shape_.front();
+    }
     /// Numbers a sample.
     Index features() const { return features_; }
     Index size() const { return data_.size(); }
