@@ -70,6 +70,14 @@ template <class Packet>
 EIGEN_ALWAYS_INLINE Packet square_root(const Packet& x) {
     return Eigen::internal::psqrt(x);
 }
+#if defined(EIGEN_VECTORIZE_NEON) && !defined(__aarch64__)  // 32-bit Arm has an estimate only
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f square_root(const Eigen::internal::Packet4f& x) {
+    alignas(16) float numbers[4];
+    vst1q_f32(numbers, x);
+    for (float& number : numbers) { number = std::sqrt(number); }
+    return vld1q_f32(numbers);
+}
+#endif
 #ifdef EIGEN_VECTORIZE_SSE
 EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f square_root(const Eigen::internal::Packet4f& x) { return _mm_sqrt_ps(x); }
 #endif
