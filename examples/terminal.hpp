@@ -2,6 +2,8 @@
 
 // What is shown: whether there is a terminal, and text of others that must not command it.
 
+#include <gacc/core/error.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -23,22 +25,9 @@ inline bool stderr_is_terminal() {
 #endif
 }
 
-/// The bytes of the UTF-8 character that `text` begins with; 0 if it begins with another byte or a control character.
-inline std::size_t printable(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) { return first >= 0x20 && first != 0x7f ? 1 : 0; }
-    const std::size_t size = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-    if (size == 0 || size > text.size()) { return 0; }
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) { return 0; }
-    }
-    return first == 0xc2 && byte(1) < 0xa0 ? 0 : size;  // U+0080 to U+009F are control characters too
-}
-
 inline bool is_printable(std::string_view text) {
     while (!text.empty()) {
-        const std::size_t size = printable(text);
+        const std::size_t size = gacc::detail::printable(text);
         if (size == 0) { return false; }
         text.remove_prefix(size);
     }
@@ -49,7 +38,7 @@ inline bool is_printable(std::string_view text) {
 inline std::string escaped(std::string_view text, std::string_view kept = "") {
     std::string out;
     while (!text.empty()) {
-        std::size_t size = kept.find(text[0]) != kept.npos ? 1 : printable(text);
+        std::size_t size = kept.find(text[0]) != kept.npos ? 1 : gacc::detail::printable(text);
         if (size == 0) {
             std::array<char, 5> code{};
             std::snprintf(code.data(), code.size(), "\\x%02x", static_cast<unsigned char>(text[0]));
@@ -72,7 +61,7 @@ inline std::string shell_word(const std::string& word) {
     const bool commands = !is_printable(word);
     std::string quoted = commands ? "$'" : "'";
     for (std::size_t i = 0; i < word.size();) {
-        const std::size_t size = std::max<std::size_t>(printable(std::string_view(word).substr(i)), 1);
+        const std::size_t size = std::max<std::size_t>(gacc::detail::printable(std::string_view(word).substr(i)), 1);
         const std::string character = word.substr(i, size);
         if (commands) {  // octal, which ends after three digits
             std::array<char, 5> code{};

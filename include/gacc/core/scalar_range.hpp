@@ -7,9 +7,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Options and weights are double; a step multiplies by them in the type of the parameters, which may hold less.
-
-/// Whether the number as a Scalar is neither infinite nor NaN.
+/// Whether the number as a Scalar is neither infinite nor NaN. (Options and weights are double; a step multiplies by them
+/// in the type of the parameters, which may hold less.)
 template <class Scalar>
 constexpr bool in_range(double number) {
     constexpr double largest = std::numeric_limits<Scalar>::max();
