@@ -6,6 +6,7 @@
 #include <gacc/io/checkpoint_file.hpp>
 #include <gacc/io/checkpoint_info.hpp>
 #include <gacc/io/differences.hpp>
+#include <gacc/io/moments_check.hpp>
 #include <gacc/io/safetensors.hpp>
 #include <gacc/optim/optimizer.hpp>
 
@@ -45,7 +46,7 @@ public:
     /// Throws     UsageError if the optimizer does not override moments(), or has a state_bytes() but no moments() to
     ///            save, or some that have no name of their own or are not as many as the parameters store
     Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, Place& place) : optimizer_(optimizer) {
-        check_moments();
+        detail::check_moments(optimizer);
         keep("rng", rng);
         keep("place", place);
         keep(optimizer.name(), optimizer);
@@ -153,29 +154,6 @@ private:
     };
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
-
-    /// What an optimizer keeps and does not hand over would be lost without a word.
-    void check_moments() const {
-        const auto refuse = [&](const std::string& got) {
-            throw UsageError("Checkpoint", "expected the moments() of " + optimizer_.name() + ", got " + got);
-        };
-        const auto all = optimizer_.moments();
-        if (all.empty() && optimizer_.state_bytes() > 0) { refuse("none"); }
-        const auto stored = static_cast<std::size_t>(parameters().stored_count());
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const std::string& name = all[i].name;
-            const std::span<Scalar> numbers = all[i].stored;
-            if (name.empty()) {
-                refuse(
-                    "no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
-                    "it keeps anything else");
-            }
-            if (std::ranges::count(all, name, &Optimizer<Scalar>::Moments::name) > 1) { refuse("two named " + name); }
-            if (numbers.size() != stored) {
-                refuse(detail::text(numbers.size(), " ", name, "; give the ", stored, " that the parameters store"));
-            }
-        }
-    }
 
     std::vector<Array> arrays(bool with_gradients) const {
         std::vector<Array> all;

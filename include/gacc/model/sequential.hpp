@@ -2,6 +2,7 @@
 
 #include <gacc/core/thread_scratch.hpp>
 #include <gacc/losses/loss.hpp>
+#include <gacc/model/first_values.hpp>
 #include <gacc/model/layer_chain.hpp>
 #include <gacc/model/workspace.hpp>
 
@@ -185,16 +186,7 @@ private:
     /// Looks until all is there, and then never again.
     void check_initialized() {
         if (initialized_) { return; }
-        const Parameter<Scalar>* unset = nullptr;  // a matrix, if one is
-        bool any_set = false;
-        for (std::size_t i = 0; i < chain().size(); ++i) {
-            for (const auto* parameter : chain()[i].parameters()) {
-                any_set = any_set || parameter->is_set();
-                if (parameter->is_set() || (unset != nullptr && unset->shape().size() > 1)) { continue; }
-                if (unset == nullptr || parameter->shape().size() > 1) { unset = parameter; }
-            }
-        }
-        if (unset != nullptr && (unset->shape().size() > 1 || !any_set)) {
+        if (const Parameter<Scalar>* unset = detail::without_first_values(chain())) {
             throw UsageError("Sequential::forward",
                              "expected parameters with first values, got " + unset->name() +
                                  " without; call model.initialize(rng) first, or load or set its parameters");
