@@ -45,4 +45,4 @@ class TensorDataset;
 template <class Scalar>
 class ImageDataset;
 
-}  // namespace gacc::inline GACC_ABI
+}  // namespace gacc

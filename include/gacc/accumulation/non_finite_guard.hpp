@@ -90,7 +90,7 @@ public:
 private:
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
 
-    /// A number times 0 is 0 or, of these numbers, none; and what has become none stays it.
+    /// x * 0 is 0 for finite x, else NaN; NaN survives the sum.
     static bool finite(std::span<const Scalar> numbers) {
         constexpr Index width = detail::Simd<Scalar>::width;
         std::atomic<bool> all = true;

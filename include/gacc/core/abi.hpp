@@ -48,4 +48,4 @@ inline constexpr std::string_view abi_name = GACC_STRING(GACC_ABI);
 /// What a unit of the program was compiled for: the name without the version, "simd64_fma".
 inline constexpr const char* processor = abi_name.data() + abi_name.find("simd");
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

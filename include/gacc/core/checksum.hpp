@@ -33,8 +33,7 @@ constexpr Crc64Tables crc64_tables() {
 
 }  // namespace detail
 
-/// The CRC-64 of the xz format: another value for every change of up to 64 bits in a row, and for all but one in 2^64
-/// others.
+/// The CRC-64 of the xz format. Detects every burst up to 64 bits; misses others with probability 2^-64.
 ///
 /// Source     ECMA-182, annex B; xz-utils, "The .xz File Format", 6
 /// Example    gacc::Crc64 sum;  sum.add(bytes);  sum.value();

@@ -21,8 +21,8 @@ namespace gacc::inline GACC_ABI {
 ///
 /// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
 /// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
-/// nothing is ever packed; layers and optimizers work on stored_values() and stored_grads(), whose elements belong
-/// together one by one and among which are some zeros that stay zero.
+/// nothing is ever packed; layers and optimizers work on stored_values() and stored_grads(), in one common layout; the
+/// padding stays zero.
 ///
 /// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
 /// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape;

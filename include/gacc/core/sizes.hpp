@@ -58,4 +58,4 @@ decltype(auto) with_memory(std::string_view where, Index numbers, std::size_t ea
     }
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

@@ -31,7 +31,7 @@ inline std::uint64_t word(double number) { return std::bit_cast<std::uint64_t>(n
 inline std::uint64_t word(Index number) { return static_cast<std::uint64_t>(number); }
 inline double real(std::uint64_t word) { return std::bit_cast<double>(word); }
 
-/// `what` is wrong unless the words are so many and `valid`.
+/// Throws     DataError naming `what` unless `valid`
 inline void check_state(const char* where, bool valid, const char* what) {
     if (!valid) { throw DataError(where, text("expected the state of ", what, ", got other words")); }
 }

@@ -97,4 +97,4 @@ private:
     bool in_use_ = false;
 };
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

@@ -75,7 +75,7 @@ public:
 
     /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
     ///
-    /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or none; UsageError if
+    /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or NaN; UsageError if
     ///            it would be a file that cannot be read (see SafetensorsFile), or a backward threw and left parts of a
     ///            micro-batch. The file that was there is then as it was
     void save(const std::filesystem::path& path, const Settings& settings = {}) const {

@@ -35,4 +35,4 @@ void check_moments(Optimizer<Scalar>& optimizer) {
     }
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

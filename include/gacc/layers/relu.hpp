@@ -5,7 +5,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Rectified linear unit: y = max(x, 0), element by element. Not-a-number passes through.
+/// Rectified linear unit: y = max(x, 0), element by element. NaN passes through.
 ///
 /// Gradients  grad_x = grad_y where y > 0, else 0 (also at x = 0)
 /// Source     Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines"

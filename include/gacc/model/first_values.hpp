@@ -27,4 +27,4 @@ const Parameter<Scalar>* without_first_values(LayerChain<Scalar>& chain) {
     return any_set ? nullptr : unset;
 }
 
-}  // namespace gacc::inline GACC_ABI::detail
+}  // namespace gacc::detail

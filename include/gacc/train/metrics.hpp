@@ -5,7 +5,7 @@
 #include <gacc/core/view.hpp>
 #include <gacc/losses/loss.hpp>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -37,22 +37,29 @@ private:
     double weight_ = 0;
 };
 
+namespace detail {
+
+inline void check_labels(const char* where, Index samples, std::span<const Label> labels) {
+    if (static_cast<Index>(labels.size()) != samples) {
+        throw ShapeError(where, text("expected a label for each of ", samples, " samples, got ", labels.size()));
+    }
+}
+
+}  // namespace detail
+
 /// How many samples have their largest output (the first, if several are equal) where the label says. A label that is no
-/// class is never right: where some are ignored, divide by the others, or let Accuracy count.
+/// class is never right: where some samples are ignored, divide by the number of the others, or use Accuracy.
 ///
 /// Shapes     outputs samples x classes;  labels samples
 /// Throws     ShapeError if there are not as many labels as samples
 template <class Derived>
 Index count_correct(const Eigen::DenseBase<Derived>& outputs, std::span<const Label> labels) {
-    if (static_cast<Index>(labels.size()) != outputs.rows()) {
-        throw ShapeError("count_correct", detail::text("expected a label for each of ", outputs.rows(),
-                                                       " samples, got ", labels.size()));
-    }
+    detail::check_labels("count_correct", outputs.rows(), labels);
     Index correct = 0;
     for (Index i = 0; i < outputs.rows(); ++i) {
         const Index label = labels[static_cast<std::size_t>(i)];
         bool largest = label >= 0 && label < outputs.cols();
-        for (Index j = 0; largest && j < outputs.cols(); ++j) {  // not-a-number is never the largest
+        for (Index j = 0; largest && j < outputs.cols(); ++j) {  // NaN is never the largest
             largest = j < label ? outputs(i, label) > outputs(i, j) : outputs(i, label) >= outputs(i, j);
         }
         correct += largest ? 1 : 0;
@@ -71,17 +78,13 @@ public:
 
     template <class Derived>
     void add(const Eigen::DenseBase<Derived>& outputs, std::span<const Label> labels) {
-        const Index right = count_correct(outputs, labels);
-        // An ignored label that is a class may be right by chance.
-        if (ignored_label_ >= 0) {
-            for (Index i = 0; i < outputs.rows(); ++i) {
-                const auto sample = static_cast<std::size_t>(i);
-                if (labels[sample] != ignored_label_) { continue; }
-                correct_ -= count_correct(outputs.derived().middleRows(i, 1), labels.subspan(sample, 1));
-            }
+        detail::check_labels("Accuracy::add", outputs.rows(), labels);
+        for (Index i = 0; i < outputs.rows(); ++i) {
+            const auto label = labels.subspan(static_cast<std::size_t>(i), 1);
+            if (label[0] == ignored_label_) { continue; }
+            ++counted_;
+            correct_ += count_correct(outputs.derived().middleRows(i, 1), label);
         }
-        correct_ += right;
-        counted_ += static_cast<Index>(labels.size()) - std::ranges::count(labels, ignored_label_);
     }
 
     Index correct() const { return correct_; }
