@@ -47,10 +47,10 @@ struct Model {
         model.initialize(rng);
     }
     gacc::Rng rng;
-    gacc::Place place;
+    gacc::DataPosition position;
     gacc::Sequential<float> model;
     gacc::Adam<float> adam;
-    gacc::Checkpoint<float> checkpoint{adam, rng, place};
+    gacc::Checkpoint<float> checkpoint{adam, rng, position};
 };
 
 void load(benchmark::State& state, std::size_t justified, const std::function<void()>& call) {

@@ -2,7 +2,7 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/tile.hpp>
+#include <gacc/kernels/tile.hpp>
 
 #include <algorithm>
 #include <chrono>

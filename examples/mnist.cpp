@@ -66,7 +66,7 @@ struct Arm {
 /// Where a run was when a signal ended it.
 struct Interrupted {
     int signal;
-    std::string place;
+    std::string position;
 };
 
 gacc::Sequential<float> perceptron(Index inputs, const std::vector<Index>& hidden) {
@@ -115,8 +115,8 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     gacc::Adam adam(model.parameters(), {.learning_rate = settings.learning_rate});
     gacc::NonFiniteGuard guard(adam, settings.non_finite);
     gacc::MeanLoss mean;  // of this epoch
-    gacc::Place place;
-    gacc::Checkpoint checkpoint(adam, rng, place);
+    gacc::DataPosition position;
+    gacc::Checkpoint checkpoint(adam, rng, position);
     checkpoint.keep("mean_loss", mean);
     if (!settings.resume.empty()) {
         for (const auto& option : checkpoint.load(settings.resume)) {
@@ -126,7 +126,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                                                     ", not the program's ", option.in_program))
                       << '\n';
         }
-        check_place(settings, place, data.size(), arm.batch_size);
+        check_position(settings, position, data.size(), arm.batch_size);
         if (settings.schedule == "constant") { adam.set_learning_rate(settings.learning_rate); }
     }
     const auto save = [&] {
@@ -163,7 +163,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     gacc::Progress progress(settings.quiet ? silent : std::cerr,
                             {.epochs = settings.epochs,
                              .samples_per_epoch = data.size(),
-                             .samples_done = place.epoch * data.size() + place.batch * arm.batch_size + place.sample,
+                             .samples_done = position.epoch * data.size() + position.batch * arm.batch_size + position.sample,
                              .live = live,
                              .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
@@ -173,24 +173,24 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     Index trained = 0;  // samples
     std::optional<Interruption> interruption;
     if (!settings.save.empty()) { interruption.emplace(); }
-    for (; place.epoch < settings.epochs; place.end_epoch()) {
+    for (; position.epoch < settings.epochs; position.end_epoch()) {
         const auto start = std::chrono::steady_clock::now();
-        if (!place.drawn) { mean = gacc::MeanLoss(); }
-        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng, place)) {
-            for (const auto& micro : batch.from(place.sample).micro_batches(planned)) {
+        if (!position.drawn) { mean = gacc::MeanLoss(); }
+        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng, position)) {
+            for (const auto& micro : batch.from(position.sample).micro_batches(planned)) {
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 if (guard.accepts(value)) {
                     model.backward(loss.backward());
                     if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { mean.add(value); }
                 }
-                place.end_micro_batch(micro.size());
+                position.end_micro_batch(micro.size());
                 trained += micro.size();
                 progress.add(micro.size(), mean.mean());
                 if (interruption && interruption->signal() != 0) {
                     save();
                     throw Interrupted{interruption->signal(),
-                                      gacc::detail::text("epoch ", place.epoch + 1, ", batch ", place.batch + 1,
-                                                         ", after ", place.sample, " of ", batch.size(), " samples")};
+                                      gacc::detail::text("epoch ", position.epoch + 1, ", batch ", position.batch + 1,
+                                                         ", after ", position.sample, " of ", batch.size(), " samples")};
                 }
             }
             if (!adam.parameters().tally().empty()) {
@@ -199,7 +199,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                 adam.step();
                 adam.zero_grad();
             }
-            place.end_batch();
+            position.end_batch();
             if (settings.save_every > 0 && adam.steps() % settings.save_every == 0) { save_on_the_way(); }
         }
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -416,7 +416,7 @@ int main(int argc, char** argv) {
         return code;
     } catch (const Interrupted& at) {
         if (!nobody_reads(at.signal)) {
-            std::cerr << "\ngacc: stopped in " << at.place << ", and saved. To go on:\n"
+            std::cerr << "\ngacc: stopped in " << at.position << ", and saved. To go on:\n"
                       << resuming_command(settings, argc, argv) << '\n';
         }
         return interrupted + at.signal;

@@ -108,26 +108,26 @@ inline void check_network(const Settings& settings, Index features) {
 }
 
 /// Throws     CheckpointError if training of this data, in batches of this size, cannot go on from this place
-inline void check_place(const Settings& settings, const gacc::Place& place, Index samples, Index batch_size) {
+inline void check_position(const Settings& settings, const gacc::DataPosition& position, Index samples, Index batch_size) {
     const auto refuse = [&](const auto&... what) {
         throw gacc::CheckpointError(resuming(settings.resume), gacc::detail::text(what...));
     };
-    if (place.epoch > settings.epochs) {
-        refuse("expected a checkpoint within ", settings.epochs, " epochs, got one after ", place.epoch,
+    if (position.epoch > settings.epochs) {
+        refuse("expected a checkpoint within ", settings.epochs, " epochs, got one after ", position.epoch,
                "; give more --epochs");
     }
-    if (!place.drawn && place.batch == 0 && place.sample == 0) { return; }  // between two epochs
-    if (place.data_size != samples) {
-        refuse("expected the ", place.data_size, " training samples of the checkpoint, got ", samples);
+    if (!position.drawn && position.batch == 0 && position.sample == 0) { return; }  // between two epochs
+    if (position.data_size != samples) {
+        refuse("expected the ", position.data_size, " training samples of the checkpoint, got ", samples);
     }
-    if (place.batch_size != batch_size) {
-        refuse("expected batches of ", place.batch_size, " as in the checkpoint, got ", batch_size);
+    if (position.batch_size != batch_size) {
+        refuse("expected batches of ", position.batch_size, " as in the checkpoint, got ", batch_size);
     }
     const Index batches = samples / batch_size + (samples % batch_size != 0 ? 1 : 0);
-    const Index left = place.batch < batches ? samples - place.batch * batch_size : 0;  // samples of this batch and on
-    if (place.batch > batches || place.sample > std::min(left, batch_size)) {
-        refuse("expected a place within an epoch of ", samples, " samples, got batch ", place.batch + 1, " after ",
-               place.sample, " samples of it");
+    const Index left = position.batch < batches ? samples - position.batch * batch_size : 0;  // samples of this batch and on
+    if (position.batch > batches || position.sample > std::min(left, batch_size)) {
+        refuse("expected a place within an epoch of ", samples, " samples, got batch ", position.batch + 1, " after ",
+               position.sample, " samples of it");
     }
 }
 

@@ -15,27 +15,27 @@ int main() {
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters());
 
-    gacc::Place place;                                                // how far training has come
-    gacc::Checkpoint checkpoint(adam, rng, place);
+    gacc::DataPosition position;                                                // how far training has come
+    gacc::Checkpoint checkpoint(adam, rng, position);
     if (std::filesystem::exists("digits.safetensors")) { checkpoint.load("digits.safetensors"); }
 
     int micro_batches = 0;
-    for (; place.epoch < 6; place.end_epoch()) {
-        for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, place)) {
-            for (const auto& micro : batch.from(place.sample).micro_batches(32)) {
+    for (; position.epoch < 6; position.end_epoch()) {
+        for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, position)) {
+            for (const auto& micro : batch.from(position.sample).micro_batches(32)) {
                 loss.forward(model.forward(micro.inputs), micro.labels);
                 model.backward(loss.backward());
-                place.end_micro_batch(micro.size());
+                position.end_micro_batch(micro.size());
                 if (++micro_batches == 450) {                         // as if somebody had stopped it
                     checkpoint.save("digits.safetensors");
-                    std::printf("stopped in epoch %td, %td samples into batch %td\n", place.epoch + 1, place.sample,
-                                place.batch + 1);
+                    std::printf("stopped in epoch %td, %td samples into batch %td\n", position.epoch + 1, position.sample,
+                                position.batch + 1);
                     return 0;
                 }
             }
             adam.step();
             adam.zero_grad();
-            place.end_batch();
+            position.end_batch();
         }
     }
 

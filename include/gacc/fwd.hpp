@@ -39,7 +39,7 @@ template <class Scalar>
 class NonFiniteGuard;
 
 struct Plan;
-struct Place;
+struct DataPosition;
 template <class Scalar>
 class TensorDataset;
 template <class Scalar>

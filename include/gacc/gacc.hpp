@@ -18,8 +18,10 @@
 #include <gacc/core/state.hpp>
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/random.hpp>
-#include <gacc/core/gradient_tally.hpp>
-#include <gacc/core/parameter.hpp>
+
+#include <gacc/parameters/parameter.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
@@ -36,7 +38,7 @@
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/fingerprint.hpp>
 #include <gacc/data/lazy_inputs.hpp>
-#include <gacc/data/place.hpp>
+#include <gacc/data/position.hpp>
 #include <gacc/data/batches.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>

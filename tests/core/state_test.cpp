@@ -1,8 +1,8 @@
 #include <gacc/core/state.hpp>
 
-#include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/random.hpp>
-#include <gacc/data/place.hpp>
+#include <gacc/data/position.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/train/metrics.hpp>
 
 #include <doctest/doctest.h>
@@ -13,7 +13,7 @@
 
 using namespace gacc;
 
-static_assert(Stateful<Rng> && Stateful<GradientTally> && Stateful<Place> && Stateful<MeanLoss>);
+static_assert(Stateful<Rng> && Stateful<GradientTally> && Stateful<DataPosition> && Stateful<MeanLoss>);
 static_assert(!Stateful<int> && !Stateful<std::vector<int>>);
 
 TEST_CASE("Rng: goes on from any state as the one that it was taken from") {

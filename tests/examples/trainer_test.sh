@@ -214,7 +214,7 @@ place "after the last epoch" "expected a checkpoint within 3 epochs, got one aft
 for words in state/place:0=36028797018963968 'state/place:1=1999 state/place:2=1'; do
     "$craft" "$work/half" "$work/crafted" $words
     expect "a place that no training reaches: $words" 4 \
-        '^gacc: Checkpoint::load ".*/crafted": expected states that fit, got "gacc: Place: expected the state of a place' \
+        '^gacc: Checkpoint::load ".*/crafted": expected states that fit, got "gacc: DataPosition: expected the state of a position' \
         "$mnist" --data "$work/data" --resume "$work/crafted"
 done
 cp -r "$work/data" "$work/precious"

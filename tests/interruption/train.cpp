@@ -40,27 +40,27 @@ int main(int argc, char** argv) try {
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters(), {.clip_norm = 1});
     gacc::MeanLoss mean;
-    gacc::Place place;
-    gacc::Checkpoint checkpoint(adam, rng, place);
+    gacc::DataPosition position;
+    gacc::Checkpoint checkpoint(adam, rng, position);
     checkpoint.keep("mean_loss", mean);
     if (mode == "weights") {
         gacc::load_safetensors(path, model.parameters(), gacc::OtherTensors::ignore);
         const auto words = gacc::SafetensorsFile(path).tensor<std::int64_t>("state/place");
-        place.set_state(gacc::State(words.data(), words.data() + words.size()));
+        position.set_state(gacc::State(words.data(), words.data() + words.size()));
     } else if (mode != "all" && std::filesystem::exists(path)) {
         checkpoint.load(path);
     }
 
     long done = 0;
     const gacc::LinearDecay decay(0.01, epochs * samples / batch_size);
-    for (; place.epoch < epochs; place.end_epoch()) {
-        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = batch_size}, rng, place)) {
-            for (const auto& micro : batch.from(place.sample).micro_batches(micro_batch)) {
+    for (; position.epoch < epochs; position.end_epoch()) {
+        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = batch_size}, rng, position)) {
+            for (const auto& micro : batch.from(position.sample).micro_batches(micro_batch)) {
                 if (most > 0 && done == most) { return 3; }
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 mean.add(value);
                 model.backward(loss.backward());
-                place.end_micro_batch(micro.size());
+                position.end_micro_batch(micro.size());
                 ++done;
                 if (mode != "end" && mode != "weights") { checkpoint.save(path); }
                 if (mode == "all") { std::filesystem::copy_file(path, path + "." + std::to_string(done)); }
@@ -68,7 +68,7 @@ int main(int argc, char** argv) try {
             adam.set_learning_rate(decay(adam.steps()));
             adam.step();
             adam.zero_grad();
-            place.end_batch();
+            position.end_batch();
         }
     }
     checkpoint.save(path);

@@ -40,25 +40,25 @@ struct Training {
         model.add(Linear<Scalar>(hidden, 3));
         model.initialize(rng);
         adam = std::make_unique<Adam<Scalar>>(model.parameters(), options);
-        checkpoint = std::make_unique<Checkpoint<Scalar>>(*adam, rng, place);
+        checkpoint = std::make_unique<Checkpoint<Scalar>>(*adam, rng, position);
         checkpoint->keep("mean_loss", mean);
     }
 
     /// Micro-batches of 2 in batches of 5, for so many micro-batches or to the end of the second epoch.
     void run(const TensorDataset<Scalar>& data, int micro_batches = 1000) {
-        for (; place.epoch < 2; place.end_epoch()) {
-            for (const auto& batch : shuffled_batches(data, {.batch_size = 5}, rng, place)) {
-                for (const auto& micro : batch.from(place.sample).micro_batches(2)) {
+        for (; position.epoch < 2; position.end_epoch()) {
+            for (const auto& batch : shuffled_batches(data, {.batch_size = 5}, rng, position)) {
+                for (const auto& micro : batch.from(position.sample).micro_batches(2)) {
                     if (micro_batches-- == 0) { return; }
                     const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                     mean.add(value);
                     model.backward(loss.backward());
-                    place.end_micro_batch(micro.size());
+                    position.end_micro_batch(micro.size());
                 }
                 adam->set_learning_rate(0.01 / static_cast<double>(1 + adam->steps()));
                 adam->step();
                 adam->zero_grad();
-                place.end_batch();
+                position.end_batch();
             }
         }
     }
@@ -70,14 +70,14 @@ struct Training {
             test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
         }
         for (const State& words :
-             {adam->state(), rng.state(), place.state(), mean.state(), adam->parameters().tally().state()}) {
+             {adam->state(), rng.state(), position.state(), mean.state(), adam->parameters().tally().state()}) {
             test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
         }
         return bytes;
     }
 
     Rng rng;
-    Place place;
+    DataPosition position;
     MeanLoss mean;
     Sequential<Scalar> model;
     SoftmaxCrossEntropy<Scalar> loss;
@@ -171,7 +171,7 @@ TEST_CASE("Checkpoint: weights alone are not enough") {
     first.run(data, 10);
     save_safetensors(folder.path() / "weights", first.model.parameters());
     load_safetensors(folder.path() / "weights", second.model.parameters());
-    second.place.set_state(first.place.state());
+    second.position.set_state(first.position.state());
     second.run(data);
     CHECK(test::values_of(second.model.parameters()) != test::values_of(whole.model.parameters()));
 }
@@ -290,7 +290,7 @@ TEST_CASE("Checkpoint: numbers that are not finite are not saved, and the file t
         number = good;
     };
     refuses(training.model.parameters()[0].stored_values()[3], "0.weight");
-    refuses(training.model.parameters()[1].stored_grads()[0], "gradients/0.bias");
+    refuses(training.model.parameters()[1].materialize_grads()[0], "gradients/0.bias");
     refuses(training.adam->moments()[0].stored[0], "Adam/first_moments/0.weight");
     refuses(training.adam->moments()[1].stored[5], "Adam/second_moments/0.weight");
     CHECK(content(path) == before);
@@ -315,11 +315,11 @@ TEST_CASE("Checkpoint: of another model it is refused, with the names and shapes
               .starts_with("expected the tensors of this model, got others: 0.weight: expected F32, got F64; "));
 
     Training<float> less;
-    Checkpoint<float>(*less.adam, less.rng, less.place).save(path);
+    Checkpoint<float>(*less.adam, less.rng, less.position).save(path);
     CHECK(refusal(training, path) ==
           "expected the tensors of this model, got others: state/mean_loss: expected 2, got none");
     training.checkpoint->save(path);
-    Checkpoint<float> without(*less.adam, less.rng, less.place);
+    Checkpoint<float> without(*less.adam, less.rng, less.position);
     CHECK_THROWS_AS(without.load(path), CheckpointError);
     CHECK(training.state() == before);
 }
@@ -373,7 +373,7 @@ TEST_CASE("Checkpoint: every truncation and every other byte is refused, and not
     refused = 0;
     Bytes bytes = golden;
     constexpr int other_values =
-        255 / 15;  // every 15th of the 255 others at every place; every bit alone is among the next
+        255 / 15;  // every 15th of the 255 others at every position; every bit alone is among the next
     for (std::size_t i = 0; i < golden.size(); ++i) {
         for (int change = 1; change <= other_values; ++change) {
             bytes[i] = static_cast<std::uint8_t>(golden[i] ^ (change * 15));
@@ -414,10 +414,10 @@ TEST_CASE("Checkpoint: states that are none are refused all together") {
         CHECK(training.state() == before);
     };
     const std::uint64_t minus_one = ~std::uint64_t{0};
-    refuses("state/place", 0, minus_one, "Place: expected the state of a place in the data, got other words");
+    refuses("state/place", 0, minus_one, "DataPosition: expected the state of a position in the data, got other words");
     refuses("state/place", 0, std::uint64_t{1} << 55,
-            "Place: expected the state of a place in the data, got other words");
-    refuses("state/place", 2, 6, "Place: expected the state of a place in the data, got other words");
+            "DataPosition: expected the state of a position in the data, got other words");
+    refuses("state/place", 2, 6, "DataPosition: expected the state of a position in the data, got other words");
     refuses("state/Adam", 0, minus_one, "Adam: expected the state of an optimizer, got other words");
     refuses("state/Adam", 1, detail::word(-1.0), "Adam: expected learning_rate of 0 or more, got -1");
     refuses("state/Adam", 5, detail::word(std::numeric_limits<double>::infinity()),
@@ -460,7 +460,7 @@ TEST_CASE("Checkpoint: neither a refused file nor saving makes gradients of none
     larger.checkpoint->save(path);
     CHECK_THROWS_AS(training.checkpoint->load(path), CheckpointError);
     for (const auto& parameter : training.model.parameters()) { CHECK(parameter.grad_is_zero()); }
-    training.model.parameters()[0].stored_grads();
+    training.model.parameters()[0].materialize_grads();
     training.checkpoint->save(path);
     CHECK(training.model.parameters()[1].grad_is_zero());
 }
@@ -599,15 +599,15 @@ TEST_CASE("Checkpoint: loading initializes a model, a refused file does not") {
     const fs::path path = folder.path() / "run";
     Sequential<float> model(Linear(6, 3)), saved(Linear(6, 3));
     Rng rng(1), other(2);
-    Place place;
+    DataPosition position;
     saved.initialize(other);
     Adam<float> adam(model.parameters()), of_saved(saved.parameters());
-    Checkpoint<float> checkpoint(adam, rng, place);
+    Checkpoint<float> checkpoint(adam, rng, position);
     const Matrix<float> x = Matrix<float>::Ones(1, 6);
     CHECK_THROWS_AS(checkpoint.load(folder.write("none", {1, 2, 3})), CheckpointError);
     checkpoint.save(path);
     CHECK_THROWS_AS(model.forward(x), UsageError);
-    Checkpoint<float>(of_saved, other, place).save(path);
+    Checkpoint<float>(of_saved, other, position).save(path);
     checkpoint.load(path);
     CHECK(model.forward(x) == saved.forward(x));
 }
@@ -653,7 +653,7 @@ private:
     void update(double weight) override {
         float* v = velocity.data();
         for (auto& parameter : parameters()) {
-            const auto grads = parameter.stored_grads();
+            const auto grads = parameter.materialize_grads();
             for (std::size_t i = 0; i < grads.size(); ++i) {
                 *v = 0.9F * *v + grads[i] / static_cast<float>(weight);
                 parameter.stored_values()[i] -= 0.1F * *v++;
@@ -680,7 +680,7 @@ TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is ref
     const auto refusal_of = [&](Optimizer<float>& optimizer) {
         std::string text;
         try {
-            Checkpoint<float> checkpoint(optimizer, training.rng, training.place);
+            Checkpoint<float> checkpoint(optimizer, training.rng, training.position);
         } catch (const UsageError& error) { text = error.what(); }
         return text;
     };
@@ -710,7 +710,7 @@ TEST_CASE("Checkpoint: a user's optimizer that hands over its moments resumes wi
     struct Run : Training<float> {
         explicit Run(std::uint64_t seed) : Training<float>(seed) {}
         SavedMomentum momentum{model.parameters()};
-        Checkpoint<float> saved{momentum, rng, place};
+        Checkpoint<float> saved{momentum, rng, position};
     } first(1), second(2);
     const auto step = [&](Run& run) {
         run.model.forward(x);
@@ -736,7 +736,7 @@ TEST_CASE("Checkpoint: an optimizer that gives a state and does not take it back
     };
     Training<float> training;
     Forgetful optimizer(training.model.parameters());
-    Checkpoint<float> checkpoint(optimizer, training.rng, training.place);
+    Checkpoint<float> checkpoint(optimizer, training.rng, training.position);
     checkpoint.save(path);
     CHECK_NOTHROW(checkpoint.load(path));
     optimizer.rate = 2;

@@ -36,7 +36,7 @@ SafetensorsFile parsed(const std::string& header, const std::string& data = "") 
     return {buffer_of(file_of(header, data)), "test"};
 }
 
-/// What the error says after the place.
+/// What the error says after the position.
 std::string refusal(const std::string& header, const std::string& data = "") {
     try {
         parsed(header, data);

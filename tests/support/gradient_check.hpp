@@ -1,8 +1,8 @@
 #pragma once
 
-#include <gacc/core/parameter.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
 #include <cstddef>

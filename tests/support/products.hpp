@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
-#include <gacc/core/product.hpp>
+#include <gacc/kernels/product.hpp>
 
 #include <cstring>
 

@@ -4,7 +4,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/scalar_range.hpp>
-#include <gacc/core/simd.hpp>
+#include <gacc/kernels/simd.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/optim/optimizer.hpp>
 
@@ -70,8 +70,8 @@ public:
                              "expected accepts() with the losses of this micro-batch before it, got none");
         }
         for (auto& parameter : parameters()) {
-            if (finite(parameter.stored_grads())) { continue; }
-            const Scalar worst = not_finite(parameter.stored_grads());
+            if (finite(parameter.materialize_grads())) { continue; }
+            const Scalar worst = not_finite(parameter.materialize_grads());
             if (then_ == NonFinite::skip) { restore(); }
             return refuse("gradient of " + parameter.name(), worst);
         }
@@ -92,7 +92,7 @@ private:
 
     /// x * 0 is 0 for finite x, else NaN; NaN survives the sum.
     static bool finite(std::span<const Scalar> numbers) {
-        constexpr Index width = detail::Simd<Scalar>::width;
+        constexpr Index width = detail::Simd<Scalar>::panel_width;
         std::atomic<bool> all = true;
         const auto size = static_cast<Index>(numbers.size());
         detail::parallel_for(size / width, size, [&](Index first, Index last) {
@@ -116,7 +116,7 @@ private:
         empty_ = std::ranges::all_of(parameters(), [](const auto& parameter) { return parameter.grad_is_zero(); });
         if (empty_) { return; }
         Scalar* to = before_.data();
-        for (auto& parameter : parameters()) { to = std::ranges::copy(parameter.stored_grads(), to).out; }
+        for (auto& parameter : parameters()) { to = std::ranges::copy(parameter.materialize_grads(), to).out; }
     }
     void restore() const {
         parameters().zero_grad();
@@ -124,7 +124,7 @@ private:
         if (empty_) { return; }
         const Scalar* from = before_.data();
         for (auto& parameter : parameters()) {
-            const auto grads = parameter.stored_grads();
+            const auto grads = parameter.materialize_grads();
             std::ranges::copy_n(from, static_cast<Index>(grads.size()), grads.begin());
             from += grads.size();
         }

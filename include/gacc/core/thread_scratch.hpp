@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
-#include <gacc/core/simd.hpp>
+#include <gacc/core/types.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace gacc::inline GACC_ABI::detail {
 class ThreadScratch {
 public:
     /// Of the largest kernel, a RowProduct: 192 KiB with AVX-512.
-    static constexpr std::size_t bytes = 4 * 384 * std::max(Simd<float>::width * sizeof(float),
-                                                            Simd<double>::width * sizeof(double));
+    static constexpr std::size_t bytes = 4 * 384 * 2 * std::max(sizeof(Eigen::internal::packet_traits<float>::type),
+                                                                sizeof(Eigen::internal::packet_traits<double>::type));
 
     ThreadScratch() = default;
     ThreadScratch(ThreadScratch&&) noexcept = default;

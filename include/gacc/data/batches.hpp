@@ -1,11 +1,11 @@
 #pragma once
 
-#include <gacc/core/error.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
-#include <gacc/data/place.hpp>
+#include <gacc/data/position.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -193,26 +193,26 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng)
     return {data, std::move(order), options};
 }
 
-/// The same from a place on: the batches of this epoch that are not done, in the order that was drawn for it.
+/// The same from a position on: the batches of this epoch that are not done, in the order that was drawn for it.
 ///
-/// Throws     UsageError also if the place is in the middle of an epoch of other data or another batch size
+/// Throws     UsageError also if the position is in the middle of an epoch of other data or another batch size
 template <Dataset Data>
-Batches<Data> ordered_batches(const Data& data, BatchOptions options, Place& place) {
-    place.enter(data.size(), options.batch_size);
-    return {data, detail::in_order(data.size()), options, place.batch};
+Batches<Data> ordered_batches(const Data& data, BatchOptions options, DataPosition& position) {
+    position.enter(data.size(), options.batch_size);
+    return {data, detail::in_order(data.size()), options, position.batch};
 }
 template <Dataset Data>
-Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng, Place& place) {
-    place.enter(data.size(), options.batch_size);
+Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng, DataPosition& position) {
+    position.enter(data.size(), options.batch_size);
     auto order = detail::in_order(data.size());
-    if (place.drawn) {
-        place.order.copy().shuffle(order.span());
+    if (position.drawn) {
+        position.order.copy().shuffle(order.span());
     } else {
-        place.order = rng.copy();
-        place.drawn = true;
+        position.order = rng.copy();
+        position.drawn = true;
         rng.shuffle(order.span());
     }
-    return {data, std::move(order), options, place.batch};
+    return {data, std::move(order), options, position.batch};
 }
 
 template <Dataset Data>
@@ -220,8 +220,8 @@ Batches<Data> ordered_batches(const Data&& data, BatchOptions options) = delete;
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng) = delete;
 template <Dataset Data>
-Batches<Data> ordered_batches(const Data&& data, BatchOptions options, Place& place) = delete;
+Batches<Data> ordered_batches(const Data&& data, BatchOptions options, DataPosition& position) = delete;
 template <Dataset Data>
-Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng, Place& place) = delete;
+Batches<Data> shuffled_batches(const Data&& data, BatchOptions options, Rng& rng, DataPosition& position) = delete;
 
 }  // namespace gacc

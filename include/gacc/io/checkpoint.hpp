@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gacc/core/state.hpp>
-#include <gacc/data/place.hpp>
+#include <gacc/data/position.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/checkpoint_file.hpp>
 #include <gacc/io/checkpoint_info.hpp>
@@ -30,13 +30,13 @@ struct ReplacedOption {
 };
 
 /// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the
-/// weight they hold, the optimizer's moments, options and steps, the generator, the place in the data, and whatever
+/// weight they hold, the optimizer's moments, options and steps, the generator, the position in the data, and whatever
 /// else it is told to keep. It refers to all of them, so they must outlive it.
 ///
 /// File       safetensors, which Python reads: "0.weight" as in a state_dict, all else with a / in its name. The last
 ///            tensor is a checksum of every byte before it. The file is there whole or not at all, and the one before
 ///            it stays as PATH.prev
-/// Example    gacc::Checkpoint checkpoint(adam, rng, place);
+/// Example    gacc::Checkpoint checkpoint(adam, rng, position);
 ///            if (resume) { checkpoint.load("run.safetensors"); }
 ///            ...
 ///            checkpoint.save("run.safetensors");
@@ -45,10 +45,10 @@ class Checkpoint {
 public:
     /// Throws     UsageError if the optimizer does not override moments(), or has a state_bytes() but no moments() to
     ///            save, or some that have no name of their own or are not as many as the parameters store
-    Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, Place& place) : optimizer_(optimizer) {
+    Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, DataPosition& position) : optimizer_(optimizer) {
         detail::check_moments(optimizer);
         keep("rng", rng);
-        keep("place", place);
+        keep("place", position);
         keep(optimizer.name(), optimizer);
         kept_.push_back({"state/tally", [this] { return parameters().tally().state(); },
                          [this](std::span<const std::uint64_t> words) {
@@ -201,7 +201,7 @@ private:
         for (auto& parameter : parameters()) { parameter.zero_grad(); }
         for (auto& parameter : parameters()) { parameter.mark_set(); }
         if (with_gradients) {  // all of which are going to be written
-            for (auto& parameter : parameters()) { parameter.stored_grads_to_start(); }
+            for (auto& parameter : parameters()) { parameter.start_grads(); }
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {

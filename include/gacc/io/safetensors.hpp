@@ -2,11 +2,11 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/input_file.hpp>
-#include <gacc/core/parameter.hpp>
 #include <gacc/io/atomic_file.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/differences.hpp>
 #include <gacc/io/safetensors_file.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <cstdint>
 #include <filesystem>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
-#include <gacc/core/parameter.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/parameters/parameter.hpp>
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gacc/core/product.hpp>
-#include <gacc/core/row_product.hpp>
+#include <gacc/kernels/product.hpp>
+#include <gacc/kernels/row_product.hpp>
 #include <gacc/layers/layer.hpp>
 
 #include <cmath>
@@ -120,7 +120,7 @@ private:
 
     /// grad_W += grad_yᵀ x,  grad_b += column sums of grad_y
     void add_gradients(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& grad_y) {
-        const auto [grad_weight, weight_from_zero] = weight_.stored_grads_to_start();
+        const auto [grad_weight, weight_from_zero] = weight_.start_grads();
         const Index panel = x.cols() * width;
         Product{.rows = x.cols(),
                 .cols = grad_y.cols(),
@@ -130,7 +130,7 @@ private:
                 .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
                 .c = {grad_weight.data(), width, panel, true}}
             .run();
-        add_column_sums(grad_y, bias_.stored_grads().data());
+        add_column_sums(grad_y, bias_.materialize_grads().data());
     }
 
     /// grad_x = grad_y W, without a place for it yet.

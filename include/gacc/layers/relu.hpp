@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gacc/core/simd.hpp>
+#include <gacc/kernels/simd.hpp>
 #include <gacc/layers/layer.hpp>
 
 namespace gacc::inline GACC_ABI {

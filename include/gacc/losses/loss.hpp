@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
 
 #include <span>
 

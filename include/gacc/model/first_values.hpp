@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gacc/core/parameter.hpp>
 #include <gacc/model/layer_chain.hpp>
+#include <gacc/parameters/parameter.hpp>
 
 #include <cstddef>
 

@@ -5,6 +5,7 @@
 #include <gacc/model/first_values.hpp>
 #include <gacc/model/layer_chain.hpp>
 #include <gacc/model/workspace.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
 #include <concepts>

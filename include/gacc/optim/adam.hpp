@@ -2,8 +2,8 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/scalar_range.hpp>
-#include <gacc/core/simd.hpp>
 #include <gacc/core/sizes.hpp>
+#include <gacc/kernels/simd.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -118,7 +118,7 @@ private:
         for (auto& parameter : this->parameters()) {
             const auto values = parameter.stored_values();
             const auto size = static_cast<Index>(values.size());
-            arrays_.push_back({values.data(), parameter.stored_grads().data(), m_.data() + offset, v_.data() + offset,
+            arrays_.push_back({values.data(), parameter.materialize_grads().data(), m_.data() + offset, v_.data() + offset,
                                size / detail::Simd<Scalar>::lanes});
             offset += size;
         }

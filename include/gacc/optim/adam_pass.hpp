@@ -1,8 +1,8 @@
 #pragma once
 
 #include <gacc/core/parallel.hpp>
-#include <gacc/core/simd.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/kernels/simd.hpp>
 
 #include <cmath>
 #include <limits>

@@ -2,8 +2,8 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
-#include <gacc/core/parameter.hpp>
-#include <gacc/core/simd.hpp>
+#include <gacc/kernels/simd.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ public:
     double operator()() {
         Index first = 0;
         for (auto& parameter : parameters_) {
-            const auto grads = parameter.stored_grads();
+            const auto grads = parameter.materialize_grads();
             const auto size = static_cast<Index>(grads.size());
             detail::parallel_for(count(size), size, [&](Index begin, Index end) {
                 for (Index i = begin; i < end; ++i) {
@@ -55,7 +55,7 @@ private:
 
     /// In double, so that the squares of large gradients are no infinities. `size` is a multiple of the width.
     static double sum_of_squares(const Scalar* grads, Index size) {
-        constexpr Index width = detail::Simd<Scalar>::width;
+        constexpr Index width = detail::Simd<Scalar>::panel_width;
         double squares[width] = {};
         for (Index i = 0; i < size; i += width) {
             for (Index j = 0; j < width; ++j) {

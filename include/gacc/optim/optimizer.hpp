@@ -1,9 +1,9 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
-#include <gacc/core/parameter.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/state.hpp>
+#include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include <gacc/core/product.hpp>
+#include <gacc/kernels/product.hpp>
 
 #include <doctest/doctest.h>
 

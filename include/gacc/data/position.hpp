@@ -21,17 +21,17 @@ inline void check_batch_size(Index batch_size) {
 /// How far training has come: what is done, and so where it goes on after an interruption, also in the middle of a
 /// batch. The samples of the batch are counted, not its micro-batches, so that it can go on with another cut.
 ///
-/// Example    for (; place.epoch < epochs; place.end_epoch()) {
-///                for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, place)) {
-///                    for (const auto& micro : batch.from(place.sample).micro_batches(32)) {
+/// Example    for (; position.epoch < epochs; position.end_epoch()) {
+///                for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, position)) {
+///                    for (const auto& micro : batch.from(position.sample).micro_batches(32)) {
 ///                        ...
-///                        place.end_micro_batch(micro.size());
+///                        position.end_micro_batch(micro.size());
 ///                    }
 ///                    ...
-///                    place.end_batch();
+///                    position.end_batch();
 ///                }
 ///            }
-struct Place {
+struct DataPosition {
     Index epoch = 0;   ///< epochs done
     Index batch = 0;   ///< batches of this epoch done
     Index sample = 0;  ///< samples of this batch done
@@ -42,13 +42,13 @@ struct Place {
 
     /// Before the batches of an epoch, or of its rest.
     ///
-    /// Throws     UsageError if the place is in the middle of an epoch of other data or another batch size
+    /// Throws     UsageError if the position is in the middle of an epoch of other data or another batch size
     void enter(Index samples, Index samples_a_batch) {
         detail::check_batch_size(samples_a_batch);
         if ((batch > 0 || sample > 0 || drawn) && (samples != data_size || samples_a_batch != batch_size)) {
             throw UsageError("batches",
                              detail::text("expected the ", data_size, " samples in batches of ", batch_size,
-                                          " that this place is in, got ", samples, " in batches of ", samples_a_batch));
+                                          " that this position is in, got ", samples, " in batches of ", samples_a_batch));
         }
         data_size = samples;
         batch_size = samples_a_batch;
@@ -72,18 +72,18 @@ struct Place {
     }
     /// Throws     DataError if no training gets there: batches or samples beyond those of its data, 2^40 epochs
     void set_state(std::span<const std::uint64_t> words) {
-        const auto where = "Place", what = "a place in the data";
+        const auto where = "DataPosition", what = "a position in the data";
         detail::check_state(where, words.size() == 8 && words[3] <= 1 && words[0] <= most_epochs, what);
-        Place place;
-        place.epoch = detail::count(where, words[0], what);
-        place.batch = detail::count(where, words[1], what);
-        place.sample = detail::count(where, words[2], what);
-        place.drawn = words[3] == 1;
-        place.data_size = detail::count(where, words[4], what);
-        place.batch_size = detail::count(where, words[5], what);
-        detail::check_state(where, place.is_within_its_data(), what);
-        place.order.set_state(words.subspan(6));
-        *this = std::move(place);
+        DataPosition position;
+        position.epoch = detail::count(where, words[0], what);
+        position.batch = detail::count(where, words[1], what);
+        position.sample = detail::count(where, words[2], what);
+        position.drawn = words[3] == 1;
+        position.data_size = detail::count(where, words[4], what);
+        position.batch_size = detail::count(where, words[5], what);
+        detail::check_state(where, position.is_within_its_data(), what);
+        position.order.set_state(words.subspan(6));
+        *this = std::move(position);
     }
 
 private:

@@ -15,9 +15,9 @@ struct Simd {
     static constexpr Index lanes = Eigen::internal::unpacket_traits<Packet>::size;
     static constexpr Index registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
 
-    /// A tile is height x width results, all in registers, with room for one row of a panel and one factor.
-    static constexpr Index width = 2 * lanes;
-    static constexpr Index height = registers >= 32 ? 12 : registers >= 16 ? 6 : 2;
+    /// A tile is tile_height x panel_width results, all in registers, with room for one row of a panel and one factor.
+    static constexpr Index panel_width = 2 * lanes;
+    static constexpr Index tile_height = registers >= 32 ? 12 : registers >= 16 ? 6 : 2;
 };
 
 /// Whether the name of the inline namespace says what Eigen's packets are.

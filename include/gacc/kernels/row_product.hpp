@@ -1,10 +1,10 @@
 #pragma once
 
-#include <gacc/core/blocks.hpp>
-#include <gacc/core/panels.hpp>
 #include <gacc/core/thread_scratch.hpp>
-#include <gacc/core/tile.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/kernels/blocks.hpp>
+#include <gacc/kernels/panels.hpp>
+#include <gacc/kernels/tile.hpp>
 
 #include <algorithm>
 #include <array>
@@ -50,7 +50,7 @@ struct RowProduct {
     }
 
 private:
-    static constexpr Index width = Simd<Scalar>::width, lanes = Simd<Scalar>::lanes;
+    static constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes;
     /// For so many rows, transposing Y takes no longer than the lanes that they would leave empty (measured).
     static constexpr Index few = std::max<Index>(lanes - 4, 0);
     /// A copy of X serves so many columns; with their sums it finds place in the second cache.

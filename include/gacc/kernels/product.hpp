@@ -1,9 +1,9 @@
 #pragma once
 
-#include <gacc/core/blocks.hpp>
-#include <gacc/core/panels.hpp>
 #include <gacc/core/thread_scratch.hpp>
-#include <gacc/core/tile.hpp>
+#include <gacc/kernels/blocks.hpp>
+#include <gacc/kernels/panels.hpp>
+#include <gacc/kernels/tile.hpp>
 
 #include <algorithm>
 #include <array>
@@ -16,7 +16,7 @@ namespace gacc::inline GACC_ABI::detail {
 /// Shapes     A rows x depth;  B depth x cols;  C0, C rows x cols
 template <class Scalar>
 struct Product {
-    static constexpr Index width = Simd<Scalar>::width;
+    static constexpr Index width = Simd<Scalar>::panel_width;
 
     /// A matrix as panels of columns. One that is `padded` has memory for all columns of the last panel;
     /// rows of a padded B are `width` apart.
@@ -74,7 +74,7 @@ private:
         const auto row = [&](Index r) { return c.at(p).data + r * c.row; };
         if (columns == width || c.padded) { return multiply(block, {row(block.first), c.row}); }
 
-        constexpr Index buffer_rows = 8 * Simd<Scalar>::height;
+        constexpr Index buffer_rows = 8 * Simd<Scalar>::tile_height;
         alignas(64) std::array<Scalar, buffer_rows * width> buffer;
         for_blocks(block, buffer_rows, [&](Range part) {
             multiply(part, {buffer.data(), width});

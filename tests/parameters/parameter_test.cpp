@@ -1,4 +1,4 @@
-#include <gacc/core/parameter.hpp>
+#include <gacc/parameters/parameter.hpp>
 
 #include <doctest/doctest.h>
 
@@ -13,31 +13,15 @@
 #include <utility>
 #include <vector>
 
-using gacc::GradientTally;
 using gacc::Index;
 using gacc::Matrix;
 using gacc::Parameter;
-using gacc::Parameters;
 using gacc::Shape;
 using gacc::ShapeError;
 
 namespace {
 
 const Matrix<float> one_to_six{{1, 2, 3}, {4, 5, 6}};
-
-/// What a model would hold: a weight and a bias, and gradients of one micro-batch of two samples.
-struct Layer {
-    Layer() {
-        weight.set_grad(one_to_six);
-        bias.set_grad(Matrix<float>{{7, 8}});
-        tally.add(gacc::Reduction::mean_over_samples, std::span<const float>(std::array{1.0F, 1.0F}));
-    }
-    Parameters<float> parameters() { return {{&weight, &bias}, tally}; }
-
-    Parameter<float> weight{"weight", {2, 3}};
-    Parameter<float> bias{"bias", {2}};
-    GradientTally tally;
-};
 
 }  // namespace
 
@@ -87,10 +71,10 @@ TEST_CASE("Parameter: stored gradients are zeros after zero_grad, and what is wr
     Parameter<float> weight("weight", {2, 3});
     weight.set_grad(one_to_six);
     weight.zero_grad();
-    CHECK(std::ranges::all_of(weight.stored_grads(), [](float grad) { return grad == 0; }));
+    CHECK(std::ranges::all_of(weight.materialize_grads(), [](float grad) { return grad == 0; }));
     CHECK_FALSE(weight.grad_is_zero());
-    weight.stored_grads()[0] = 7;
-    CHECK(weight.stored_grads()[0] == 7);
+    weight.materialize_grads()[0] = 7;
+    CHECK(weight.materialize_grads()[0] == 7);
     CHECK(weight.grad()(0, 0) == 7);
 }
 
@@ -125,33 +109,20 @@ TEST_CASE("Parameter: one that no memory can hold is refused with its bytes") {
     CHECK(gacc::memory::live().total() == before);
 }
 
-TEST_CASE("Parameters: the handle keeps its owner alive") {
-    auto layer = std::make_shared<Layer>();
-    const std::weak_ptr<Layer> watch = layer;
-    {
-        const Parameters<float> handle({&layer->weight}, layer->tally, layer);
-        layer.reset();
-        REQUIRE_FALSE(watch.expired());
-        CHECK(handle[0].name() == "weight");
-        CHECK(handle.tally().samples() == 2);
-    }
-    CHECK(watch.expired());
-}
-
 TEST_CASE("Parameter: stored values and gradients belong together one by one, however they lie") {
     Parameter<float> weight("weight", {2, 3});
     weight.set_value(one_to_six);
     weight.set_grad(2 * one_to_six);
-    REQUIRE(weight.stored_values().size() == weight.stored_grads().size());
+    REQUIRE(weight.stored_values().size() == weight.materialize_grads().size());
     for (std::size_t i = 0; i < weight.stored_values().size(); ++i) {
-        CHECK(weight.stored_grads()[i] == 2 * weight.stored_values()[i]);
+        CHECK(weight.materialize_grads()[i] == 2 * weight.stored_values()[i]);
     }
 }
 
 TEST_CASE("Parameter: what is written to the stored numbers is seen from outside") {
     Parameter<float> weight("weight", {2, 3});
     std::ranges::fill(weight.stored_values(), 3.0F);
-    std::ranges::fill(weight.stored_grads(), 4.0F);
+    std::ranges::fill(weight.materialize_grads(), 4.0F);
     CHECK(weight.value() == Matrix<float>::Constant(2, 3, 3));
     CHECK(weight.grad() == Matrix<float>::Constant(2, 3, 4));
     CHECK(std::as_const(weight).stored_values().data() == weight.stored_values().data());
@@ -167,54 +138,6 @@ TEST_CASE("Parameter: a matrix of another shape is refused and changes nothing")
                          "gacc: 0.weight: expected a matrix of 2 x 3, got 2 x 4", ShapeError);
     CHECK(weight.value() == one_to_six);
     CHECK(weight.grad() == one_to_six);
-}
-
-TEST_CASE("Parameters: gives the parameters in order, to change as well") {
-    Layer layer;
-    const Parameters<float> parameters = layer.parameters();
-    CHECK(parameters.size() == 2);
-    CHECK(&parameters[0] == &layer.weight);
-    CHECK(&parameters[1] == &layer.bias);
-
-    std::vector<std::string> names;
-    for (auto& parameter : parameters) {
-        names.push_back(parameter.name());
-        parameter.rename("0." + parameter.name());
-    }
-    CHECK(names == std::vector<std::string>{"weight", "bias"});
-    CHECK(layer.bias.name() == "0.bias");
-}
-
-TEST_CASE("Parameters: is a range for the standard library") {
-    CHECK(std::forward_iterator<Parameters<float>::Iterator>);
-    Layer layer;
-    const Parameters<float> parameters = layer.parameters();
-    const auto found = std::ranges::find(parameters, "bias", [](const auto& parameter) { return parameter.name(); });
-    REQUIRE(found != parameters.end());
-    CHECK(found->size() == 2);
-}
-
-TEST_CASE("Parameters: counts the numbers trained") {
-    Layer layer;
-    CHECK(layer.parameters().count() == 2 * 3 + 2);
-    CHECK(Parameters<float>({}, layer.tally).count() == 0);
-}
-
-TEST_CASE("Parameters: shows what the gradients hold") {
-    Layer layer;
-    CHECK(&layer.parameters().tally() == &layer.tally);
-    CHECK(layer.parameters().tally().samples() == 2);
-}
-
-TEST_CASE("Parameters: zero_grad empties every gradient and their tally, not the values") {
-    Layer layer;
-    layer.weight.set_value(one_to_six);
-    layer.parameters().zero_grad();
-    CHECK(layer.weight.grad() == Matrix<float>::Zero(2, 3));
-    CHECK(layer.bias.grad() == Matrix<float>::Zero(1, 2));
-    CHECK(layer.tally.empty());
-    CHECK(layer.tally.weight() == 0);
-    CHECK(layer.weight.value() == one_to_six);
 }
 
 TEST_CASE("Parameter: sizes below 1 are refused") {
@@ -243,6 +166,6 @@ TEST_CASE("Parameter: is set once somebody has written its values, or may have")
     read.value();
     read.value_storage();
     read.set_grad(ones);
-    read.stored_grads();
+    read.materialize_grads();
     CHECK_FALSE(read.is_set());
 }

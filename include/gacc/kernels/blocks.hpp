@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gacc/core/panels.hpp>
 #include <gacc/core/parallel.hpp>
+#include <gacc/kernels/panels.hpp>
 
 #include <algorithm>
 
@@ -37,7 +37,7 @@ void share_product(Index rows, Index cols, Index depth, const Part& part) {
                 part(Range{0, panels}, Range{first, last});
             }
         },
-        by_panel ? 1 : Simd<Scalar>::height);
+        by_panel ? 1 : Simd<Scalar>::tile_height);
 }
 
 }  // namespace gacc::detail

@@ -1,4 +1,4 @@
-#include <gacc/core/row_product.hpp>
+#include <gacc/kernels/row_product.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gacc/core/simd.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/kernels/simd.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,7 +27,7 @@ struct Strided {
 template <class Scalar>
 struct Runs {
     static constexpr bool in_runs = true;
-    static constexpr Index width = Simd<Scalar>::width, step = 1;
+    static constexpr Index width = Simd<Scalar>::panel_width, step = 1;
 
     const Scalar* data;
     Index row;
@@ -62,7 +62,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
                      PanelRows<Scalar> c) {
     using namespace Eigen::internal;
     using Packet = typename Simd<Scalar>::Packet;
-    constexpr Index lanes = Simd<Scalar>::lanes, width = Simd<Scalar>::width;
+    constexpr Index lanes = Simd<Scalar>::lanes, width = Simd<Scalar>::panel_width;
     constexpr bool in_runs = Factor<Scalar>::in_runs;
     constexpr int group = 4, groups = (Rows + group - 1) / group;  // rows of A that share a pointer
     constexpr Index line = 64 / sizeof(Scalar);
@@ -128,8 +128,8 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
     }
 }
 
-/// The same with the number of rows, 1 to Simd::height, known only now.
-template <int Packets, class Scalar, template <class> class Factor, int Rows = Simd<Scalar>::height>
+/// The same with the number of rows, 1 to Simd::tile_height, known only now.
+template <int Packets, class Scalar, template <class> class Factor, int Rows = Simd<Scalar>::tile_height>
 void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                    PanelRows<Scalar> c) {
     if constexpr (Rows > 0) {
@@ -143,7 +143,7 @@ void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const
 template <int Packets = 2, class Scalar, template <class> class Factor>
 void multiply_panel(Index rows, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                     PanelRows<Scalar> c) {
-    constexpr Index height = Simd<Scalar>::height;
+    constexpr Index height = Simd<Scalar>::tile_height;
     const Index tiles = (rows + height - 1) / height;
     const Index small = rows / tiles, large_tiles = rows % tiles, split = large_tiles * (small + 1);
     if (large_tiles > 0) { tiles_of_rows<Packets>(small + 1, large_tiles, depth, a, b, c0, c); }
@@ -153,6 +153,6 @@ void multiply_panel(Index rows, Index depth, Factor<Scalar> a, const Scalar* b, 
 
 /// A row of zeros for chains to start from.
 template <class Scalar>
-inline constexpr std::array<Scalar, static_cast<std::size_t>(Simd<Scalar>::width)> zeros{};
+inline constexpr std::array<Scalar, static_cast<std::size_t>(Simd<Scalar>::panel_width)> zeros{};
 
 }  // namespace gacc::detail

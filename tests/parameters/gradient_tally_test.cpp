@@ -1,4 +1,4 @@
-#include <gacc/core/gradient_tally.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include <gacc/data/place.hpp>
+#include <gacc/data/position.hpp>
 
 #include <gacc/data/batches.hpp>
 
@@ -11,7 +11,7 @@
 #include <vector>
 
 using gacc::Index;
-using gacc::Place;
+using gacc::DataPosition;
 using gacc::Rng;
 
 namespace {
@@ -22,52 +22,52 @@ gacc::TensorDataset<float> numbers(Index count) {
     return {std::move(inputs), std::vector<gacc::Label>(static_cast<std::size_t>(count), 0)};
 }
 
-/// The samples from `place` to the end of the epoch, batch after batch, in micro-batches of two.
-std::vector<Index> rest_of_epoch(const gacc::TensorDataset<float>& data, Rng& rng, Place& place, Index most = 1000) {
+/// The samples from `position` to the end of the epoch, batch after batch, in micro-batches of two.
+std::vector<Index> rest_of_epoch(const gacc::TensorDataset<float>& data, Rng& rng, DataPosition& position, Index most = 1000) {
     std::vector<Index> seen;
-    for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 7}, rng, place)) {
-        for (const auto& micro : batch.from(place.sample).micro_batches(2)) {
+    for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 7}, rng, position)) {
+        for (const auto& micro : batch.from(position.sample).micro_batches(2)) {
             if (static_cast<Index>(seen.size()) >= most) { return seen; }
             seen.insert(seen.end(), micro.samples.begin(), micro.samples.end());
-            place.end_micro_batch(micro.size());
+            position.end_micro_batch(micro.size());
         }
-        place.end_batch();
+        position.end_batch();
     }
-    place.end_epoch();
+    position.end_epoch();
     return seen;
 }
 
 }  // namespace
 
-TEST_CASE("Place: an epoch from the start is the epoch without a place, and draws as much") {
+TEST_CASE("DataPosition: an epoch from the start is the epoch without a position, and draws as much") {
     const auto data = numbers(30);
     Rng with(5), without(5);
-    Place place;
+    DataPosition position;
     for (int epoch = 0; epoch < 3; ++epoch) {
-        const auto seen = rest_of_epoch(data, with, place);
+        const auto seen = rest_of_epoch(data, with, position);
         std::vector<Index> expected;
         for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 7}, without)) {
             expected.insert(expected.end(), batch.samples.begin(), batch.samples.end());
         }
         CHECK(seen == expected);
         CHECK(with.state() == without.state());
-        CHECK(place.epoch == epoch + 1);
+        CHECK(position.epoch == epoch + 1);
     }
 }
 
-TEST_CASE("Place: left anywhere and taken up with a generator of any state, the epoch goes on where it was") {
+TEST_CASE("DataPosition: left anywhere and taken up with a generator of any state, the epoch goes on where it was") {
     const auto data = numbers(30);
     Rng rng(5);
-    Place whole;
+    DataPosition whole;
     const auto all = rest_of_epoch(data, rng, whole);
     for (Index done = 0; done <= 30; ++done) {
         Rng first(5);
-        Place place;
-        auto seen = rest_of_epoch(data, first, place, done);
-        Place taken_up;
-        taken_up.set_state(place.state());
+        DataPosition position;
+        auto seen = rest_of_epoch(data, first, position, done);
+        DataPosition taken_up;
+        taken_up.set_state(position.state());
         Rng second(99);
-        if (place.epoch == 0) {
+        if (position.epoch == 0) {
             const auto rest = rest_of_epoch(data, second, taken_up);
             seen.insert(seen.end(), rest.begin(), rest.end());
             CHECK(second.drawn() == 0);  // the order was drawn before
@@ -77,7 +77,7 @@ TEST_CASE("Place: left anywhere and taken up with a generator of any state, the 
     }
 }
 
-TEST_CASE("Place: the rest of a batch is cut as the whole batch would have been") {
+TEST_CASE("DataPosition: the rest of a batch is cut as the whole batch would have been") {
     const auto data = numbers(100);
     for (Index at_most = 1; at_most <= 100; ++at_most) {
         const auto batches = gacc::ordered_batches(data, {.batch_size = 100});
@@ -93,76 +93,76 @@ TEST_CASE("Place: the rest of a batch is cut as the whole batch would have been"
     }
 }
 
-TEST_CASE("Place: ordered batches begin at it too") {
+TEST_CASE("DataPosition: ordered batches begin at it too") {
     const auto data = numbers(30);
-    Place place;
-    place.enter(30, 7);
-    place.end_batch();
-    place.end_batch();
-    const auto batches = gacc::ordered_batches(data, {.batch_size = 7}, place);
+    DataPosition position;
+    position.enter(30, 7);
+    position.end_batch();
+    position.end_batch();
+    const auto batches = gacc::ordered_batches(data, {.batch_size = 7}, position);
     CHECK((*batches.begin()).samples.front() == 14);
     CHECK(std::ranges::distance(batches) == 3);
 }
 
-TEST_CASE("Place: in the middle of an epoch, other data or another batch size are an error") {
+TEST_CASE("DataPosition: in the middle of an epoch, other data or another batch size are an error") {
     const auto data = numbers(30), other = numbers(31);
     Rng rng(5);
-    Place place;
-    rest_of_epoch(data, rng, place, 10);
-    const auto before = place.state(), drawn = rng.state();
+    DataPosition position;
+    rest_of_epoch(data, rng, position, 10);
+    const auto before = position.state(), drawn = rng.state();
     CHECK_THROWS_WITH_AS(
-        gacc::shuffled_batches(other, {.batch_size = 7}, rng, place),
-        "gacc: batches: expected the 30 samples in batches of 7 that this place is in, got 31 in batches "
+        gacc::shuffled_batches(other, {.batch_size = 7}, rng, position),
+        "gacc: batches: expected the 30 samples in batches of 7 that this position is in, got 31 in batches "
         "of 7",
         gacc::UsageError);
-    CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, place), gacc::UsageError);
-    CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 0}, rng, place), gacc::UsageError);
-    CHECK(place.state() == before);
+    CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, position), gacc::UsageError);
+    CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 0}, rng, position), gacc::UsageError);
+    CHECK(position.state() == before);
     CHECK(rng.state() == drawn);
-    rest_of_epoch(data, rng, place);
-    CHECK_NOTHROW(gacc::shuffled_batches(other, {.batch_size = 8}, rng, place));  // a new epoch may differ
+    rest_of_epoch(data, rng, position);
+    CHECK_NOTHROW(gacc::shuffled_batches(other, {.batch_size = 8}, rng, position));  // a new epoch may differ
 }
 
-TEST_CASE("Place: other data are an error as soon as the order is drawn, a batch or a micro-batch is done") {
+TEST_CASE("DataPosition: other data are an error as soon as the order is drawn, a batch or a micro-batch is done") {
     const auto data = numbers(30), other = numbers(31);
     Rng rng(5);
-    Place drawn, batch, micro_batch;
+    DataPosition drawn, batch, micro_batch;
     gacc::shuffled_batches(data, {.batch_size = 7}, rng, drawn);
     gacc::ordered_batches(data, {.batch_size = 7}, batch);
     batch.end_batch();
     gacc::ordered_batches(data, {.batch_size = 7}, micro_batch);
     micro_batch.end_micro_batch(2);
-    for (Place* place : {&drawn, &batch, &micro_batch}) {
-        CHECK_THROWS_AS(gacc::ordered_batches(other, {.batch_size = 7}, *place), gacc::UsageError);
-        CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, *place), gacc::UsageError);
+    for (DataPosition* position : {&drawn, &batch, &micro_batch}) {
+        CHECK_THROWS_AS(gacc::ordered_batches(other, {.batch_size = 7}, *position), gacc::UsageError);
+        CHECK_THROWS_AS(gacc::shuffled_batches(data, {.batch_size = 8}, rng, *position), gacc::UsageError);
     }
 }
 
-TEST_CASE("Place: words that are no place are an error, and change nothing") {
-    Place place;
-    place.end_epoch();
-    const auto before = place.state();
+TEST_CASE("DataPosition: words that are no position are an error, and change nothing") {
+    DataPosition position;
+    position.end_epoch();
+    const auto before = position.state();
     auto words = before;
-    CHECK_THROWS_WITH_AS(place.set_state(std::span(words).first(7)),
-                         "gacc: Place: expected the state of a place in the data, got other words", gacc::DataError);
+    CHECK_THROWS_WITH_AS(position.set_state(std::span(words).first(7)),
+                         "gacc: DataPosition: expected the state of a position in the data, got other words", gacc::DataError);
     for (std::size_t i = 0; i < 6; ++i) {
         words = before;
         words[i] = ~std::uint64_t{0};
-        CHECK_THROWS_AS(place.set_state(words), gacc::DataError);
-        CHECK(place.state() == before);
+        CHECK_THROWS_AS(position.set_state(words), gacc::DataError);
+        CHECK(position.state() == before);
     }
 }
 
-TEST_CASE("Place: batches and samples beyond those of its data are no place, nor are more epochs than can be") {
+TEST_CASE("DataPosition: batches and samples beyond those of its data are no position, nor are more epochs than can be") {
     const auto valid = [](std::uint64_t epoch, std::uint64_t batch, std::uint64_t sample, std::uint64_t data_size,
                           std::uint64_t batch_size) {
-        Place place;
+        DataPosition position;
         try {
-            place.set_state(gacc::State{epoch, batch, sample, 0, data_size, batch_size, 0, 0});
+            position.set_state(gacc::State{epoch, batch, sample, 0, data_size, batch_size, 0, 0});
         } catch (const gacc::DataError& error) {
             CHECK(error.what() ==
-                  std::string("gacc: Place: expected the state of a place in the data, got other words"));
-            CHECK(place.state() == Place().state());
+                  std::string("gacc: DataPosition: expected the state of a position in the data, got other words"));
+            CHECK(position.state() == DataPosition().state());
             return false;
         }
         return true;

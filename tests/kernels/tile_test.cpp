@@ -1,4 +1,4 @@
-#include <gacc/core/tile.hpp>
+#include <gacc/kernels/tile.hpp>
 
 #include <doctest/doctest.h>
 
@@ -15,9 +15,9 @@ using gacc::detail::Strided;
 
 TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds that starts from C0", Scalar, float,
                    double) {
-    const Index depth = 19, tiles = 3, width = Simd<Scalar>::width;
+    const Index depth = 19, tiles = 3, width = Simd<Scalar>::panel_width;
     gacc::Rng rng(1);
-    for (Index rows = 1; rows <= Simd<Scalar>::height; ++rows) {
+    for (Index rows = 1; rows <= Simd<Scalar>::tile_height; ++rows) {
         const Index count = rows * tiles;
         gacc::Buffer<Scalar> a(count * depth), b(depth * width), c0(count * width), c(count * width);
         for (auto* buffer : {&a, &b, &c0}) {
@@ -40,7 +40,7 @@ TEST_CASE_TEMPLATE("column_of_tiles: each element is one chain of multiply-adds 
 }
 
 TEST_CASE("column_of_tiles: reads its first factor along rows or along columns") {
-    const Index rows = 4, depth = 3, width = Simd<float>::width;
+    const Index rows = 4, depth = 3, width = Simd<float>::panel_width;
     const float along_rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};     // 4 x 3
     const float along_columns[] = {1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12};  // the same, column by column
     gacc::Buffer<float> b(depth * width), zero(width), c(rows * width), d(rows * width);
@@ -57,7 +57,7 @@ TEST_CASE("column_of_tiles: reads its first factor along rows or along columns")
 
 TEST_CASE_TEMPLATE("multiply_panel: a factor whose rows go from panel to panel is the same as one in plain rows",
                    Scalar, float, double) {
-    constexpr Index width = Simd<Scalar>::width, rows = 3 * Simd<Scalar>::height + 1;
+    constexpr Index width = Simd<Scalar>::panel_width, rows = 3 * Simd<Scalar>::tile_height + 1;
     gacc::Rng rng(2);
     for (const Index depth : {Index{1}, width - 1, width, width + 1, 3 * width + 2}) {
         CAPTURE(depth);
@@ -84,7 +84,7 @@ TEST_CASE_TEMPLATE("multiply_panel: a factor whose rows go from panel to panel i
 
 TEST_CASE_TEMPLATE("multiply_panel: one packet is the left half of two, and leaves the right half alone", Scalar, float,
                    double) {
-    constexpr Index width = Simd<Scalar>::width, lanes = Simd<Scalar>::lanes, rows = Simd<Scalar>::height + 1,
+    constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes, rows = Simd<Scalar>::tile_height + 1,
                     depth = 7;
     gacc::Rng rng(3);
     gacc::Buffer<Scalar> a(rows * depth), b(depth * width), c0(rows * width), whole(rows * width);

@@ -1,15 +1,13 @@
 #pragma once
 
-#include <gacc/core/error.hpp>
-#include <gacc/core/gradient_tally.hpp>
 #include <gacc/core/buffer.hpp>
-#include <gacc/core/panels.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/kernels/panels.hpp>
 
 #include <algorithm>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,7 +19,7 @@ namespace gacc::inline GACC_ABI {
 ///
 /// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
 /// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
-/// nothing is ever packed; layers and optimizers work on stored_values() and stored_grads(), in one common layout; the
+/// nothing is ever packed; layers and optimizers work on stored_values() and materialize_grads(), in one common layout; the
 /// padding stays zero.
 ///
 /// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
@@ -87,12 +85,12 @@ public:
     /// Those zeros are meant.
     void mark_set() { is_set_ = true; }
 
-    std::span<Scalar> stored_grads() {
+    std::span<Scalar> materialize_grads() {
         if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
     }
     /// For a layer that starts its sums from zero itself if that was so, and writes every stored number.
-    std::pair<std::span<Scalar>, bool> stored_grads_to_start() {
+    std::pair<std::span<Scalar>, bool> start_grads() {
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
@@ -141,69 +139,6 @@ private:
     Buffer<Scalar> grad_;       // the same
     bool grad_is_zero_ = true;  // whatever grad_ holds
     bool is_set_ = false;       // value_ is
-};
-
-/// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.
-/// It shares the ownership of both, so an optimizer may outlive its model.
-///
-/// Example    for (const auto& parameter : model.parameters()) { std::cout << parameter.name() << '\n'; }
-template <class Scalar>
-class Parameters {
-public:
-    /// `owner` keeps the parameters and the tally alive; without one, you must.
-    Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally,
-               std::shared_ptr<const void> owner = nullptr)
-        : parameters_(std::move(parameters)), tally_(&tally), owner_(std::move(owner)) {}
-
-    class Iterator {
-    public:
-        using difference_type = std::ptrdiff_t;
-        using value_type = Parameter<Scalar>;
-
-        Iterator() = default;
-        explicit Iterator(Parameter<Scalar>* const* at) : at_(at) {}
-        Parameter<Scalar>& operator*() const { return **at_; }
-        Parameter<Scalar>* operator->() const { return *at_; }
-        Iterator& operator++() { return ++at_, *this; }
-        Iterator operator++(int) { return Iterator(at_++); }
-        bool operator==(const Iterator&) const = default;
-
-    private:
-        Parameter<Scalar>* const* at_ = nullptr;
-    };
-
-    Iterator begin() const { return Iterator(parameters_.data()); }
-    Iterator end() const { return Iterator(parameters_.data() + parameters_.size()); }
-    std::size_t size() const { return parameters_.size(); }
-    Parameter<Scalar>& operator[](std::size_t i) const { return *parameters_[i]; }
-
-    /// Trained numbers in all.
-    Index count() const {
-        Index sum = 0;
-        for (const auto& parameter : *this) { sum += parameter.size(); }
-        return sum;
-    }
-
-    /// The same with the zeros among them: what an optimizer keeps state for.
-    Index stored_count() const {
-        Index sum = 0;
-        for (auto& parameter : *this) { sum += static_cast<Index>(std::as_const(parameter).stored_values().size()); }
-        return sum;
-    }
-
-    const GradientTally& tally() const { return *tally_; }
-    void set_tally(const GradientTally& tally) const { *tally_ = tally; }
-
-    /// Empties the gradient buffers and their tally.
-    void zero_grad() const {
-        for (auto& parameter : *this) { parameter.zero_grad(); }
-        *tally_ = GradientTally();
-    }
-
-private:
-    std::vector<Parameter<Scalar>*> parameters_;
-    GradientTally* tally_;
-    std::shared_ptr<const void> owner_;
 };
 
 }  // namespace gacc

@@ -1,4 +1,4 @@
-#include <gacc/core/simd.hpp>
+#include <gacc/kernels/simd.hpp>
 
 #include <doctest/doctest.h>
 

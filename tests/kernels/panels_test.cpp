@@ -1,4 +1,4 @@
-#include <gacc/core/panels.hpp>
+#include <gacc/kernels/panels.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <gacc/core/sizes.hpp>
-#include <gacc/core/tile.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/kernels/tile.hpp>
 
 #include <algorithm>
 
@@ -14,7 +14,7 @@ namespace gacc::inline GACC_ABI::detail {
 ///     element (r, c) of M is data[(r / width) * cols * width + c * width + r % width]
 template <class Scalar>
 struct Panels {
-    static constexpr Index width = Simd<Scalar>::width;
+    static constexpr Index width = Simd<Scalar>::panel_width;
 
     static Index count(Index rows) { return rows / width + (rows % width != 0 ? 1 : 0); }
     /// Numbers in all, with the zeros; largest_size if they cannot be counted.
