@@ -25,7 +25,7 @@ void report(benchmark::State& state, double multiply_adds) {
 template <class Scalar>
 struct Rows {
     Rows(Index rows, Index cols)
-        : padded(Matrix<Scalar>::Random(rows, gacc::Workspace<Scalar>::stride(cols))), cols(cols) {}
+        : padded(Matrix<Scalar>::Random(rows, gacc::detail::row_stride<Scalar>(cols))), cols(cols) {}
 
     auto eigen() { return padded.leftCols(cols); }
     gacc::MatrixView<Scalar> gacc() {

@@ -13,6 +13,7 @@
 #include <gacc/core/pages.hpp>
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/parallel.hpp>
+#include <gacc/core/shape.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/state.hpp>
@@ -23,6 +24,7 @@
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>
 
+#include <gacc/layers/layer_calls.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
@@ -43,8 +45,13 @@
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
 
+#include <gacc/model/activation.hpp>
+#include <gacc/model/block.hpp>
+#include <gacc/model/residual.hpp>
+#include <gacc/model/graph.hpp>
 #include <gacc/model/workspace.hpp>
-#include <gacc/model/layer_chain.hpp>
+#include <gacc/model/backward_plan.hpp>
+#include <gacc/model/pass.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/model/recomputation.hpp>
 

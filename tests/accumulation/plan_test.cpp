@@ -330,10 +330,9 @@ class Widen : public gacc::Layer<float> {
 public:
     explicit Widen(Index out) : out_(out) {}
     std::string description() const override { return "Widen"; }
-    Index out_features(Index) const override { return out_; }
-    void forward(const gacc::ConstMatrixView<float>&, gacc::MatrixView<float> y) const override { y.setZero(); }
-    void backward(const gacc::ConstMatrixView<float>&, const gacc::ConstMatrixView<float>&,
-                  const gacc::ConstMatrixView<float>&, gacc::MatrixView<float>) override {}
+    gacc::LayerPlan plan(const gacc::Shape&) const override { return {.y = {out_}}; }
+    void forward(gacc::Forward<float> call) const override { call.y.setZero(); }
+    void backward(gacc::Backward<float>) override {}
 
 private:
     Index out_;

@@ -6,29 +6,28 @@
 
 namespace {
 
-using gacc::Index;
-
 /// y = 2 x, with no more than a layer must have.
 class Twice : public gacc::Layer<double> {
 public:
     std::string description() const override { return "Twice"; }
-    Index out_features(Index in_features) const override { return in_features; }
-    void forward(const gacc::ConstMatrixView<double>& x, gacc::MatrixView<double> y) const override { y = 2 * x; }
-    void backward(const gacc::ConstMatrixView<double>&, const gacc::ConstMatrixView<double>&,
-                  const gacc::ConstMatrixView<double>& grad_y, gacc::MatrixView<double> grad_x) override {
-        grad_x = 2 * grad_y;
-    }
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<double> call) const override { call.y = 2 * call.x; }
+    void backward(gacc::Backward<double> call) override { call.grad_x = 2 * call.grad_y; }
 };
 
 }  // namespace
 
 TEST_CASE("Layer: one with no more than it must have takes any width, has no parameters, and shares no memory") {
     Twice layer;
-    CHECK(layer.in_features() == 0);
-    CHECK(layer.out_features(7) == 7);
+    CHECK(layer.input_shape().empty());
     CHECK(layer.parameters().empty());
-    CHECK_FALSE(layer.in_place());
-    CHECK(layer.reads_output());
+    const gacc::LayerPlan plan = layer.plan({7});
+    CHECK(plan.y == gacc::Shape{7});
+    CHECK(plan.kept == 0);
+    CHECK(plan.reads_x);
+    CHECK(plan.reads_y);
+    CHECK_FALSE(plan.elementwise);
+    CHECK_FALSE(plan.overwrites_x);
 }
 
 TEST_CASE("Layer: one without parameters draws no random numbers") {
@@ -40,10 +39,7 @@ TEST_CASE("Layer: one without parameters draws no random numbers") {
 
 TEST_CASE("Layer: central differences find a right gradient right and a wrong one wrong") {
     class WrongTwice : public Twice {
-        void backward(const gacc::ConstMatrixView<double>&, const gacc::ConstMatrixView<double>&,
-                      const gacc::ConstMatrixView<double>& grad_y, gacc::MatrixView<double> grad_x) override {
-            grad_x = 2.001 * grad_y;
-        }
+        void backward(gacc::Backward<double> call) override { call.grad_x = 2.001 * call.grad_y; }
     };
     Twice right;
     WrongTwice wrong;

@@ -103,7 +103,7 @@ TEST_CASE_TEMPLATE("Linear: a grad_x without data is spared, the parameters get 
         const auto x = random_matrix<Scalar>(rng, samples, 19), grad_y = random_matrix<Scalar>(rng, samples, 18);
         backward(with, x, grad_y);
         const auto y = forward(without, x);
-        without.backward(x, y, grad_y, nothing<Scalar>());
+        run_backward<Scalar>(without, x, y, grad_y, nothing<Scalar>());
         CHECK(bytes_of(with.weight().grad()) == bytes_of(without.weight().grad()));
         CHECK(bytes_of(with.bias().grad()) == bytes_of(without.bias().grad()));
     }
@@ -114,8 +114,8 @@ TEST_CASE("Linear: what stood in y and grad_x does not matter, not even not-a-nu
     const Matrix<float> x{{1, 0, -1}, {2, 1, 0}}, grad_y{{1, -1}, {2, 0.5F}};
     Matrix<float> y = Matrix<float>::Constant(2, 2, std::numeric_limits<float>::quiet_NaN());
     Matrix<float> grad_x = Matrix<float>::Constant(2, 3, std::numeric_limits<float>::quiet_NaN());
-    layer.forward(x, view_of(y));
-    layer.backward(x, y, grad_y, view_of(grad_x));
+    run_forward<float>(layer, x, view_of(y));
+    run_backward<float>(layer, x, y, grad_y, view_of(grad_x));
     CHECK(y == Matrix<float>{{8, 18}, {14, 33}});
     CHECK(grad_x == Matrix<float>{{-3, -3, -3}, {4, 6.5F, 9}});
 }
@@ -128,8 +128,8 @@ TEST_CASE("Linear: rows may lie apart in memory, and what is between them stays 
     const gacc::MatrixView<float> y(wide_y.data(), 2, 2, Eigen::OuterStride<>(4));
     const gacc::MatrixView<float> grad_x(wide_grad_x.data(), 2, 3, Eigen::OuterStride<>(4));
 
-    layer.forward(wide_x.leftCols(3), y);
-    layer.backward(wide_x.leftCols(3), y, wide_grad_y.rightCols(2), grad_x);
+    run_forward<float>(layer, wide_x.leftCols(3), y);
+    run_backward<float>(layer, wide_x.leftCols(3), y, wide_grad_y.rightCols(2), grad_x);
     CHECK(wide_y == Matrix<float>{{8, 18, 99, 99}, {14, 33, 99, 99}});
     CHECK(wide_grad_x == Matrix<float>{{-3, -3, -3, 99}, {4, 6.5F, 9, 99}});
     CHECK(layer.weight().grad() == Matrix<float>{{5, 2, -1}, {0, 0.5F, 1}});
@@ -151,12 +151,15 @@ TEST_CASE_TEMPLATE("Linear: grad_x in place of x is grad_x, also through the lay
         const auto grad_x = backward(layer, x, grad_y);
         Matrix<Scalar> grad_before(samples, in);
         gacc::ReLU<Scalar> relu;
-        relu.backward(x, x, grad_x, view_of(grad_before));
+        run_backward<Scalar>(relu, x, x, grad_x, view_of(grad_before));
 
         const auto in_place_of_x = [&](gacc::Layer<Scalar>* before) {
             Matrix<Scalar> wide = Matrix<Scalar>::Constant(samples, stride, 99);
             wide.leftCols(in) = x;
-            over.backward_over({wide.data(), samples, in, Eigen::OuterStride<>(stride)}, y, grad_y, before);
+            const gacc::MatrixView<Scalar> place(wide.data(), samples, in, Eigen::OuterStride<>(stride));
+            gacc::Backward<Scalar> call{place, y, samples, gacc::ConstMatrixView<Scalar>(nullptr, 0, 0), grad_y, place, {}};
+            call.before = before;
+            over.backward(call);
             CHECK((wide.rightCols(stride - in).array() == 99).all());
             return Matrix<Scalar>(wide.leftCols(in));
         };
@@ -214,10 +217,15 @@ TEST_CASE("Linear: in float it is the layer in double, but for rounding") {
 TEST_CASE("Linear: says what it is") {
     Linear layer(784, 128);
     CHECK(layer.description() == "Linear(784 -> 128)");
-    CHECK(layer.in_features() == 784);
-    CHECK(layer.out_features(784) == 128);
-    CHECK_FALSE(layer.in_place());
-    CHECK_FALSE(layer.reads_output());
+    CHECK(layer.input_shape() == gacc::Shape{784});
+    const gacc::LayerPlan plan = layer.plan({784}), of_tokens = layer.plan({64, 784});
+    CHECK(plan.y == gacc::Shape{128});
+    CHECK(of_tokens.y == gacc::Shape{64, 128});
+    CHECK(plan.work == 784 * 128 + 128);
+    CHECK(of_tokens.work == 64 * (784 * 128 + 128));
+    CHECK(plan.reads_x);
+    CHECK_FALSE(plan.reads_y);
+    CHECK(plan.overwrites_x);
 }
 
 TEST_CASE("Linear: its parameters are weight, out x in, and bias, out") {
@@ -304,16 +312,44 @@ TEST_CASE("Linear: a size below 1 is an error") {
     CHECK_THROWS_WITH_AS(Linear(-5, 3), "gacc: Linear: expected 1 or more features, got -5", gacc::ShapeError);
 }
 
-TEST_CASE("Linear: inputs of another width are an error, and y stays as it was") {
+TEST_CASE("Linear: samples of another width are an error") {
     const Linear layer(784, 128);
-    const Matrix<float> x = Matrix<float>::Ones(32, 785);
-    Matrix<float> y = Matrix<float>::Constant(32, 128, 77);
+    CHECK_THROWS_WITH_AS(layer.plan({785}),
+                         "gacc: Linear(784 -> 128): expected samples whose last size is 784, got samples of shape 785",
+                         gacc::ShapeError);
     CHECK_THROWS_WITH_AS(
-        layer.forward(x, view_of(y)),
-        "gacc: Linear(784 -> 128): expected 784 features a sample, got a micro-batch of shape 32 x 785 "
-        "(samples x features)",
+        layer.plan({784, 10}),
+        "gacc: Linear(784 -> 128): expected samples whose last size is 784, got samples of shape 784 x 10",
         gacc::ShapeError);
-    CHECK(y == Matrix<float>::Constant(32, 128, 77));
+    CHECK_THROWS_AS(layer.plan({}), gacc::ShapeError);
+}
+
+TEST_CASE("Linear: without a bias y is x Wᵀ, weight is the only parameter, and bias() is an error") {
+    Linear layer(3, 2, {.bias = false});
+    layer.weight().set_value(Matrix<float>{{1, 2, 3}, {4, 5, 6}});
+    const Matrix<float> x{{1, 0, -1}, {2, 1, 0}}, grad_y{{1, -1}, {2, 0.5F}};
+    CHECK(forward(layer, x) == Matrix<float>{{-2, -2}, {4, 13}});
+    CHECK(backward(layer, x, grad_y) == Matrix<float>{{-3, -3, -3}, {4, 6.5F, 9}});
+    CHECK(layer.weight().grad() == Matrix<float>{{5, 2, -1}, {0, 0.5F, 1}});
+    CHECK(layer.parameters().size() == 1);
+    CHECK(layer.plan({3}).work == 6);
+    CHECK_THROWS_WITH_AS(layer.bias(), "gacc: Linear(3 -> 2): expected a layer with a bias, got one with .bias = false",
+                         gacc::UsageError);
+    gacc::Rng rng(1), same(1);
+    layer.initialize(rng);
+    Linear with_bias(3, 2);
+    with_bias.initialize(same);
+    CHECK(layer.weight().value() == with_bias.weight().value());
+}
+
+TEST_CASE("Linear: adds the tiles of grad_x to what is there, if it is told to") {
+    auto layer = small_layer<float>();
+    const Matrix<float> x{{1, 0, -1}, {2, 1, 0}}, grad_y{{1, -1}, {2, 0.5F}}, y = forward(layer, x);
+    Matrix<float> grad_x{{100, 200, 300}, {400, 500, 600}};
+    gacc::Backward<float> call{x, y, 2, gacc::ConstMatrixView<float>(nullptr, 0, 0), grad_y, view_of(grad_x), {}};
+    call.adds = true;
+    layer.backward(call);
+    CHECK(grad_x == Matrix<float>{{97, 197, 297}, {404, 506.5F, 609}});
 }
 
 TEST_CASE("Linear: values of another shape are an error, and change nothing") {
@@ -324,23 +360,6 @@ TEST_CASE("Linear: values of another shape are an error, and change nothing") {
                          "gacc: bias: expected a matrix of 1 x 2, got 2 x 1", gacc::ShapeError);
     CHECK(layer.weight().value() == Matrix<float>{{1, 2, 3}, {4, 5, 6}});
     CHECK(layer.bias().value() == Matrix<float>{{10, 20}});
-}
-
-TEST_CASE("Linear: matrices that do not fit each other are refused, and no gradient changes") {
-    gacc::Linear layer(3, 2);
-    layer.weight().set_grad(gacc::Matrix<float>::Ones(2, 3));
-    gacc::Matrix<float> x = gacc::Matrix<float>::Ones(4, 3), y(4, 2), wide(4, 5), short_grad(3, 2), grad_x(4, 3);
-    const auto view = [](gacc::Matrix<float>& matrix) {
-        return gacc::MatrixView<float>(matrix.data(), matrix.rows(), matrix.cols(),
-                                       Eigen::OuterStride<>(matrix.cols()));
-    };
-    CHECK_THROWS_WITH_AS(layer.forward(x, view(wide)),
-                         "gacc: Linear(3 -> 2): expected 4 x 2 for these inputs, got 4 x 5", gacc::ShapeError);
-    CHECK_THROWS_WITH_AS(layer.backward(x, y, short_grad, view(grad_x)),
-                         "gacc: Linear(3 -> 2): expected 4 x 2 for these inputs, got 3 x 2", gacc::ShapeError);
-    CHECK_THROWS_WITH_AS(layer.backward(x, y, y, view(wide)),
-                         "gacc: Linear(3 -> 2): expected 4 x 3 for these inputs, got 4 x 5", gacc::ShapeError);
-    CHECK(layer.weight().grad() == gacc::Matrix<float>::Ones(2, 3));
 }
 
 TEST_CASE("Linear: one that no memory can hold is refused by name and bytes") {

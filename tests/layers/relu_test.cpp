@@ -59,9 +59,10 @@ TEST_CASE("ReLU: works in place, y over x and grad_x over grad_y") {
     const auto y = forward(layer, x), grad_x = backward(layer, x, grad_y);
 
     Matrix<float> activation = x, gradient = grad_y;
-    layer.forward(activation, view_of(activation));
-    layer.backward(activation, activation, gradient, view_of(gradient));
-    CHECK(layer.in_place());
+    run_forward<float>(layer, activation, view_of(activation));
+    run_backward<float>(layer, activation, activation, gradient, view_of(gradient));
+    CHECK(layer.plan({5}).elementwise);
+    CHECK_FALSE(layer.plan({5}).reads_x);
     CHECK(activation == y);
     CHECK(gradient == grad_x);
 }
@@ -70,16 +71,16 @@ TEST_CASE("ReLU: backward writes grad_x, whatever stood there") {
     ReLU layer;
     const Matrix<float> x{{-1, 1}}, y{{0, 1}}, grad_y{{5, 5}};
     Matrix<float> grad_x = Matrix<float>::Constant(1, 2, std::numeric_limits<float>::quiet_NaN());
-    layer.backward(x, y, grad_y, view_of(grad_x));
+    run_backward<float>(layer, x, y, grad_y, view_of(grad_x));
     CHECK(grad_x == Matrix<float>{{0, 5}});
-    layer.backward(x, y, grad_y, view_of(grad_x));
+    run_backward<float>(layer, x, y, grad_y, view_of(grad_x));
     CHECK(grad_x == Matrix<float>{{0, 5}});
 }
 
 TEST_CASE("ReLU: rows may lie apart in memory, and what is between them stays as it was") {
     Matrix<float> wide{{-1, 2, -99}, {3, -4, -99}};
     const gacc::MatrixView<float> rows(wide.data(), 2, 2, Eigen::OuterStride<>(3));
-    ReLU().forward(rows, rows);
+    run_forward<float>(ReLU(), rows, rows);
     CHECK(wide == Matrix<float>{{0, 2, -99}, {3, 0, -99}});
 }
 
@@ -102,7 +103,8 @@ TEST_CASE("ReLU: the gradients are those of central differences, away from the k
 TEST_CASE("ReLU: has no parameters, takes any width, and keeps it") {
     ReLU layer;
     CHECK(layer.description() == "ReLU");
-    CHECK(layer.in_features() == 0);
-    CHECK(layer.out_features(11) == 11);
+    CHECK(layer.input_shape().empty());
+    CHECK(layer.plan({11}).y == gacc::Shape{11});
+    CHECK(layer.plan({3, 4, 11}).y == gacc::Shape{3, 4, 11});
     CHECK(layer.parameters().empty());
 }

@@ -18,7 +18,6 @@
 #include <vector>
 
 using namespace gacc::test;
-using gacc::ConstMatrixView;
 using gacc::Index;
 using gacc::Label;
 using gacc::Linear;
@@ -41,11 +40,10 @@ MatrixView<float> view(Matrix<float>& matrix) {
 class Inverse : public gacc::Layer<float> {
 public:
     std::string description() const override { return "Inverse"; }
-    Index out_features(Index in_features) const override { return in_features; }
-    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override { y = x.array().inverse(); }
-    void backward(const ConstMatrixView<float>& x, const ConstMatrixView<float>& y,
-                  const ConstMatrixView<float>& grad_y, MatrixView<float> grad_x) override {
-        grad_x = -grad_y.array() * y.array() / x.array();
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float> call) const override { call.y = call.x.array().inverse(); }
+    void backward(gacc::Backward<float> call) override {
+        call.grad_x = -call.grad_y.array() * call.y.array() / call.x.array();
     }
 };
 
@@ -53,14 +51,13 @@ public:
 class Gain : public gacc::Layer<float> {
 public:
     std::string description() const override { return "Gain"; }
-    Index out_features(Index in_features) const override { return in_features; }
-    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override { y = x * factor(); }
-    void backward(const ConstMatrixView<float>&, const ConstMatrixView<float>& y, const ConstMatrixView<float>& grad_y,
-                  MatrixView<float> grad_x) override {
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float> call) const override { call.y = call.x * factor(); }
+    void backward(gacc::Backward<float> call) override {
         float grad = b_.grad()(0, 0);
-        for (Index i = 0; i < y.rows(); ++i) { grad += grad_y.row(i).dot(y.row(i)); }
+        for (Index i = 0; i < call.y.rows(); ++i) { grad += call.grad_y.row(i).dot(call.y.row(i)); }
         b_.set_grad(Matrix<float>::Constant(1, 1, grad));
-        grad_x = grad_y * factor();
+        if (call.wants_grad_x()) { call.grad_x = call.grad_y * factor(); }
     }
     std::vector<gacc::Parameter<float>*> parameters() override { return {&b_}; }
 
@@ -105,15 +102,26 @@ TEST_CASE("IgnoredSamples: clears the rows of those that weigh nothing and are n
     const std::vector<float> weights{1, 1, 0, 0, 1, 0};
     const IgnoredSamples<float> ignored{std::span(weights)};
     Matrix<float> rows{{not_a_number, 1}, {2, not_a_number}, {3, 4}, {not_a_number, not_a_number}, {-infinity, 5}};
-    ignored.clear(view(rows), 1);  // of samples 1 to 5
+    ignored.clear(view(rows), 1, 1);  // of samples 1 to 5
     CHECK(std::isnan(rows(0, 0)));
     CHECK(rows.row(1).isZero(0));
     CHECK(rows(2, 0) == 3);
     CHECK(std::isnan(rows(3, 0)));
     CHECK(rows.row(4).isZero(0));
 
-    IgnoredSamples<float>().clear(view(rows), 0);
+    IgnoredSamples<float>().clear(view(rows), 0, 1);
     CHECK(std::isnan(rows(0, 0)));
+}
+
+TEST_CASE("IgnoredSamples: a sample of several rows is ignored if all of its rows are, and cleared whole") {
+    const std::vector<float> weights{0, 0, 0, 1, 0, 0};  // of 3 samples with 2 rows each
+    const IgnoredSamples<float> ignored{std::span(weights), 2};
+    Matrix<float> rows(9, 1);  // of a value with 3 rows a sample
+    rows << 1, not_a_number, 2, 3, not_a_number, 4, 5, 6, 7;
+    ignored.clear(view(rows), 0, 3);
+    CHECK(rows.topRows(3).isZero(0));
+    CHECK(std::isnan(rows(4, 0)));
+    CHECK(rows(6, 0) == 5);  // ignored, and finite
 }
 
 TEST_CASE("IgnoredSamples: the others are the runs between them, or all rows at once") {
@@ -121,7 +129,7 @@ TEST_CASE("IgnoredSamples: the others are the runs between them, or all rows at 
     const auto runs = [](const std::vector<float>& weights, const Matrix<float>& rows) {
         Runs all;
         IgnoredSamples<float>{std::span(weights)}.for_others(
-            rows, 0, [&](Index begin, Index count) { all.emplace_back(begin, count); });
+            rows, 0, 1, [&](Index begin, Index count) { all.emplace_back(begin, count); });
         return all;
     };
     const Matrix<float> finite{{1}, {2}, {3}, {4}}, middle{{1}, {not_a_number}, {infinity}, {4}},

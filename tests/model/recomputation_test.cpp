@@ -15,6 +15,7 @@
 using gacc::Activation;
 using gacc::Index;
 using gacc::Matrix;
+using gacc::detail::sample_numbers;
 using Space = gacc::Workspace<float>;
 
 namespace {
@@ -36,27 +37,20 @@ Index least_by_trial(std::vector<Activation> activations, Index samples) {
 /// y = tanh(x), whose backward reads y alone, not in place.
 struct Tanh : gacc::Layer<float> {
     std::string description() const override { return "Tanh"; }
-    Index out_features(Index in) const override { return in; }
-    void forward(const gacc::ConstMatrixView<float>& x, gacc::MatrixView<float> y) const override {
-        y = x.array().tanh().matrix();
-    }
-    void backward(const gacc::ConstMatrixView<float>&, const gacc::ConstMatrixView<float>& y,
-                  const gacc::ConstMatrixView<float>& grad_y, gacc::MatrixView<float> grad_x) override {
-        grad_x = (grad_y.array() * (1 - y.array().square())).matrix();
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_x = false}; }
+    void forward(gacc::Forward<float> call) const override { call.y = call.x.array().tanh().matrix(); }
+    void backward(gacc::Backward<float> call) override {
+        call.grad_x = (call.grad_y.array() * (1 - call.y.array().square())).matrix();
     }
 };
 
 /// y = x², whose backward reads x alone.
 struct Square : gacc::Layer<float> {
     std::string description() const override { return "Square"; }
-    Index out_features(Index in) const override { return in; }
-    bool reads_output() const override { return false; }
-    void forward(const gacc::ConstMatrixView<float>& x, gacc::MatrixView<float> y) const override {
-        y = x.array().square().matrix();
-    }
-    void backward(const gacc::ConstMatrixView<float>& x, const gacc::ConstMatrixView<float>&,
-                  const gacc::ConstMatrixView<float>& grad_y, gacc::MatrixView<float> grad_x) override {
-        grad_x = (2 * x.array() * grad_y.array()).matrix();
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_y = false}; }
+    void forward(gacc::Forward<float> call) const override { call.y = call.x.array().square().matrix(); }
+    void backward(gacc::Backward<float> call) override {
+        call.grad_x = (2 * call.x.array() * call.grad_y.array()).matrix();
     }
 };
 
@@ -110,9 +104,9 @@ TEST_CASE("keep_least: of all choices without a longer run it keeps the fewest n
                 Index kept = 0, work = 0, run = 0;
                 bool allowed = chosen.back().kept;
                 for (const Activation& activation : chosen) {
-                    kept += activation.kept ? Space::stride(activation.width) : 0;
+                    kept += activation.kept ? sample_numbers<float>(activation) : 0;
                     work += activation.kept ? 0 : activation.work;
-                    run = activation.kept ? 0 : run + Space::stride(activation.width);
+                    run = activation.kept ? 0 : run + sample_numbers<float>(activation);
                     allowed = allowed && run <= longest;
                 }
                 return std::tuple(!allowed, kept, work);

@@ -35,12 +35,12 @@ template <bool InPlace = false>
 class Tanh : public gacc::Layer<double> {
 public:
     std::string description() const override { return "Tanh"; }
-    Index out_features(Index in_features) const override { return in_features; }
-    bool in_place() const override { return InPlace; }
-    void forward(const ConstMatrixView<double>& x, MatrixView<double> y) const override { y = x.array().tanh(); }
-    void backward(const ConstMatrixView<double>&, const ConstMatrixView<double>& y,
-                  const ConstMatrixView<double>& grad_y, MatrixView<double> grad_x) override {
-        grad_x = grad_y.array() * (1 - y.array().square());
+    gacc::LayerPlan plan(const gacc::Shape& x) const override {
+        return {.y = x, .reads_x = false, .elementwise = InPlace};
+    }
+    void forward(gacc::Forward<double> call) const override { call.y = call.x.array().tanh(); }
+    void backward(gacc::Backward<double> call) override {
+        call.grad_x = call.grad_y.array() * (1 - call.y.array().square());
     }
 };
 
@@ -347,11 +347,11 @@ TEST_CASE("Sequential: a model may move between forward and backward") {
 
 TEST_CASE("Sequential: layers whose widths do not fit are an error, and the model stays as it was") {
     CHECK_THROWS_WITH_AS(Sequential(Linear(3, 4), ReLU(), Linear(5, 2)),
-                         "gacc: Linear(5 -> 2): expected 5 features a sample, got the 4 of ReLU before it",
+                         "gacc: Linear(5 -> 2): expected samples whose last size is 5, got samples of shape 4",
                          gacc::ShapeError);
     Sequential model(Linear(3, 4));
     CHECK_THROWS_WITH_AS(model.add(Linear(5, 2)),
-                         "gacc: Linear(5 -> 2): expected 5 features a sample, got the 4 of Linear(3 -> 4) before it",
+                         "gacc: Linear(5 -> 2): expected samples whose last size is 5, got samples of shape 4",
                          gacc::ShapeError);
     CHECK(model.size() == 1);
     const Matrix<float> x = Matrix<float>::Ones(2, 3);
@@ -360,7 +360,7 @@ TEST_CASE("Sequential: layers whose widths do not fit are an error, and the mode
 
 TEST_CASE("Sequential: a first layer of unknown width is an error") {
     CHECK_THROWS_WITH_AS(Sequential(ReLU(), Linear(3, 4)),
-                         "gacc: Sequential: expected a first layer with a known number of features, got ReLU",
+                         "gacc: Sequential: expected a first layer with a known number of features, or an Input before it, got ReLU",
                          gacc::ShapeError);
 }
 
@@ -481,17 +481,16 @@ namespace {
 class Failing : public gacc::Layer<float> {
 public:
     explicit Failing(const bool& fail) : fail_(&fail) {}
-    gacc::Index in_features() const override { return 2; }
+    gacc::Shape input_shape() const override { return {2}; }
     std::string description() const override { return "Failing"; }
-    gacc::Index out_features(gacc::Index in_features) const override { return in_features; }
-    void forward(const gacc::ConstMatrixView<float>& x, gacc::MatrixView<float> y) const override {
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float> call) const override {
         if (*fail_) { throw std::runtime_error("forward"); }
-        y = x;
+        call.y = call.x;
     }
-    void backward(const gacc::ConstMatrixView<float>&, const gacc::ConstMatrixView<float>&,
-                  const gacc::ConstMatrixView<float>& grad_y, gacc::MatrixView<float> grad_x) override {
+    void backward(gacc::Backward<float> call) override {
         if (*fail_) { throw std::runtime_error("backward"); }
-        if (grad_x.data() != nullptr) { grad_x = grad_y; }
+        if (call.wants_grad_x()) { call.grad_x = call.grad_y; }
     }
 
 private:
@@ -522,8 +521,8 @@ TEST_CASE(
 
 TEST_CASE("Sequential: after a backward in which a layer threw, neither backward nor step until zero_grad") {
     bool fail = false;
-    // Gradients of the second Linear are there when the first layer throws.
-    Sequential model(Failing(fail), Linear(2, 2)), same(Failing(fail), Linear(2, 2));
+    // Gradients of the last Linear are there when the layer before it throws.
+    Sequential model(Linear(2, 2), Failing(fail), Linear(2, 2)), same(Linear(2, 2), Failing(fail), Linear(2, 2));
     gacc::Rng rng(20), equal(20);
     model.initialize(rng);
     same.initialize(equal);
@@ -611,15 +610,10 @@ namespace {
 /// y = x + b, whose b starts at the zeros of a new parameter.
 struct Shift : gacc::Layer<float> {
     std::string description() const override { return "Shift"; }
-    Index in_features() const override { return 5; }
-    Index out_features(Index) const override { return 5; }
-    void forward(const ConstMatrixView<float>& x, MatrixView<float> y) const override {
-        y = x.rowwise() + b.value().row(0);
-    }
-    void backward(const ConstMatrixView<float>&, const ConstMatrixView<float>&, const ConstMatrixView<float>& grad_y,
-                  MatrixView<float>) override {
-        b.set_grad(b.grad() + grad_y.colwise().sum());
-    }
+    gacc::Shape input_shape() const override { return {5}; }
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float> call) const override { call.y = call.x.rowwise() + b.value().row(0); }
+    void backward(gacc::Backward<float> call) override { b.set_grad(b.grad() + call.grad_y.colwise().sum()); }
     std::vector<gacc::Parameter<float>*> parameters() override { return {&b}; }
     gacc::Parameter<float> b{"b", {5}};
 };

@@ -9,6 +9,7 @@
 using gacc::Activation;
 using gacc::Index;
 using gacc::Workspace;
+using gacc::detail::row_stride;
 
 namespace {
 
@@ -47,8 +48,8 @@ TEST_CASE("Workspace: dropped activations have room for one block, which the nex
     Space workspace;
     workspace.lay_out(activations, 0, samples);
     CHECK(Space::activation_numbers(activations, samples) ==
-          samples * (Space::stride(5) + Space::stride(2)) +
-              Space::block * Space::stride(Space::stride(4) + Space::stride(7)));
+          samples * (row_stride<float>(5) + row_stride<float>(2)) +
+              Space::block * (row_stride<float>(4) + row_stride<float>(7)));
 
     std::set<const float*> starts;
     for (const std::size_t i : {0U, 1U, 2U, 4U}) { starts.insert(workspace.activation(i, 0, 1).data()); }
@@ -77,13 +78,37 @@ TEST_CASE("Workspace: blocks are nearly equal") {
     CHECK(workspace.block_rows() == 7);
 }
 
-TEST_CASE("Workspace: grad_y and grad_x of a layer do not overlap") {
+TEST_CASE("Workspace: gradients that lie one after the other do not overlap") {
     Workspace<float> workspace;
-    workspace.lay_out({{3}, {1}, {2}}, 3, 4);
-    workspace.gradient(1, workspace.samples(), 3).setConstant(1);
-    workspace.gradient(2, workspace.samples(), 2).setConstant(2);
-    CHECK((workspace.gradient(1, workspace.samples(), 3).array() == 1).all());
-    CHECK((workspace.gradient(2, workspace.samples(), 2).array() == 2).all());
+    workspace.lay_out({{3}, {1}, {2}}, 2 * row_stride<float>(3), 4);
+    const Index before = row_stride<float>(3);
+    workspace.gradient(0, {3}, 0, 4).setConstant(1);
+    workspace.gradient(before, {2}, 0, 4).setConstant(2);
+    CHECK((workspace.gradient(0, {3}, 0, 4).array() == 1).all());
+    CHECK((workspace.gradient(before, {2}, 0, 4).array() == 2).all());
+}
+
+TEST_CASE("Workspace: a sample may have several rows, and numbers that layers keep beside it") {
+    const std::vector<Activation> activations{{.width = 20, .rows = 3, .extra = 5}, {.width = 2, .rows = 3}, {.width = 4}};
+    Workspace<float> workspace;
+    workspace.lay_out(activations, 0, 7);
+    CHECK(Workspace<float>::activation_numbers(activations, 7) == 7 * (3 * 32 + 16 + 3 * 2 + 16));
+    for (std::size_t i = 0; i < 3; ++i) { workspace.activation(i, 0, 7).setConstant(static_cast<float>(i)); }
+    workspace.extra(0, 0, 7).setConstant(9);
+    CHECK(workspace.activation(0, 0, 7).rows() == 21);
+    CHECK(workspace.extra(0, 0, 7).rows() == 7);
+    CHECK(workspace.extra(0, 0, 7).cols() == 5);
+    for (std::size_t i = 0; i < 3; ++i) { CHECK((workspace.activation(i, 0, 7).array() == static_cast<float>(i)).all()); }
+    CHECK((workspace.extra(0, 0, 7).array() == 9).all());
+    CHECK(workspace.activation(0, 2, 1).data() == workspace.activation(0, 0, 7).data() + 6 * 32);
+    CHECK(workspace.activation(1, 2, 1).data() == workspace.activation(1, 0, 7).data() + 2 * 6);  // short rows: side by side
+}
+
+TEST_CASE("Workspace: a block has about 128 rows, and one sample at least") {
+    using Space = Workspace<float>;
+    CHECK(Space::block_samples({{4}}) == 128);
+    CHECK(Space::block_samples({{.width = 4, .rows = 60}, {4}}) == 2);
+    CHECK(Space::block_samples({{.width = 4, .rows = 1000}}) == 1);
 }
 
 TEST_CASE("Workspace: holds what it says beforehand, and keeps the memory of the largest micro-batch") {
@@ -92,16 +117,16 @@ TEST_CASE("Workspace: holds what it says beforehand, and keeps the memory of the
     const auto bytes = [&](Index samples) {
         return sizeof(double) * static_cast<std::size_t>(Workspace<double>::activation_numbers({{3}, {5}}, samples));
     };
-    workspace.lay_out({{3}, {5}}, 5, 10);
+    workspace.lay_out({{3}, {5}}, 8, 10);
     CHECK(held(Kind::activations) - activations == bytes(10));
     CHECK(held(Kind::scratch) - scratch ==
-          sizeof(double) * static_cast<std::size_t>(Workspace<double>::gradient_numbers(5, 10)));
-    workspace.lay_out({{3}, {5}}, 5, 2);
+          sizeof(double) * static_cast<std::size_t>(Workspace<double>::gradient_numbers({{3}, {5}}, 8, 10)));
+    workspace.lay_out({{3}, {5}}, 8, 2);
     CHECK(workspace.samples() == 2);
     CHECK(held(Kind::activations) - activations == bytes(10));
-    workspace.lay_out({{3}, {5}}, 5, 20);
+    workspace.lay_out({{3}, {5}}, 8, 20);
     CHECK(held(Kind::activations) - activations == bytes(20));
-    workspace.lay_out({{3}, {5}}, 5, 1, 30);
+    workspace.lay_out({{3}, {5}}, 8, 1, 30);
     CHECK(held(Kind::activations) - activations == bytes(30));
 }
 
@@ -113,19 +138,19 @@ TEST_CASE("Workspace: rows start on a cache line, and not a power of two apart")
             CHECK(reinterpret_cast<std::uintptr_t>(workspace.activation(i, row, 1).data()) % 64 == 0);
         }
     }
-    CHECK(Workspace<float>::stride(1024) == 1024 + 16);
-    CHECK(Workspace<float>::stride(10) == 16);
-    CHECK(Workspace<float>::stride(0) == 0);
+    CHECK(row_stride<float>(1024) == 1024 + 16);
+    CHECK(row_stride<float>(10) == 16);
+    CHECK(row_stride<float>(0) == 0);
 }
 
 TEST_CASE("Workspace: numbers that cannot be counted are the largest size, and no memory is an error that says so") {
     constexpr Index largest = gacc::detail::largest_size;
     using Space = Workspace<float>;
-    CHECK(Space::stride(largest) == largest);
+    CHECK(row_stride<float>(largest) == largest);
     CHECK(Space::activation_numbers({{largest / 4, true}, {largest / 2, true}, {largest / 2, true}}, 1) == largest);
     CHECK(Space::activation_numbers({{largest / 16, true}}, 17) == largest);
     CHECK(Space::activation_numbers({{largest / 16, false}}, 200) == largest);
-    CHECK(Space::gradient_numbers(largest / 2, 2) == largest);
+    CHECK(Space::gradient_numbers({{1}}, largest / 2, 3) == largest);
 
     Space workspace;
     workspace.lay_out({{3}}, 0, 4);

@@ -142,14 +142,14 @@ TEST_CASE("GradientTally: after a step, or a backward that threw, nothing may be
 TEST_CASE("GradientTally: its state says whether a step was made, in a word that it had before") {
     GradientTally tally, restored;
     add(tally, Reduction::sum_of_micro_batch_means, {1, 1});
-    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2});
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0});
     tally.mark_stepped();
-    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2 | 4});
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2 | 4, 0, 0});
     restored.set_state(tally.state());
     CHECK(restored.stepped());
     CHECK_FALSE(restored.partial());
     CHECK(restored.state() == tally.state());
-    restored.set_state(gacc::State{gacc::detail::word(1.0), 2, 1, 2});  // as saved before there were such marks
+    restored.set_state(gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0});
     CHECK_FALSE(restored.stepped());
     GradientTally partial;
     partial.mark_partial();
@@ -161,7 +161,33 @@ TEST_CASE("GradientTally: its state says whether a step was made, in a word that
         CHECK_THROWS_AS(restored.set_state(state), gacc::DataError);
         CHECK(restored.state() == before);
     };
-    refused({gacc::detail::word(1.0), 2, 1, 3 | 4});
-    refused({gacc::detail::word(1.0), 2, 1, 16});
-    refused({gacc::detail::word(0.0), 2, 1, 4});  // a step divides by a weight
+    refused({gacc::detail::word(1.0), 2, 1, 3 | 4, 0, 0});
+    refused({gacc::detail::word(1.0), 2, 1, 16, 0, 0});
+    refused({gacc::detail::word(0.0), 2, 1, 4, 0, 0});  // a step divides by a weight
+}
+
+TEST_CASE("GradientTally: counts the samples that were seen and the batches begun, and keeps them") {
+    GradientTally tally;
+    tally.see(3);
+    tally.see(4);
+    CHECK(tally.seen() == 7);
+    CHECK(tally.batches() == 0);
+    GradientTally next = tally.emptied();
+    CHECK(next.seen() == 0);
+    CHECK(next.batches() == 1);
+    CHECK(next.empty());
+    CHECK(next.emptied().batches() == 1);  // no batch was begun
+    next.see(2);
+    GradientTally restored;
+    restored.set_state(next.state());
+    CHECK(restored.seen() == 2);
+    CHECK(restored.batches() == 1);
+}
+
+TEST_CASE("GradientTally: rows may weigh, and samples of several rows are counted as samples") {
+    GradientTally tally;
+    const std::vector<float> weights{1, 1, 0, 1, 0, 0};
+    tally.add(Reduction::mean_over_samples, std::span(weights), 2);
+    CHECK(tally.weight() == 3);
+    CHECK(tally.samples() == 2);
 }

@@ -31,20 +31,49 @@ MatrixView<Scalar> nothing() {
     return {nullptr, 0, 0, Eigen::OuterStride<>(0)};
 }
 
+/// A layer's plan for samples of this shape; the features of a row if there is no shape.
+template <class Scalar>
+LayerPlan plan_of(const Layer<Scalar>& layer, Index features, const Shape& shape = {}) {
+    return layer.plan(shape.empty() ? Shape{features} : shape);
+}
+
+/// Calls forward with samples of this shape, one row each if there is none; returns what is kept.
+template <class Scalar>
+Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y,
+                           const Shape& shape = {}, const Where& where = {}) {
+    const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
+    Matrix<Scalar> kept = Matrix<Scalar>::Constant(samples, plan_of(layer, x.cols(), shape).kept, Scalar(77));
+    layer.forward({x, y, samples, view_of(kept), where});
+    return kept;
+}
+
+/// Calls backward with what a forward call kept.
+template <class Scalar>
+void run_backward(Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& y,
+                  const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x, const Matrix<Scalar>& kept = {},
+                  const Shape& shape = {}, const Where& where = {}) {
+    layer.backward({x, y, x.rows() / (shape.empty() ? 1 : rows_of(shape)), kept, grad_y, grad_x, where});
+}
+
 /// The outputs of a layer in a matrix of their own.
 template <class Scalar>
-Matrix<Scalar> forward(const Layer<Scalar>& layer, const Matrix<Scalar>& x) {
-    Matrix<Scalar> y = Matrix<Scalar>::Constant(x.rows(), layer.out_features(x.cols()), Scalar(77));
-    layer.forward(x, view_of(y));
+Matrix<Scalar> forward(const Layer<Scalar>& layer, const Matrix<Scalar>& x, const Shape& shape = {},
+                       const Where& where = {}) {
+    const Shape y_shape = plan_of(layer, x.cols(), shape).y;
+    const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
+    Matrix<Scalar> y = Matrix<Scalar>::Constant(samples * rows_of(y_shape), y_shape.back(), Scalar(77));
+    run_forward<Scalar>(layer, x, view_of(y), shape, where);
     return y;
 }
 
 /// Adds to the gradients of the layer's parameters; returns grad_x.
 template <class Scalar>
-Matrix<Scalar> backward(Layer<Scalar>& layer, const Matrix<Scalar>& x, const Matrix<Scalar>& grad_y) {
-    const Matrix<Scalar> y = forward(layer, x);
+Matrix<Scalar> backward(Layer<Scalar>& layer, const Matrix<Scalar>& x, const Matrix<Scalar>& grad_y,
+                        const Shape& shape = {}, const Where& where = {}) {
+    Matrix<Scalar> y = forward(layer, x, shape, where);
+    const Matrix<Scalar> kept = run_forward<Scalar>(layer, x, view_of(y), shape, where);
     Matrix<Scalar> grad_x = Matrix<Scalar>::Constant(x.rows(), x.cols(), Scalar(77));
-    layer.backward(x, y, grad_y, view_of(grad_x));
+    run_backward<Scalar>(layer, x, y, grad_y, view_of(grad_x), kept, shape, where);
     return grad_x;
 }
 
@@ -69,11 +98,15 @@ Matrix<double> central_differences(Matrix<double> at, F f, double h = 1e-4) {
 
 /// The largest absolute error of the gradients that `layer` gives at x, by x and by every parameter, for the function
 /// sum of (grad_y * y) with a random grad_y.
-inline double worst_gradient_error(Layer<double>& layer, const Matrix<double>& x, Rng& rng) {
-    const auto grad_y = random_matrix<double>(rng, x.rows(), layer.out_features(x.cols()));
-    const auto f = [&](const Matrix<double>& at) { return grad_y.cwiseProduct(forward(layer, at)).sum(); };
+inline double worst_gradient_error(Layer<double>& layer, const Matrix<double>& x, Rng& rng, const Shape& shape = {},
+                                   const Where& where = {}) {
+    const auto y = forward(layer, x, shape, where);
+    const auto grad_y = random_matrix<double>(rng, y.rows(), y.cols());
+    const auto f = [&](const Matrix<double>& at) {
+        return grad_y.cwiseProduct(forward(layer, at, shape, where)).sum();
+    };
     for (auto* parameter : layer.parameters()) { parameter->zero_grad(); }
-    const auto grad_x = backward(layer, x, grad_y);
+    const auto grad_x = backward(layer, x, grad_y, shape, where);
 
     double worst = (grad_x - central_differences(x, f)).cwiseAbs().maxCoeff();
     for (auto* parameter : layer.parameters()) {

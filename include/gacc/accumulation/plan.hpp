@@ -154,7 +154,7 @@ private:
 
 /// Plans the training of a model, and prepares the model for it: its next forward takes the plan's memory at once, and
 /// a larger micro-batch is an error from then on. With a budget the micro-batch is the largest that fits, up to the
-/// block in which larger ones are walked anyway (Workspace::block): beyond it they cost memory and save no time.
+/// block in which larger ones are walked anyway (Workspace::block_samples): beyond it they cost memory and save no time.
 /// Micro-batches are as equal as can be, so the largest may be smaller than that.
 ///
 /// Throws     UsageError if an option is out of its range; MemoryError, a UsageError, if the budget cannot be met
@@ -178,7 +178,7 @@ Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const P
     }
 
     const detail::Planner<Scalar> planner(model, optimizer, options);
-    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::block, largest_batch);
+    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::block_samples(model.activations()), largest_batch);
     const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;
     const Index least = asked > 0 ? asked : 1;
@@ -211,7 +211,7 @@ Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const P
     plan.activations = activations.size();
     Index forward = 0, again = 0;
     // The last run of dropped activations is still there if it is of one block.
-    bool there = plan.micro_batch <= Workspace<Scalar>::block;
+    bool there = plan.micro_batch <= Workspace<Scalar>::block_samples(activations);
     for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
         forward += activations[i].work;
         if (activations[i].kept) {

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <gacc/core/error.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/shape.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 
@@ -10,30 +11,6 @@
 #include <vector>
 
 namespace gacc::inline GACC_ABI {
-
-/// Sizes, samples first: {60000, 28, 28}.
-using Shape = std::vector<Index>;
-
-/// "60000 x 28 x 28"
-inline std::string to_string(const Shape& shape) {
-    std::string out;
-    for (const Index size : shape) { out += (out.empty() ? "" : " x ") + std::to_string(size); }
-    return out;
-}
-
-/// The product of the sizes from `first` on; 1 if there are none.
-///
-/// Throws     ShapeError if it is too large for an Index
-inline Index elements(const Shape& shape, std::size_t first = 0) {
-    Index product = 1;
-    for (std::size_t i = first; i < shape.size(); ++i) { product = detail::product_of(product, shape[i]); }
-    if (product == detail::largest_size) {
-        throw ShapeError("elements",
-                         detail::text("expected sizes whose product is less than ", detail::largest_size, ", got [",
-                                      to_string(shape), "]"));
-    }
-    return product;
-}
 
 /// Numbers with a shape, samples first. They lie as a row-major matrix, samples x (product of the other sizes),
 /// and matrix() is that matrix for Eigen to work on.

@@ -5,6 +5,8 @@
 #include <gacc/layers/layer.hpp>
 
 #include <cmath>
+#include <optional>
+#include <utility>
 
 namespace gacc::inline GACC_ABI {
 
@@ -16,75 +18,71 @@ enum class Initialization {
 
 struct LinearOptions {
     Initialization initialization = Initialization::he_normal;
+    bool bias = true;  ///< without, y = x Wᵀ
 };
 
 /// Fully connected layer: y = x Wᵀ + b, for every row.
 ///
-/// Shapes     x samples x in_features;  y samples x out_features;  W out_features x in_features;  b out_features
-/// Gradients  grad_W += grad_yᵀ x,  grad_b += column sums of grad_y   (added, summed over samples, never divided)
+/// Shapes     x rows x in_features;  y rows x out_features;  W out_features x in_features;  b out_features
+///            for samples of shape {..., in_features}, of which each has one row or more
+/// Gradients  grad_W += grad_yᵀ x,  grad_b += column sums of grad_y   (added, summed over rows, never divided)
 ///            grad_x  = grad_y W                                      (written)
-/// Throws     ShapeError if a size is not positive, x has not in_features columns or no row, or another does not fit x;
+/// Throws     ShapeError if a size is not positive or samples have not in_features in their last size;
 ///            MemoryError if there is no memory for the parameters
-/// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128);
+/// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128, {.bias = false});
 template <class Scalar = float>
 class Linear : public Layer<Scalar> {
 public:
     Linear(Index in_features, Index out_features, LinearOptions options = {})
         : options_(options),
-          weight_("weight", {checked(out_features), checked(in_features)}, described(in_features, out_features)),
-          bias_("bias", {out_features}, described(in_features, out_features)) {}
+          weight_("weight", {checked(out_features), checked(in_features)}, described(in_features, out_features)) {
+        if (options.bias) { bias_.emplace("bias", Shape{out_features}, described(in_features, out_features)); }
+    }
 
     std::string description() const override { return described(weight_.cols(), weight_.rows()); }
+    Shape input_shape() const override { return {weight_.cols()}; }
 
-    Index in_features() const override { return weight_.cols(); }
-    Index out_features(Index) const override { return weight_.rows(); }
-    bool reads_output() const override { return false; }
+    LayerPlan plan(const Shape& x) const override {
+        if (x.empty() || x.back() != weight_.cols()) {
+            throw ShapeError(description(), detail::text("expected samples whose last size is ", weight_.cols(),
+                                                         ", got samples of shape ", to_string(x)));
+        }
+        Shape y = x;
+        y.back() = weight_.rows();
+        const Index work = weight_.size() + (bias_ ? bias_->size() : 0);
+        return {.y = std::move(y), .work = detail::product_of(rows_of(x), work), .reads_y = false,
+                .overwrites_x = true, .puts_tiles = true};
+    }
 
-    void forward(const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y) const override {
-        detail::check_features(*this, x);
-        check(y, x.rows(), weight_.rows());
-        const Scalar* bias = bias_.stored_values().data();
-        Product{.rows = x.rows(),
-                .cols = y.cols(),
-                .depth = x.cols(),
-                .a = {x.data(), x.outerStride(), 1},
-                .b = {weight_.stored_values().data(), width, x.cols() * width, true},
-                .c0 = {bias, 0, width, true},
-                .c = {y.data(), y.outerStride(), width, false}}
+    void forward(Forward<Scalar> call) const override {
+        Product{.rows = call.x.rows(),
+                .cols = call.y.cols(),
+                .depth = call.x.cols(),
+                .a = {call.x.data(), call.x.outerStride(), 1},
+                .b = {weight_.stored_values().data(), width, call.x.cols() * width, true},
+                .c0 = bias_ ? Columns{bias_->stored_values().data(), 0, width, true} : zeros(),
+                .c = {call.y.data(), call.y.outerStride(), width, false}}
             .run();
     }
 
-    void backward(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>&,
-                  const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x) override {
-        detail::check_features(*this, x);
-        check(grad_y, x.rows(), weight_.rows());
-        if (grad_x.data() != nullptr) { check(grad_x, x.rows(), x.cols()); }
-        add_gradients(x, grad_y);
-        if (grad_x.data() == nullptr) { return; }
-        input_gradient(grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& grad) {
-            grad_x.block(row, column, grad.rows(), grad.cols()) = grad;
-        });
-    }
-
-    bool writes_over_input() const override { return true; }
-    void backward_over(MatrixView<Scalar> x, const ConstMatrixView<Scalar>& y, const ConstMatrixView<Scalar>& grad_y,
-                       Layer<Scalar>* before) override {
-        if (before == nullptr) {
-            return backward(x, y, grad_y, x);
-        }  // x is read for the last time before it is written
-        detail::check_features<Scalar>(*this, x);
-        check(grad_y, x.rows(), weight_.rows());
-        add_gradients(x, grad_y);
-        input_gradient(grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& grad) {
-            const MatrixView<Scalar> part(x.data() + row * x.outerStride() + column, grad.rows(), grad.cols(),
-                                          Eigen::OuterStride<>(x.outerStride()));
-            before->backward(part, part, grad, part);
+    void backward(Backward<Scalar> call) override {
+        add_gradients(call.x, call.grad_y);
+        if (!call.wants_grad_x()) { return; }
+        input_gradient(call.grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& tile) {
+            call.put(row, column, tile);
         });
     }
 
     Parameter<Scalar>& weight() { return weight_; }
-    Parameter<Scalar>& bias() { return bias_; }
-    std::vector<Parameter<Scalar>*> parameters() override { return {&weight_, &bias_}; }
+    /// Throws     UsageError if the layer was made without one
+    Parameter<Scalar>& bias() {
+        if (!bias_) { throw UsageError(description(), "expected a layer with a bias, got one with .bias = false"); }
+        return *bias_;
+    }
+    std::vector<Parameter<Scalar>*> parameters() override {
+        if (!bias_) { return {&weight_}; }
+        return {&weight_, &*bias_};
+    }
 
     /// Draws W row by row, then b.
     void initialize(Rng& rng) override {
@@ -93,7 +91,7 @@ public:
         weight_.generate([&] {
             return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
         });
-        bias_.generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); });
+        if (bias_) { bias_->generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); }); }
     }
 
 private:
@@ -108,14 +106,6 @@ private:
         if (features < 1) { throw ShapeError("Linear", detail::text("expected 1 or more features, got ", features)); }
         return features;
     }
-    template <class View>
-    void check(const View& view, Index rows, Index cols) const {
-        if (view.rows() != rows || view.cols() != cols) {
-            throw ShapeError(description(), detail::text("expected ", rows, " x ", cols, " for these inputs, got ",
-                                                         view.rows(), " x ", view.cols()));
-        }
-    }
-
     static Columns zeros() { return {detail::zeros<Scalar>.data(), 0, 0, true}; }
 
     /// grad_W += grad_yᵀ x,  grad_b += column sums of grad_y
@@ -130,7 +120,7 @@ private:
                 .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
                 .c = {grad_weight.data(), width, panel, true}}
             .run();
-        add_column_sums(grad_y, bias_.materialize_grads().data());
+        if (bias_) { add_column_sums(grad_y, bias_->materialize_grads().data()); }
     }
 
     /// grad_x = grad_y W, without a place for it yet.
@@ -142,7 +132,7 @@ private:
                 .y = {weight_.stored_values().data(), width, weight_.cols() * width}};
     }
 
-    /// Sample by sample, so that the sum does not know where the batch was cut.
+    /// Row by row, so that the sum does not know where the batch was cut.
     static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
         for (Index i = 0; i < grad_y.rows(); ++i) {
             const Scalar* row = grad_y.data() + i * grad_y.outerStride();
@@ -151,8 +141,8 @@ private:
     }
 
     LinearOptions options_;
-    Parameter<Scalar> weight_;  // out_features x in_features
-    Parameter<Scalar> bias_;    // out_features
+    Parameter<Scalar> weight_;               // out_features x in_features
+    std::optional<Parameter<Scalar>> bias_;  // out_features
 };
 
 }  // namespace gacc

@@ -1,27 +1,24 @@
 #pragma once
 
-#include <gacc/model/layer_chain.hpp>
 #include <gacc/parameters/parameter.hpp>
 
-#include <cstddef>
+#include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
 
 /// A parameter that still has the zeros it was made of and must not be trained from them; null if there is none. Every
 /// matrix must have been set. Vectors, as biases are, may stay zero, unless nothing at all was set.
 template <class Scalar>
-const Parameter<Scalar>* without_first_values(LayerChain<Scalar>& chain) {
+const Parameter<Scalar>* without_first_values(const std::vector<Parameter<Scalar>*>& parameters) {
     const Parameter<Scalar>* unset = nullptr;
     bool any_set = false;
-    for (std::size_t i = 0; i < chain.size(); ++i) {
-        for (const auto* parameter : chain[i].parameters()) {
-            if (parameter->is_set()) {
-                any_set = true;
-            } else if (parameter->shape().size() > 1) {
-                return parameter;
-            } else if (unset == nullptr) {
-                unset = parameter;
-            }
+    for (const auto* parameter : parameters) {
+        if (parameter->is_set()) {
+            any_set = true;
+        } else if (parameter->shape().size() > 1) {
+            return parameter;
+        } else if (unset == nullptr) {
+            unset = parameter;
         }
     }
     return any_set ? nullptr : unset;

@@ -3,6 +3,7 @@
 #include <gacc/core/view.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -15,42 +16,48 @@ class IgnoredSamples {
 public:
     /// None.
     IgnoredSamples() = default;
-    /// `weights` of all samples of the micro-batch.
-    explicit IgnoredSamples(std::span<const Scalar> weights)
-        : weights_(std::ranges::find(weights, Scalar(0)) == weights.end() ? std::span<const Scalar>() : weights) {}
+    /// `weights` of the rows of all outputs, so many a sample: a sample is ignored if all of its rows are.
+    explicit IgnoredSamples(std::span<const Scalar> weights, Index rows = 1)
+        : weights_(std::ranges::find(weights, Scalar(0)) == weights.end() ? std::span<const Scalar>() : weights),
+          rows_(static_cast<std::size_t>(rows)) {}
 
-    /// Zeros the rows of ignored samples that are not finite. `rows` are of the samples from `first` on.
-    void clear(MatrixView<Scalar> rows, Index first) const {
+    /// Zeros the ignored samples that are not finite, of `rows` rows each, from sample `first` on.
+    void clear(MatrixView<Scalar> values, Index first, Index rows) const {
         if (weights_.empty()) { return; }
-        for (Index i = 0; i < rows.rows(); ++i) {
-            if (to_leave_out(rows, i, first)) { rows.row(i).setZero(); }
+        for (Index i = 0; i < values.rows() / rows; ++i) {
+            auto sample = values.middleRows(i * rows, rows);
+            if (is_ignored(first + i) && !is_finite(sample)) { sample.setZero(); }
         }
     }
 
-    /// f(begin, count) for the runs of rows between those of ignored samples that are not finite: for all rows at once,
-    /// if there are none. `rows` are of the samples from `first` on.
+    /// f(begin, count) for the runs of samples between those that are ignored and not finite: for all at once, if there
+    /// are none. `values` are of the samples from `first` on, with `rows` rows each.
     template <class F>
-    void for_others(const ConstMatrixView<Scalar>& rows, Index first, const F& f) const {
+    void for_others(const ConstMatrixView<Scalar>& values, Index first, Index rows, const F& f) const {
         Index begin = 0;
         const auto run_until = [&](Index end) {
             if (end > begin) { f(begin, end - begin); }
             begin = end + 1;
         };
-        for (Index i = 0; !weights_.empty() && i < rows.rows(); ++i) {
-            if (to_leave_out(rows, i, first)) { run_until(i); }
+        const Index samples = values.rows() / rows;
+        for (Index i = 0; !weights_.empty() && i < samples; ++i) {
+            if (is_ignored(first + i) && !is_finite(values.middleRows(i * rows, rows))) { run_until(i); }
         }
-        run_until(rows.rows());
+        run_until(samples);
     }
 
 private:
-    template <class View>
-    bool to_leave_out(const View& rows, Index i, Index first) const {
-        if (weights_[static_cast<std::size_t>(first + i)] != 0) { return false; }
-        // x * 0 is 0 for finite x, else NaN; NaN survives the sum.
-        return !((rows.row(i).array() * Scalar(0)).sum() == 0);
+    bool is_ignored(Index sample) const {
+        const auto own = weights_.subspan(static_cast<std::size_t>(sample) * rows_, rows_);
+        return std::ranges::all_of(own, [](Scalar weight) { return weight == 0; });
+    }
+    template <class Rows>
+    static bool is_finite(const Rows& rows) {
+        return (rows.array() * Scalar(0)).sum() == 0;  // x * 0 is 0 for finite x, else NaN; NaN survives the sum
     }
 
     std::span<const Scalar> weights_;  // empty if no sample is ignored
+    std::size_t rows_ = 1;
 };
 
 }  // namespace gacc::detail

@@ -13,7 +13,8 @@ namespace gacc::inline GACC_ABI {
 namespace detail {
 
 /// The activations to keep so that no run of dropped ones between them is longer than `longest` numbers a sample, with
-/// the least numbers kept, then the least work to do again. The last, the outputs, is always kept.
+/// the least numbers kept, then the least work to do again. The last, the outputs, is always kept, and of the others
+/// boundaries only.
 template <class Scalar>
 std::vector<Activation> keep_least(std::vector<Activation> activations, Index longest) {
     struct Best {
@@ -23,15 +24,21 @@ std::vector<Activation> keep_least(std::vector<Activation> activations, Index lo
     std::vector<Best> best;  // of the first activations, if the last of them is kept
     for (std::size_t i = 0; i < activations.size(); ++i) {
         Best here{-1, 0, -1};
+        if (!activations[i].boundary) {
+            best.push_back(here);
+            continue;
+        }
         Index run = 0, again = 0;
         for (std::size_t before = i + 1; before-- > 0;) {  // the one before it is before - 1
             const Index kept = before > 0 ? best[before - 1].kept : 0, work = before > 0 ? best[before - 1].work : 0;
-            const auto found = std::tuple(sum_of(kept, Workspace<Scalar>::stride(activations[i].width)), work + again);
-            if (here.kept < 0 || found < std::tuple(here.kept, here.work)) {
+            const auto found = std::tuple(sum_of(std::max<Index>(kept, 0), sample_numbers<Scalar>(activations[i])),
+                                          work + again);
+            const bool possible = before == 0 || kept >= 0;
+            if (possible && (here.kept < 0 || found < std::tuple(here.kept, here.work))) {
                 here = {std::get<0>(found), std::get<1>(found), static_cast<std::ptrdiff_t>(before) - 1};
             }
             if (before > 0) {
-                run = sum_of(run, Workspace<Scalar>::stride(activations[before - 1].width));
+                run = sum_of(run, sample_numbers<Scalar>(activations[before - 1]));
                 again += activations[before - 1].work;
                 if (run > longest) { break; }
             }
@@ -39,6 +46,7 @@ std::vector<Activation> keep_least(std::vector<Activation> activations, Index lo
         best.push_back(here);
     }
     for (Activation& activation : activations) { activation.kept = false; }
+    if (best.back().kept < 0) { return activations; }  // a part without boundaries is longer than that
     for (auto i = static_cast<std::ptrdiff_t>(activations.size()) - 1; i >= 0;
          i = best[static_cast<std::size_t>(i)].before) {
         activations[static_cast<std::size_t>(i)].kept = true;
@@ -59,7 +67,7 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     for (std::size_t first = 0; first < activations.size(); ++first) {
         Index run = 0;
         for (std::size_t i = first; i + 1 < activations.size(); ++i) {
-            run = detail::sum_of(run, Workspace<Scalar>::stride(activations[i].width));
+            run = detail::sum_of(run, detail::sample_numbers<Scalar>(activations[i]));
             lengths.insert(run);
         }
     }
@@ -69,10 +77,10 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     auto best = activations;
     for (Activation& activation : best) { activation.kept = true; }
     for (const Index longest : lengths) {  // the shortest first, which leaves the least to do again
-        const Index block = std::min(micro_batch, Workspace<Scalar>::block);
+        const Index block = std::min(micro_batch, Workspace<Scalar>::block_samples(activations));
         if (detail::product_of(block, longest) >= numbers(best)) { break; }
         auto candidate = detail::keep_least<Scalar>(activations, longest);
-        if (numbers(candidate) < numbers(best)) { best = std::move(candidate); }
+        if (candidate.back().kept && numbers(candidate) < numbers(best)) { best = std::move(candidate); }
     }
     return best;
 }

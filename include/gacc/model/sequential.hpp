@@ -2,13 +2,21 @@
 
 #include <gacc/core/thread_scratch.hpp>
 #include <gacc/losses/loss.hpp>
+#include <gacc/model/backward_plan.hpp>
+#include <gacc/model/block.hpp>
+#include <gacc/model/chosen_activations.hpp>
 #include <gacc/model/first_values.hpp>
-#include <gacc/model/layer_chain.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/model/ignored_samples.hpp>
+#include <gacc/model/pass.hpp>
+#include <gacc/model/residual.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,49 +24,67 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Layers one after the other, with one workspace for their activations. It can be moved, and then nothing but the model
-/// it moved to can be used.
+/// Layers and blocks of them one after the other, with one workspace for their values.
 ///
-/// Shapes     inputs samples x in_features of the first layer;  outputs samples x out_features of the last
+/// It can be moved, and then nothing but the model it moved to can be used; and copied: a copy has parameters, gradients
+/// and a tally of its own, and no optimizer.
+///
+/// Shapes     inputs samples x numbers of the input shape;  outputs rows of all samples x the last size of the output
+///            shape, one row for a sample of shape {features}
 /// Throws     ShapeError if inputs do not fit the first layer, or a layer the one before it;
 ///            UsageError if calls come in the wrong order. A call that throws one of these has changed nothing.
 /// Example    gacc::Sequential model(gacc::Linear(784, 128), gacc::ReLU(), gacc::Linear(128, 10));
 template <class Scalar = float>
 class Sequential {
 public:
+    using scalar_type = Scalar;
+
     Sequential() = default;
 
-    template <std::derived_from<Layer<Scalar>>... Layers>
-    requires(sizeof...(Layers) > 0) explicit Sequential(Layers... layers) { (add(std::move(layers)), ...); }
+    template <class... Parts>
+    requires(sizeof...(Parts) > 0 &&
+             ((std::convertible_to<Parts, Block<Scalar>> || std::same_as<Parts, Input>)&&...))
+    explicit Sequential(Parts... parts) { (add(std::move(parts)), ...); }
 
-    /// Appends a layer. Only before parameters() and forward(), whose results would not know of it.
-    template <std::derived_from<Layer<Scalar>> L>
-    void add(L layer) {
-        check_here();
-        if (complete_) {
-            throw UsageError("Sequential::add",
-                             "expected all layers before the model is used, got " + layer.description() + " after");
+    Sequential(const Sequential& other) { copy(other); }
+    Sequential& operator=(const Sequential& other) {
+        if (this != &other) { *this = Sequential(other); }
+        return *this;
+    }
+    Sequential(Sequential&&) noexcept = default;
+    Sequential& operator=(Sequential&&) noexcept = default;
+    ~Sequential() = default;
+
+    /// Says the shape of a sample, before the first layer.
+    ///
+    /// Throws     UsageError if there are layers already
+    void add(const Input& input) {
+        if (size() > 0) {
+            throw UsageError("Sequential::add", "expected an Input before all layers, got one after " +
+                                                    body().blocks.back().description());
         }
-        chain().add(std::move(layer));
+        body().graph.set_input(input.shape);
     }
 
-    /// Draws the first values of all parameters, in model order.
+    /// Appends a layer or a block. Only before parameters() and forward(), whose results would not know of it.
+    template <std::convertible_to<Block<Scalar>> B>
+    requires(!std::same_as<B, Input>) void add(B block) { append(Block<Scalar>(std::move(block))); }
+
+    /// Draws the first values of all parameters, in model order, and takes the generator's seed for the random numbers
+    /// of training.
     void initialize(Rng& rng) {
-        for (std::size_t i = 0; i < chain().size(); ++i) {
-            chain()[i].initialize(rng);
-            for (auto* parameter : chain()[i].parameters()) { parameter->mark_set(); }
-        }
+        body().seed = rng.seed();
+        for_each_layer([&](Layer<Scalar>& layer) {
+            layer.initialize(rng);
+            for (auto* parameter : layer.parameters()) { parameter->mark_set(); }
+        });
     }
 
     /// A handle to values, gradients and the weight the gradients hold. It keeps them alive, also beyond the model.
-    /// Names are those of a PyTorch state_dict: "0.weight", "0.bias", "2.weight".
+    /// Names are those of a PyTorch state_dict: "0.weight", "0.bias", "3.branch.0.weight".
     Parameters<Scalar> parameters() {
         complete_ = true;
-        std::vector<Parameter<Scalar>*> all;
-        for (std::size_t i = 0; i < chain().size(); ++i) {
-            for (auto* parameter : chain()[i].parameters()) { all.push_back(parameter); }
-        }
-        return {std::move(all), body().tally, body_};
+        return {all_parameters(), body().tally, body_};
     }
 
     /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
@@ -70,16 +96,24 @@ public:
         check(inputs);
         check_planned(inputs.rows());
         check_initialized();
+        if (!complete_ || activations_.empty()) { set_activations(graph().activations()); }
         complete_ = true;
         ready_ = false;
-        workspace_.lay_out(chain().activations(), chain().gradient_width(), inputs.rows(), planned_);
+        workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
         detail::ThreadScratch::reserve_mine();  // here, since no backward pass should fail for lack of memory
-        for_each_block([&](Index first, Index count) { chain().forward(inputs, first, count, workspace_); });
+        where_ = {.seed = body().seed,
+                  .step = body().tally.batches(),
+                  .first_row = body().tally.seen(),
+                  .training = true};
+        for_each_block(workspace_, [&](Index first, Index count) {
+            detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_).forward();
+        });
+        body().tally.see(inputs.rows());
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();
         ready_ = true;
         ++forwards_without_backward_;
-        return workspace_.outputs(0, inputs.rows());
+        return workspace_.activation(graph().output().slot, 0, inputs.rows());
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
@@ -90,15 +124,17 @@ public:
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss) {
         check(loss);
+        const Index samples = workspace_.samples();
         GradientTally tally = body().tally;
-        tally.add(loss.reduction, loss.sample_weights);
+        tally.add(loss.reduction, loss.sample_weights, samples);
         ready_ = false;
         --forwards_without_backward_;
         body().tally.mark_partial();
-        const ConstMatrixView<Scalar> inputs(inputs_, workspace_.samples(), in_features(), input_stride_);
-        const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights);
-        for_each_block([&](Index first, Index count) {
-            chain().backward(inputs, loss.grad, first, count, workspace_, ignored);
+        const ConstMatrixView<Scalar> inputs(inputs_, samples, in_features(), input_stride_);
+        const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights, graph().output().rows());
+        for_each_block(workspace_, [&](Index first, Index count) {
+            detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
+                .backward(backward_, activations_, loss.grad, ignored);
         });
         body().tally = tally;
     }
@@ -111,15 +147,18 @@ public:
     /// Changes nothing: several threads may predict with one model at once.
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         check(inputs);
-        auto activations = chain().activations();
+        auto activations = graph().activations();
         for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
+        const Index rows = graph().output().rows();
         Workspace<Scalar> workspace;
-        Matrix<Scalar> outputs(inputs.rows(), out_features());
-        for (Index first = 0; first < inputs.rows(); first += workspace.block) {
-            const Index count = std::min(workspace.block, inputs.rows() - first);
+        Matrix<Scalar> outputs(inputs.rows() * rows, out_features());
+        const Index most = workspace.block_samples(activations);
+        for (Index first = 0; first < inputs.rows(); first += most) {
+            const Index count = std::min(most, inputs.rows() - first);
             workspace.lay_out(activations, 0, count);
-            chain().forward(inputs.middleRows(first, count), 0, count, workspace);
-            outputs.middleRows(first, count) = workspace.outputs(0, count);
+            detail::Pass<Scalar>(graph(), workspace, inputs.middleRows(first, count), 0, count, {}).forward();
+            outputs.middleRows(first * rows, count * rows) =
+                workspace.activation(graph().output().slot, 0, count);
         }
         return outputs;
     }
@@ -129,51 +168,128 @@ public:
         const auto bytes = [](Index numbers) {
             return static_cast<std::size_t>(detail::product_of(numbers, Index{sizeof(Scalar)}));
         };
+        const auto backward = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
         memory::Bytes all;
         all[memory::Kind::activations] = bytes(Workspace<Scalar>::activation_numbers(activations, micro_batch));
-        all[memory::Kind::scratch] = bytes(Workspace<Scalar>::gradient_numbers(chain().gradient_width(), micro_batch));
+        all[memory::Kind::scratch] =
+            bytes(Workspace<Scalar>::gradient_numbers(activations, backward.numbers, micro_batch));
         return all;
     }
 
-    /// The activations of its layers, in order; a layer that works in place has none of its own.
-    const std::vector<Activation>& activations() const { return chain().activations(); }
+    /// The places of its values, in order; a value that lies over another has none of its own.
+    const std::vector<Activation>& activations() const { return activations_.empty() ? graph().activations() : activations_; }
 
     /// Prepares for micro-batches of at most so many samples, and for these activations to be kept or dropped. From
     /// then on a larger micro-batch is an error.
     ///
-    /// Throws     UsageError if these are not activations() but for what is kept, or the last, the outputs, is not
+    /// Throws     UsageError if these are not activations() but for what is kept; or the last, the outputs, is not; or
+    ///            dropped ones do not begin and end at boundaries
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
         check_here();
-        const auto same_width = [](const Activation& a, const Activation& b) { return a.width == b.width; };
-        if (micro_batch < 1 || activations.empty() || !activations.back().kept ||
-            !std::ranges::equal(activations, chain().activations(), same_width)) {
+        if (micro_batch < 1 || activations.empty() || !detail::can_be_chosen(activations, graph().activations())) {
             throw UsageError("Sequential::lay_out",
                              "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
                              "got others");
         }
-        chain().set_activations(activations);
+        set_activations(activations);
         complete_ = true;
         ready_ = false;
         planned_ = micro_batch;
         workspace_ = Workspace<Scalar>();
     }
 
-    Index in_features() const { return chain().in_features(); }
-    Index out_features() const { return chain().out_features(); }
-    std::size_t size() const { return chain().size(); }
-    const Layer<Scalar>& operator[](std::size_t i) const { return chain()[i]; }
+    /// Of a sample; empty if there is no layer yet.
+    Shape input_shape() const { return graph().has_input() ? graph().input().shape : Shape(); }
+    Shape output_shape() const { return graph().has_input() ? graph().output().shape : Shape(); }
+    /// Numbers of an input sample, and columns of the outputs.
+    Index in_features() const { return graph().has_input() ? elements(graph().input().shape) : 0; }
+    Index out_features() const { return graph().operations().empty() ? 0 : graph().output().features(); }
+
+    /// Layers and blocks.
+    std::size_t size() const { return body().blocks.size(); }
+    const Block<Scalar>& operator[](std::size_t i) const { return body().blocks[i]; }
 
 private:
+    /// What handles to the parameters refer to, and so keep alive.
+    struct Body {
+        std::vector<Block<Scalar>> blocks;
+        detail::Graph<Scalar> graph;
+        GradientTally tally;
+        std::uint64_t seed = 0;
+    };
+
+    void append(Block<Scalar> block) {
+        check_here();
+        if (complete_) {
+            throw UsageError("Sequential::add",
+                             "expected all layers before the model is used, got " + block.description() + " after");
+        }
+        detail::Graph<Scalar> graph = body().graph;
+        if (!graph.has_input()) {
+            if (block.input_shape().empty()) {
+                throw ShapeError("Sequential", "expected a first layer with a known number of features, or an Input "
+                                               "before it, got " + block.description());
+            }
+            graph.set_input(block.input_shape());
+        }
+        block.build(graph, graph.values().size() - 1);
+        graph.finish();
+        block.for_each_layer(std::to_string(size()), [](Layer<Scalar>& layer, const std::string& name) {
+            for (auto* parameter : layer.parameters()) { parameter->rename(name + '.' + parameter->name()); }
+        });
+        body().blocks.push_back(std::move(block));
+        body().graph = std::move(graph);
+    }
+
+    void copy(const Sequential& other) {
+        detail::Graph<Scalar> graph;
+        if (other.graph().has_input()) { graph.set_input(other.graph().input().shape); }
+        body().blocks = other.body().blocks;
+        for (auto& block : body().blocks) { block.build(graph, graph.values().size() - 1); }
+        graph.finish();
+        body().graph = std::move(graph);
+        body().seed = other.body().seed;
+    }
+
+    template <class F>
+    void for_each_layer(const F& f) {
+        for (auto& block : body().blocks) {
+            block.for_each_layer("", [&](Layer<Scalar>& layer, const std::string&) { f(layer); });
+        }
+    }
+    std::vector<Parameter<Scalar>*> all_parameters() {
+        std::vector<Parameter<Scalar>*> all;
+        for_each_layer([&](Layer<Scalar>& layer) {
+            for (auto* parameter : layer.parameters()) { all.push_back(parameter); }
+        });
+        return all;
+    }
+
+    void set_activations(const std::vector<Activation>& activations) {
+        backward_ = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
+        activations_ = activations;
+    }
+
     /// f(first, count) for parts of the samples, in order, that together are all.
     template <class F>
-    void for_each_block(const F& f) const {
-        const Index samples = workspace_.samples(), rows = workspace_.block_rows();
-        for (Index first = 0; first < samples; first += rows) { f(first, std::min(rows, samples - first)); }
+    static void for_each_block(const Workspace<Scalar>& workspace, const F& f) {
+        const Index samples = workspace.samples(), most = workspace.block_rows();
+        for (Index first = 0; first < samples; first += most) { f(first, std::min(most, samples - first)); }
     }
 
     void check(const ConstMatrixView<Scalar>& inputs) const {
-        if (chain().size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
-        detail::check_features(chain()[0], inputs);
+        if (size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
+        const std::string where = body().blocks.front().description();
+        if (inputs.rows() == 0) { throw ShapeError(where, "expected one sample or more, got none"); }
+        if (inputs.cols() != in_features()) {
+            throw ShapeError(where, detail::text("expected ", in_features(), " features a sample, got a micro-batch of "
+                                                 "shape ", inputs.rows(), " x ", inputs.cols(), " (samples x features)"));
+        }
+        if (graph().input().rows() > 1 && inputs.outerStride() != inputs.cols() && inputs.rows() > 1) {
+            throw ShapeError(where, detail::text("expected samples of ", to_string(input_shape()),
+                                                 " that lie side by side, got some that lie ", inputs.outerStride(),
+                                                 " numbers apart; copy them into a gacc::Matrix"));
+        }
     }
 
     void check_planned(Index samples) const {
@@ -187,7 +303,8 @@ private:
     /// Looks until all is there, and then never again.
     void check_initialized() {
         if (initialized_) { return; }
-        if (const Parameter<Scalar>* unset = detail::without_first_values(chain())) {
+        const auto parameters = all_parameters();
+        if (const Parameter<Scalar>* unset = detail::without_first_values<Scalar>(parameters)) {
             throw UsageError("Sequential::forward",
                              "expected parameters with first values, got " + unset->name() +
                                  " without; call model.initialize(rng) first, or load or set its parameters");
@@ -198,29 +315,26 @@ private:
     void check(const LossGradient<Scalar>& loss) const {
         const auto where = "Sequential::backward";
         if (!ready_) { throw UsageError(where, "expected a forward before every backward, got none"); }
-        if (loss.grad.rows() != workspace_.samples() || loss.grad.cols() != out_features() ||
-            static_cast<Index>(loss.sample_weights.size()) != workspace_.samples()) {
+        const Index rows = workspace_.samples() * graph().output().rows();
+        if (loss.grad.rows() != rows || loss.grad.cols() != out_features() ||
+            static_cast<Index>(loss.sample_weights.size()) != rows) {
             throw ShapeError(
-                where, detail::text("expected a gradient of shape ", workspace_.samples(), " x ", out_features(),
-                                    " and as many weights as samples, got ", loss.grad.rows(), " x ", loss.grad.cols(),
-                                    " and ", loss.sample_weights.size()));
+                where, detail::text("expected a gradient of shape ", rows, " x ", out_features(),
+                                    " and as many weights as ", graph().output().rows() > 1 ? "rows" : "samples",
+                                    ", got ", loss.grad.rows(), " x ", loss.grad.cols(), " and ",
+                                    loss.sample_weights.size()));
         }
     }
 
-    /// What handles to the parameters refer to, and so keep alive.
-    struct Body {
-        detail::LayerChain<Scalar> chain;
-        GradientTally tally;
-    };
     Body& body() {
         check_here();
         return *body_;
     }
-    detail::LayerChain<Scalar>& chain() { return body().chain; }
-    const detail::LayerChain<Scalar>& chain() const {
+    const Body& body() const {
         check_here();
-        return body_->chain;
+        return *body_;
     }
+    const detail::Graph<Scalar>& graph() const { return body().graph; }
     void check_here() const {
         if (body_ == nullptr) {
             throw UsageError("Sequential", "expected a model, got one that was moved from; use the one it moved to");
@@ -228,9 +342,12 @@ private:
     }
 
     std::shared_ptr<Body> body_ = std::make_shared<Body>();
-    Index planned_ = 0;  // the largest micro-batch allowed; 0: any
+    Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
+    std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
+    detail::BackwardPlan backward_;        // with these
     Workspace<Scalar> workspace_;
-    const Scalar* inputs_ = nullptr;  // of the last forward
+    Where where_;                     // of the last forward; first_row counts samples
+    const Scalar* inputs_ = nullptr;  // likewise
     Index input_stride_ = 0;
     bool ready_ = false;     // for backward
     bool complete_ = false;  // no layers any more
@@ -239,6 +356,9 @@ private:
 };
 
 template <class First, class... Rest>
+requires requires { typename First::scalar_type; }
 Sequential(First, Rest...) -> Sequential<typename First::scalar_type>;
+template <class First, class... Rest>
+Sequential(Input, First, Rest...) -> Sequential<typename First::scalar_type>;
 
 }  // namespace gacc

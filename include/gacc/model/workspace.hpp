@@ -3,6 +3,7 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
+#include <gacc/model/activation.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -11,49 +12,47 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// One layer's activations in the workspace, if it has some of its own. They are kept for all samples of a micro-batch,
-/// or dropped and computed again in the backward pass, for one block of samples at a time.
-struct Activation {
-    Index width = 0;
-    bool kept = true;
-    Index work = 0;  ///< multiply-adds to compute it for a sample
-};
-
 /// The memory of one forward and backward pass, for the samples of one micro-batch.
 ///
-/// Shapes     activation i  samples x width if it is kept, block x width if not;  two gradients  block x gradient_width
-///            Dropped activations between two kept ones lie side by side, sample by sample, and the next such run lies
-///            there again: threads at different layers do not meet, since their samples differ.
+/// Shapes     activation i  rows of all samples x width if it is kept, of a block if not; gradients  for a block
+///            Dropped activations between two kept ones lie one after the other, and the next such run lies there again
 template <class Scalar>
 class Workspace {
 public:
-    /// A large micro-batch is walked in blocks of at most so many samples, each through all layers before the next, so
+    /// A large micro-batch is walked in blocks of at most so many rows, each through all layers before the next, so
     /// that its activations stay in the cache.
     static constexpr Index block = 128;
 
+    /// Samples of a block: one at least, also of a sample that has more rows.
+    static Index block_samples(const std::vector<Activation>& activations) {
+        Index rows = 1;
+        for (const Activation& activation : activations) { rows = std::max(rows, activation.rows); }
+        return std::max<Index>(block / rows, 1);
+    }
+
     /// Places activations for `samples`, and gets memory if it has too little: for `room` samples, if they are more.
-    /// Gradients of `gradient_width` features that cannot lie over activations have two buffers; none for 0.
+    /// Gradients that cannot lie over activations take so many numbers a sample.
     ///
     /// Throws     MemoryError if there is not so much
-    void lay_out(const std::vector<Activation>& activations, Index gradient_width, Index samples, Index room = 0) {
+    void lay_out(const std::vector<Activation>& activations, Index gradient_numbers_a_sample, Index samples,
+                 Index room = 0) {
         const Index most = std::max(samples, room);
         reserve(activations_, activation_numbers(activations, most), "activations");
-        for (auto& gradient : gradients_) {
-            reserve(gradient, gradient_numbers(gradient_width, most) / 2, "gradients by activations");
-        }
+        reserve(gradients_, gradient_numbers(activations, gradient_numbers_a_sample, most), "gradients by activations");
         samples_ = samples;
+        block_samples_ = block_samples(activations);
         placed_.resize(activations.size());
-        const auto [kept, longest] = numbers_per_sample(activations);
-        Index before = 0, run = 0;  // numbers of a sample that are kept before, and dropped side by side
+        const Index kept = numbers_per_sample(activations).first;
+        Index before = 0, run = 0;  // numbers of a sample that are kept before, and dropped one after the other
         for (std::size_t i = 0; i < activations.size(); ++i) {
-            const Index width = stride(activations[i].width);
+            const Index numbers = detail::sample_numbers<Scalar>(activations[i]);
             if (activations[i].kept) {
-                placed_[i] = {activations[i], samples * before, width};
-                before += width;
+                placed_[i] = {activations[i], samples * before, samples};
+                before += numbers;
                 run = 0;
             } else {
-                placed_[i] = {activations[i], samples * kept + run, longest};
-                run += width;
+                placed_[i] = {activations[i], samples * kept + block_rows() * run, block_rows()};
+                run += numbers;
             }
         }
     }
@@ -61,58 +60,63 @@ public:
     /// What lay_out takes, in numbers; detail::largest_size if they cannot be counted.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
         const auto [kept, longest] = numbers_per_sample(activations);
-        return detail::sum_of(detail::product_of(samples, kept), detail::product_of(std::min(samples, block), longest));
+        const Index of_a_block = std::min(samples, block_samples(activations));
+        return detail::sum_of(detail::product_of(samples, kept), detail::product_of(of_a_block, longest));
     }
-    static Index gradient_numbers(Index gradient_width, Index samples) {
-        return detail::product_of(2, std::min(samples, block), stride(gradient_width));
+    static Index gradient_numbers(const std::vector<Activation>& activations, Index a_sample, Index samples) {
+        return detail::product_of(std::min(samples, block_samples(activations)), a_sample);
     }
 
     Index samples() const { return samples_; }
-    Index blocks() const { return (samples_ + block - 1) / block; }
+    Index blocks() const { return (samples_ + block_samples_ - 1) / block_samples_; }
     /// Samples of every block but the last, which may have fewer.
     Index block_rows() const { return (samples_ + blocks() - 1) / std::max<Index>(blocks(), 1); }
 
-    /// The activations of samples first to first + count - 1, which are of one block.
+    /// The values of samples first to first + count - 1, which are of one block.
     MatrixView<Scalar> activation(std::size_t i, Index first, Index count) {
-        const Place& place = placed_[i];
-        const Index row = place.activation.kept ? first : first % block_rows();
-        return {activations_.data() + place.offset + row * place.stride, count, place.activation.width,
-                Eigen::OuterStride<>(place.stride)};
+        const auto& [of, offset, room] = placed_[i];
+        const Index stride = detail::row_stride<Scalar>(of.width, of.rows);
+        return {activations_.data() + offset + row(i, first) * detail::value_numbers<Scalar>(of), count * of.rows,
+                of.width, Eigen::OuterStride<>(stride)};
+    }
+    /// What layers have kept beside them, a row for each sample.
+    MatrixView<Scalar> extra(std::size_t i, Index first, Index count) {
+        const auto& [of, offset, room] = placed_[i];
+        const Index stride = detail::row_stride<Scalar>(of.extra);
+        return {activations_.data() + offset + room * detail::value_numbers<Scalar>(of) + row(i, first) * stride, count,
+                of.extra, Eigen::OuterStride<>(stride)};
     }
 
     /// The last activations, which are always kept.
     MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
 
-    /// One of two buffers in turn: grad_y in the one, grad_x in the other.
-    MatrixView<Scalar> gradient(std::size_t turn, Index count, Index width) {
-        return {gradients_[turn % 2].data(), count, width, Eigen::OuterStride<>(stride(width))};
-    }
-
-    /// Numbers from one sample to the next: rows start on a cache line each, but not a power of two apart, or a column
-    /// would fight for a few places in the cache.
-    static constexpr Index stride(Index width) {
-        constexpr Index line = 64 / Index{sizeof(Scalar)};
-        const Index lines = width / line + (width % line != 0 ? 1 : 0);
-        return detail::product_of(lines % 8 == 0 && lines > 0 ? lines + 1 : lines, line);
+    /// A gradient of `count` samples of a block, of the same width and rows as an activation; `before` numbers a sample
+    /// of others lie before it.
+    MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count) {
+        const Index stride = detail::row_stride<Scalar>(like.width, like.rows);
+        return {gradients_.data() + before * block_rows() + first % block_rows() * like.rows * stride, count * like.rows,
+                like.width, Eigen::OuterStride<>(stride)};
     }
 
 private:
-    struct Place {
+    struct Placed {
         Activation activation;
         Index offset;  // in activations_
-        Index stride;  // from one sample to the next
+        Index room;    // samples
     };
+
+    Index row(std::size_t i, Index first) const { return placed_[i].activation.kept ? first : first % block_rows(); }
 
     /// Numbers that a sample has kept, and those of the longest run of dropped activations.
     static std::pair<Index, Index> numbers_per_sample(const std::vector<Activation>& activations) {
         Index kept = 0, run = 0, longest = 0;
         for (const Activation& activation : activations) {
-            const Index width = stride(activation.width);
-            kept = detail::sum_of(kept, activation.kept ? width : 0);
-            run = activation.kept ? 0 : detail::sum_of(run, width);
+            const Index numbers = detail::sample_numbers<Scalar>(activation);
+            kept = detail::sum_of(kept, activation.kept ? numbers : 0);
+            run = activation.kept ? 0 : detail::sum_of(run, numbers);
             longest = std::max(longest, run);
         }
-        return {kept, stride(longest)};
+        return {kept, longest};
     }
 
     static void reserve(Buffer<Scalar>& buffer, Index numbers, std::string_view what) {
@@ -121,9 +125,10 @@ private:
     }
 
     Index samples_ = 0;
-    std::vector<Place> placed_;
+    Index block_samples_ = block;
+    std::vector<Placed> placed_;
     Buffer<Scalar> activations_{memory::Kind::activations};
-    Buffer<Scalar> gradients_[2] = {Buffer<Scalar>(memory::Kind::scratch), Buffer<Scalar>(memory::Kind::scratch)};
+    Buffer<Scalar> gradients_{memory::Kind::scratch};
 };
 
 }  // namespace gacc

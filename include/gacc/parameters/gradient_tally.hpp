@@ -31,6 +31,19 @@ public:
     Index micro_batches() const { return micro_batches_; }
     bool empty() const { return micro_batches_ == 0; }
 
+    /// Samples of this batch that a forward pass for training has seen, those left out afterwards too; and the batches
+    /// begun before it. Random numbers of training are drawn by them.
+    Index seen() const { return seen_; }
+    Index batches() const { return batches_; }
+    void see(Index samples) { seen_ += samples; }
+
+    /// What follows zero_grad(): nothing is held, and a batch that was begun is over.
+    GradientTally emptied() const {
+        GradientTally next;
+        next.batches_ = batches_ + (seen_ > 0 ? 1 : 0);
+        return next;
+    }
+
     /// A step was made with these gradients. (One of a batch that weighs nothing is none.)
     void mark_stepped() { stepped_ = true; }
     bool stepped() const { return stepped_; }
@@ -50,12 +63,13 @@ public:
                         : nullptr;
     }
 
-    /// Counts one micro-batch whose gradients are being added; `sample_weights` are the w_i of its samples.
-    /// The sum runs sample by sample from what is there, so that it does not know where the batch was cut.
+    /// Counts one micro-batch whose gradients are being added; `weights` are the w_i of its rows that may have a target:
+    /// of its samples, where each has one. The sum runs row by row from what is there, so that it does not know where
+    /// the batch was cut.
     ///
     /// Throws     UsageError if there is an obstacle(), or the gradients held were reduced in another way
     template <class Scalar>
-    void add(Reduction reduction, std::span<const Scalar> sample_weights) {
+    void add(Reduction reduction, std::span<const Scalar> weights, Index samples) {
         if (const char* expected = obstacle()) { throw UsageError("backward", expected); }
         if (!empty() && reduction != reduction_) {
             throw UsageError("backward",
@@ -64,7 +78,7 @@ public:
         }
         reduction_ = reduction;
         double own = reduction == Reduction::mean_over_samples ? weight_ : 0;
-        for (const Scalar weight : sample_weights) { own += static_cast<double>(weight); }
+        for (const Scalar weight : weights) { own += static_cast<double>(weight); }
         switch (reduction) {
             case Reduction::mean_over_samples:
                 weight_ = own;
@@ -76,24 +90,34 @@ public:
                 weight_ = own > 0 ? 1 : weight_;
                 break;
         }
-        samples_ += static_cast<Index>(sample_weights.size());
+        samples_ += samples;
         micro_batches_ += 1;
+    }
+
+    /// Where every sample has one row.
+    template <class Scalar>
+    void add(Reduction reduction, std::span<const Scalar> weights) {
+        add(reduction, weights, static_cast<Index>(weights.size()));
     }
 
     State state() const {
         return {detail::word(weight_), detail::word(samples_), detail::word(micro_batches_),
-                static_cast<std::uint64_t>(reduction_) | (stepped_ ? stepped_bit : 0) | (partial_ ? partial_bit : 0)};
+                static_cast<std::uint64_t>(reduction_) | (stepped_ ? stepped_bit : 0) | (partial_ ? partial_bit : 0),
+                detail::word(seen_), detail::word(batches_)};
     }
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "GradientTally", what = "a tally of gradients";
-        detail::check_state(where, words.size() == 4, what);
+        detail::check_state(where, words.size() == 6, what);
         const bool stepped = (words[3] & stepped_bit) != 0, partial = (words[3] & partial_bit) != 0;
         const std::uint64_t reduction = words[3] & ~(stepped_bit | partial_bit);
         detail::check_state(where, reduction <= 2, what);
         const double weight = detail::real(words[0]);
         detail::check_state(where, std::isfinite(weight) && weight >= 0 && (weight > 0 || !stepped), what);
         const Index samples = detail::count(where, words[1], what);
+        const Index seen = detail::count(where, words[4], what), batches = detail::count(where, words[5], what);
         micro_batches_ = detail::count(where, words[2], what);
+        seen_ = seen;
+        batches_ = batches;
         samples_ = samples;
         weight_ = weight;
         reduction_ = static_cast<Reduction>(reduction);
@@ -109,6 +133,8 @@ private:
     Index samples_ = 0;
     Index micro_batches_ = 0;
     Reduction reduction_ = Reduction::mean_over_samples;
+    Index seen_ = 0;
+    Index batches_ = 0;
     bool stepped_ = false;
     bool partial_ = false;
 };

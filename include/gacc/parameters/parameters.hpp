@@ -64,7 +64,7 @@ public:
     /// Empties the gradient buffers and their tally.
     void zero_grad() const {
         for (auto& parameter : *this) { parameter.zero_grad(); }
-        *tally_ = GradientTally();
+        *tally_ = tally_->emptied();
     }
 
 private:

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <gacc/core/sizes.hpp>
+#include <gacc/core/types.hpp>
+
+namespace gacc::inline GACC_ABI {
+
+/// The place of one value in the workspace, or of some that lie one over the other. Its numbers are kept for all
+/// samples of a micro-batch, or dropped and computed again in the backward pass, for one block of samples at a time.
+struct Activation {
+    Index width = 0;  ///< features of a row
+    bool kept = true;
+    Index work = 0;   ///< multiply-adds to compute it for a sample
+    Index rows = 1;   ///< of a sample
+    Index extra = 0;  ///< numbers a sample that layers keep beside it: means, scales
+    /// Whether nothing else of what comes before is read after it, so that a run of dropped activations may end here.
+    bool boundary = true;
+};
+
+namespace detail {
+
+/// Numbers from one row to the next: rows of a cache line or more start on one, but not a power of two apart, or a
+/// column would fight for a few places in the cache. Shorter rows of a sample that has several lie side by side.
+template <class Scalar>
+constexpr Index row_stride(Index width, Index rows = 1) {
+    constexpr Index line = 64 / Index{sizeof(Scalar)};
+    if (rows > 1 && width < line) { return width; }
+    const Index lines = width / line + (width % line != 0 ? 1 : 0);
+    return product_of(lines % 8 == 0 && lines > 0 ? lines + 1 : lines, line);
+}
+
+/// Numbers that a sample takes of the activation's values, and in all.
+template <class Scalar>
+constexpr Index value_numbers(const Activation& activation) {
+    return product_of(activation.rows, row_stride<Scalar>(activation.width, activation.rows));
+}
+template <class Scalar>
+constexpr Index sample_numbers(const Activation& activation) {
+    return sum_of(value_numbers<Scalar>(activation), row_stride<Scalar>(activation.extra));
+}
+
+}  // namespace detail
+}  // namespace gacc

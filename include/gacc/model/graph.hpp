@@ -1,0 +1,180 @@
+#pragma once
+
+#include <gacc/core/shape.hpp>
+#include <gacc/layers/layer.hpp>
+#include <gacc/model/activation.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// One thing that a model computes for each sample. Value 0 is the inputs.
+struct Value {
+    Shape shape;                         // of a sample
+    std::size_t producer = 0;            // the operation that writes it; none for the inputs
+    std::vector<std::size_t> readers{};  // the operations that read it, in order
+    std::size_t slot = 0;                // the activation that it lies in; none for the inputs
+    bool wants_grad = false;             // whether a parameter lies below it
+
+    Index rows() const { return rows_of(shape); }
+    Index features() const { return shape.back(); }
+};
+
+enum class OperationKind {
+    layer,
+    sum,     // the first input plus the second
+    concat,  // the features of the inputs side by side
+};
+
+/// Makes one value of others that come before it.
+template <class Scalar>
+struct Operation {
+    OperationKind kind;
+    Layer<Scalar>* layer = nullptr;  // null for others
+    std::size_t number = 0;          // of the layer in the model, counted from 0
+    LayerPlan plan{};                // of the layer
+    std::vector<std::size_t> inputs{};
+    std::size_t output = 0;
+    bool by_samples = true;  // whether several threads may share out its samples: it has no parameters
+
+    std::string description() const { return layer != nullptr ? layer->description() : "a sum"; }
+};
+
+/// What a model computes, and from what: operations in the order in which they run, each of values made before. It is
+/// the same for all sizes of micro-batches; where the values lie, a Layout says.
+///
+/// A value lies where an input of its operation does, in the same activation, if nobody needs that input any more:
+/// the operation works element by element without reading x in backward, or adds; it is the input's only reader; and
+/// what made the input does not read its y.
+template <class Scalar>
+class Graph {
+public:
+    /// Throws     ShapeError if a size is less than 1
+    void set_input(Shape shape) { values_ = {Value{std::move(shape)}}; }
+    bool has_input() const { return !values_.empty(); }
+
+    /// The value that the layer makes of another.
+    ///
+    /// Throws     ShapeError if the layer cannot take it; UsageError if it is elementwise and has parameters
+    std::size_t apply(Layer<Scalar>& layer, std::size_t x) {
+        Operation<Scalar> operation{.kind = OperationKind::layer, .layer = &layer, .number = layers_};
+        operation.plan = layer.plan(values_[x].shape);
+        operation.inputs = {x};
+        operation.by_samples = layer.parameters().empty();
+        if (operation.plan.elementwise && (!operation.by_samples || operation.plan.y != values_[x].shape)) {
+            throw UsageError("Sequential", "expected an elementwise layer without parameters whose y has the shape of x, got " +
+                                               layer.description());
+        }
+        ++layers_;
+        Shape y = operation.plan.y;
+        return append(std::move(operation), std::move(y));
+    }
+
+    /// branch + shortcut, element by element.
+    ///
+    /// Throws     ShapeError if they do not have one shape
+    std::size_t sum(std::size_t branch, std::size_t shortcut) {
+        if (values_[branch].shape != values_[shortcut].shape) {
+            throw ShapeError("Residual", text("expected a branch and a shortcut of one shape, got samples of ",
+                                              to_string(values_[branch].shape), " and ",
+                                              to_string(values_[shortcut].shape)));
+        }
+        return append({.kind = OperationKind::sum, .inputs = {branch, shortcut}}, values_[branch].shape);
+    }
+
+    /// The features of all of them side by side, row by row.
+    ///
+    /// Throws     ShapeError if they differ in another size than the last
+    std::size_t concat(std::vector<std::size_t> parts) {
+        const Shape& first = values_[parts.front()].shape;
+        Shape y = first;
+        y.back() = 0;
+        for (const std::size_t part : parts) {
+            const Shape& other = values_[part].shape;
+            if (other.size() != first.size() || !std::equal(first.begin(), first.end() - 1, other.begin())) {
+                throw ShapeError("Concat", text("expected parts that differ in their last size alone, got samples of ",
+                                                to_string(first), " and ", to_string(other)));
+            }
+            y.back() = sum_of(y.back(), other.back());
+        }
+        return append({.kind = OperationKind::concat, .inputs = std::move(parts)}, std::move(y));
+    }
+
+    /// When all operations are there, or more have come: decides which values share an activation.
+    void finish() {
+        activations_.clear();
+        for (Value& value : values_) {
+            value.readers.clear();
+            value.wants_grad = false;
+        }
+        for (std::size_t i = 0; i < operations_.size(); ++i) {
+            for (const std::size_t input : operations_[i].inputs) { values_[input].readers.push_back(i); }
+        }
+        for (const auto& operation : operations_) { place(operation); }
+        mark_boundaries();
+    }
+
+    const std::vector<Value>& values() const { return values_; }
+    const std::vector<Operation<Scalar>>& operations() const { return operations_; }
+    const Operation<Scalar>& producer(const Value& value) const { return operations_[value.producer]; }
+    const Value& input() const { return values_.front(); }
+    const Value& output() const { return values_.back(); }
+    /// In the order in which they are first written.
+    const std::vector<Activation>& activations() const { return activations_; }
+
+    /// Whether the operation's backward works where the value lies that it made of another: they share an activation.
+    bool in_place(const Operation<Scalar>& operation) const {
+        return operation.inputs[0] != 0 && values_[operation.output].slot == values_[operation.inputs[0]].slot;
+    }
+
+private:
+    std::size_t append(Operation<Scalar> operation, Shape shape) {
+        operation.output = values_.size();
+        values_.push_back({.shape = std::move(shape), .producer = operations_.size()});
+        operations_.push_back(std::move(operation));
+        return values_.size() - 1;
+    }
+
+    void place(const Operation<Scalar>& operation) {
+        Value& y = values_[operation.output];
+        const std::size_t first = operation.inputs[0];
+        const bool element_by_element = operation.kind == OperationKind::sum ||
+                                        (operation.plan.elementwise && !operation.plan.reads_x);
+        const bool shares = element_by_element && first != 0 && values_[first].readers.size() == 1 &&
+                            !(producer(values_[first]).kind == OperationKind::layer &&
+                              producer(values_[first]).plan.reads_y);
+        if (!shares) { activations_.push_back({.width = y.features(), .rows = y.rows()}); }
+        y.slot = shares ? values_[first].slot : activations_.size() - 1;
+        Activation& activation = activations_[y.slot];
+        activation.work = sum_of(activation.work, operation.plan.work);
+        activation.extra = sum_of(activation.extra, operation.plan.kept);
+        for (const std::size_t input : operation.inputs) { y.wants_grad = y.wants_grad || values_[input].wants_grad; }
+        y.wants_grad = y.wants_grad || !operation.by_samples;
+    }
+
+    /// Activations whose last value is all that later operations read of what comes before.
+    void mark_boundaries() {
+        std::vector<std::size_t> last_reader(values_.size());
+        for (std::size_t i = 1; i < values_.size(); ++i) {
+            last_reader[i] = values_[i].readers.empty() ? operations_.size() : values_[i].readers.back();
+        }
+        std::size_t alive_until = 0;  // the inputs are always there
+        for (auto& activation : activations_) { activation.boundary = false; }
+        for (std::size_t i = 1; i < values_.size(); ++i) {
+            const bool last_of_slot = i + 1 == values_.size() || values_[i + 1].slot != values_[i].slot;
+            if (last_of_slot && alive_until <= values_[i].producer) { activations_[values_[i].slot].boundary = true; }
+            alive_until = std::max(alive_until, last_reader[i]);
+        }
+    }
+
+    std::vector<Value> values_;
+    std::vector<Operation<Scalar>> operations_;
+    std::vector<Activation> activations_;
+    std::size_t layers_ = 0;
+};
+
+}  // namespace gacc::detail

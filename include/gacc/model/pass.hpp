@@ -1,0 +1,218 @@
+#pragma once
+
+#include <gacc/core/parallel.hpp>
+#include <gacc/layers/layer.hpp>
+#include <gacc/model/backward_plan.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/model/ignored_samples.hpp>
+#include <gacc/model/workspace.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// The way of one block of samples through a graph, forward and backward.
+///
+/// An operation with parameters shares out its work over the threads itself. Threads that took samples through all
+/// operations would meet less often, but each would read all weights, which the optimizer then has to take from all but
+/// one of them again.
+template <class Scalar>
+class Pass {
+public:
+    /// `first` to first + count - 1 are of one block of the micro-batch whose inputs these are; `where` is of its first
+    /// sample.
+    Pass(const Graph<Scalar>& graph, Workspace<Scalar>& workspace, const ConstMatrixView<Scalar>& inputs, Index first,
+         Index count, const Where& where)
+        : graph_(graph), workspace_(workspace), inputs_(inputs), first_(first), count_(count), where_(where) {}
+
+    /// Computes all values.
+    void forward() const {
+        for (const auto& operation : graph_.operations()) { forward(operation); }
+    }
+
+    /// Adds to the gradients of all parameters. Activations and gradients of ignored samples are 0 where they would not
+    /// be finite; the inputs are not ours, and operations are not shown these samples of them.
+    void backward(const BackwardPlan& plan, const std::vector<Activation>& activations,
+                  const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {}) const {
+        // Dropped activations from this one on have been computed again, or are still there.
+        std::size_t there = workspace_.blocks() == 1 ? last_dropped_run(activations) : activations.size();
+        for (const BackwardStep& step : plan.steps) {
+            const ConstMatrixView<Scalar> from = gradient(plan, step.from, loss_grad);
+            if (step.to.kind == GradientPlace::Kind::activation) {  // what is read there must be there before
+                there = compute_again(step.to.number, there, activations);
+            }
+            if (step.kind != BackwardStep::Kind::layer) {
+                copy(step, part_of(step, from), writable(plan, step.to));
+                continue;
+            }
+            const auto& operation = graph_.operations()[step.operation];
+            for (const std::size_t i : {operation.output, operation.inputs[0]}) {
+                if (i != 0) { there = compute_again(graph_.values()[i].slot, there, activations); }
+            }
+            backward(step, operation, from, plan, ignored);
+        }
+    }
+
+private:
+    const Value& value(std::size_t i) const { return graph_.values()[i]; }
+
+    /// Rows of samples begin to begin + samples - 1 of the block.
+    ConstMatrixView<Scalar> read(std::size_t i, Index begin, Index samples) const {
+        if (i != 0) { return workspace_.activation(value(i).slot, first_ + begin, samples); }
+        const Index rows = value(0).rows();
+        if (rows == 1) { return inputs_.middleRows(first_ + begin, samples); }
+        return {inputs_.data() + (first_ + begin) * inputs_.outerStride(), samples * rows, value(0).features()};
+    }
+    MatrixView<Scalar> write(std::size_t i, Index begin, Index samples) const {
+        return workspace_.activation(value(i).slot, first_ + begin, samples);
+    }
+    static MatrixView<Scalar> rows(MatrixView<Scalar>& of, Index first, Index count) {
+        return {of.data() + first * of.outerStride(), count, of.cols(), Eigen::OuterStride<>(of.outerStride())};
+    }
+    static MatrixView<Scalar> unwanted() { return {nullptr, 0, 0, Eigen::OuterStride<>(0)}; }
+
+    Where where(const Operation<Scalar>& operation, Index begin) const {
+        Where where = where_;
+        where.layer = static_cast<Index>(operation.number);
+        where.first_row = (where_.first_row + first_ + begin) * value(operation.inputs[0]).rows();
+        return where;
+    }
+
+    /// f(begin, samples), by one thread or, of an operation without parameters, by several.
+    template <class F>
+    void for_samples(const Operation<Scalar>& operation, const F& f) const {
+        constexpr Index cost = 8;  // multiply-adds that an element may be worth
+        if (!operation.by_samples) { return f(Index{0}, count_); }
+        const Value& y = value(operation.output);
+        const std::int64_t work =
+            std::int64_t{count_} * std::max<std::int64_t>(std::int64_t{y.rows()} * y.features() * cost, operation.plan.work);
+        parallel_for(count_, work, [&](Index begin, Index end) { f(begin, end - begin); });
+    }
+
+    void forward(const Operation<Scalar>& operation) const {
+        for_samples(operation, [&](Index begin, Index samples) {
+            auto y = write(operation.output, begin, samples);
+            switch (operation.kind) {
+                case OperationKind::layer:
+                    operation.layer->forward({read(operation.inputs[0], begin, samples), y, samples,
+                                              workspace_.extra(value(operation.output).slot, first_ + begin, samples),
+                                              where(operation, begin)});
+                    break;
+                case OperationKind::sum:
+                    y = read(operation.inputs[0], begin, samples) + read(operation.inputs[1], begin, samples);
+                    break;
+                case OperationKind::concat:
+                    Index column = 0;
+                    for (const std::size_t input : operation.inputs) {
+                        const auto x = read(input, begin, samples);
+                        y.middleCols(column, x.cols()) = x;
+                        column += x.cols();
+                    }
+                    break;
+            }
+        });
+    }
+
+    void backward(const BackwardStep& step, const Operation<Scalar>& operation, const ConstMatrixView<Scalar>& grad_y,
+                  const BackwardPlan& plan, const IgnoredSamples<Scalar>& ignored) const {
+        const std::size_t x = operation.inputs[0], y = operation.output;
+        const Index of_y = value(y).rows(), of_x = value(x).rows();
+        const bool wanted = step.to.kind != GradientPlace::Kind::none;
+        if (operation.plan.reads_y) { ignored.clear(write(y, 0, count_), first_, of_y); }
+        if (operation.plan.kept > 0) { ignored.clear(extra(operation, 0, count_), first_, 1); }
+        auto grad_x = wanted ? writable(plan, step.to) : unwanted();
+        const auto run = [&](Index begin, Index samples) {
+            const auto part = wanted ? rows(grad_x, begin * of_x, samples * of_x) : unwanted();
+            Backward<Scalar> call{read(x, begin, samples), read(y, begin, samples), samples,
+                                  extra(operation, begin, samples),
+                                  grad_y.middleRows(begin * of_y, samples * of_y), part, where(operation, begin)};
+            call.adds = step.adds;
+            if (step.fused) {
+                const auto& before = graph_.operations()[*step.fused];
+                call.before = before.layer;
+                call.where_before = where(before, begin);
+            }
+            operation.layer->backward(call);
+        };
+        if (x == 0) {
+            ignored.for_others(read(0, 0, count_), first_, of_x, run);
+        } else {
+            ignored.clear(write(x, 0, count_), first_, of_x);
+            for_samples(operation, run);
+        }
+        if (wanted) { ignored.clear(grad_x, first_, of_x); }
+    }
+
+    MatrixView<Scalar> extra(const Operation<Scalar>& operation, Index begin, Index samples) const {
+        return workspace_.extra(value(operation.output).slot, first_ + begin, samples);
+    }
+
+    /// What a copy or an addition reads: for a concat, the columns that are of the input.
+    ConstMatrixView<Scalar> part_of(const BackwardStep& step, const ConstMatrixView<Scalar>& from) const {
+        const auto& operation = graph_.operations()[step.operation];
+        if (operation.kind != OperationKind::concat) { return from; }
+        Index column = 0;
+        for (std::size_t i = 0; i < step.input; ++i) { column += value(operation.inputs[i]).features(); }
+        return from.middleCols(column, value(operation.inputs[step.input]).features());
+    }
+    void copy(const BackwardStep& step, const ConstMatrixView<Scalar>& from, MatrixView<Scalar> to) const {
+        constexpr Index cost = 8;
+        const bool adds = step.kind == BackwardStep::Kind::add;
+        parallel_for(to.rows(), std::int64_t{to.rows()} * to.cols() * cost, [&](Index begin, Index end) {
+            auto part = to.middleRows(begin, end - begin);
+            if (adds) {
+                part += from.middleRows(begin, end - begin);
+            } else {
+                part = from.middleRows(begin, end - begin);
+            }
+        });
+    }
+
+    MatrixView<Scalar> writable(const BackwardPlan& plan, const GradientPlace& place) const {
+        if (place.kind == GradientPlace::Kind::activation) {
+            return workspace_.activation(place.number, first_, count_);
+        }
+        const GradientBuffer& buffer = plan.buffers[place.number];
+        return workspace_.gradient(buffer.before, buffer.like, first_, count_);
+    }
+    ConstMatrixView<Scalar> gradient(const BackwardPlan& plan, const GradientPlace& place,
+                                     const ConstMatrixView<Scalar>& loss_grad) const {
+        if (place.kind != GradientPlace::Kind::of_the_loss) { return writable(plan, place); }
+        const Index rows = graph_.output().rows();
+        return loss_grad.middleRows(first_ * rows, count_ * rows);
+    }
+
+    /// If the activation was dropped, the run of them that it is in; returns from where on they are there now.
+    std::size_t compute_again(std::size_t slot, std::size_t there, const std::vector<Activation>& activations) const {
+        if (activations[slot].kept || slot >= there) { return there; }
+        const std::size_t begin = first_of_run(slot, activations);
+        std::size_t end = slot + 1;
+        while (end < there && !activations[end].kept) { ++end; }
+        for (const auto& operation : graph_.operations()) {
+            const std::size_t into = value(operation.output).slot;
+            if (into >= begin && into < end) { forward(operation); }
+        }
+        return begin;
+    }
+    static std::size_t first_of_run(std::size_t slot, const std::vector<Activation>& activations) {
+        while (slot > 0 && !activations[slot - 1].kept) { --slot; }
+        return slot;
+    }
+    /// Its activations are still there after a forward pass of one block.
+    static std::size_t last_dropped_run(const std::vector<Activation>& activations) {
+        std::size_t slot = activations.size();
+        while (slot > 0 && activations[slot - 1].kept) { --slot; }
+        return slot == 0 ? activations.size() : first_of_run(slot - 1, activations);
+    }
+
+    const Graph<Scalar>& graph_;
+    Workspace<Scalar>& workspace_;
+    const ConstMatrixView<Scalar> inputs_;
+    Index first_, count_;
+    Where where_;
+};
+
+}  // namespace gacc::detail
