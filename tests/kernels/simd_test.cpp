@@ -15,6 +15,17 @@ TEST_CASE_TEMPLATE("square_root: is rounded correctly in every lane", Scalar, fl
     }
 }
 
+TEST_CASE_TEMPLATE("quotient: is rounded correctly in every lane", Scalar, float, double) {
+    using Packet = typename gacc::detail::Simd<Scalar>::Packet;
+    Scalar quotients[gacc::detail::Simd<Scalar>::lanes];
+    for (int i = 1; i < 1000; ++i) {
+        const Scalar a = 1000 - static_cast<Scalar>(i), b = static_cast<Scalar>(i) / 7;
+        const auto all = [](Scalar x) { return Eigen::internal::pset1<Packet>(x); };
+        Eigen::internal::pstoreu(quotients, gacc::detail::quotient(all(a), all(b)));
+        for (const Scalar quotient : quotients) { REQUIRE(quotient == a / b); }
+    }
+}
+
 TEST_CASE_TEMPLATE("zero_below: keeps what is as large as the bound, or not a number", Scalar, float, double) {
     using Packet = typename gacc::detail::Simd<Scalar>::Packet;
     const auto below = [](Scalar x) {

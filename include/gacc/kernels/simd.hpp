@@ -95,6 +95,22 @@ EIGEN_ALWAYS_INLINE Eigen::internal::Packet8d square_root(const Eigen::internal:
 }
 #endif
 
+/// a / b in every lane, rounded correctly.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet quotient(const Packet& a, const Packet& b) {
+    return Eigen::internal::pdiv(a, b);
+}
+#if defined(EIGEN_VECTORIZE_NEON) && !defined(__aarch64__)  // an estimate again, up to 127 units in the last place off
+EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f quotient(const Eigen::internal::Packet4f& a,
+                                                       const Eigen::internal::Packet4f& b) {
+    alignas(16) float numbers[4], divisors[4];
+    vst1q_f32(numbers, a);
+    vst1q_f32(divisors, b);
+    for (int i = 0; i < 4; ++i) { numbers[i] /= divisors[i]; }
+    return vld1q_f32(numbers);
+}
+#endif
+
 /// 0 where |x| is below the bound, x elsewhere and where it is not a number.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet zero_below(const Packet& x, const Packet& bound) {
