@@ -27,6 +27,38 @@ class Linear;
 template <class Scalar>
 class ReLU;
 template <class Scalar>
+class LeakyReLU;
+template <class Scalar>
+class Tanh;
+template <class Scalar>
+class Sigmoid;
+template <class Scalar>
+class ELU;
+template <class Scalar>
+class GELU;
+template <class Scalar>
+class SiLU;
+template <class Scalar>
+class Softplus;
+template <class Scalar>
+class Dropout;
+template <class Scalar>
+class LayerNorm;
+template <class Scalar>
+class RMSNorm;
+template <class Scalar>
+class GroupNorm;
+template <class Scalar>
+class FrozenBatchNorm;
+template <class Scalar>
+class Embedding;
+template <class Scalar>
+class PositionEmbedding;
+template <class Scalar>
+class Flatten;
+template <class Scalar>
+class Block;
+template <class Scalar>
 class SoftmaxCrossEntropy;
 template <class Scalar>
 class Sequential;

@@ -28,6 +28,22 @@
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
+#include <gacc/layers/elementwise.hpp>
+#include <gacc/layers/leaky_relu.hpp>
+#include <gacc/layers/tanh.hpp>
+#include <gacc/layers/sigmoid.hpp>
+#include <gacc/layers/elu.hpp>
+#include <gacc/layers/gelu.hpp>
+#include <gacc/layers/silu.hpp>
+#include <gacc/layers/softplus.hpp>
+#include <gacc/layers/dropout.hpp>
+#include <gacc/layers/layer_norm.hpp>
+#include <gacc/layers/rms_norm.hpp>
+#include <gacc/layers/group_norm.hpp>
+#include <gacc/layers/batch_norm.hpp>
+#include <gacc/layers/embedding.hpp>
+#include <gacc/layers/position_embedding.hpp>
+#include <gacc/layers/flatten.hpp>
 
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>

@@ -43,7 +43,7 @@ Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Sca
                            const Shape& shape = {}, const Where& where = {}) {
     const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
     Matrix<Scalar> kept = Matrix<Scalar>::Constant(samples, plan_of(layer, x.cols(), shape).kept, Scalar(77));
-    layer.forward({x, y, samples, view_of(kept), where});
+    layer.forward({x, y, samples, view_of(kept), where, shape});
     return kept;
 }
 
@@ -52,7 +52,9 @@ template <class Scalar>
 void run_backward(Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& y,
                   const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x, const Matrix<Scalar>& kept = {},
                   const Shape& shape = {}, const Where& where = {}) {
-    layer.backward({x, y, x.rows() / (shape.empty() ? 1 : rows_of(shape)), kept, grad_y, grad_x, where});
+    Backward<Scalar> call{x, y, x.rows() / (shape.empty() ? 1 : rows_of(shape)), kept, grad_y, grad_x, where};
+    call.shape = shape;
+    layer.backward(call);
 }
 
 /// The outputs of a layer in a matrix of their own.

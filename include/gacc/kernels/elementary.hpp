@@ -14,8 +14,8 @@
 //
 // Error      at most 2 units in the last place for exponential and logarithm, 4 for the others
 // Specials   as in the C library: NaN stays NaN, odd functions keep the sign of zero, infinities give the limits
-// Subnormal  arguments are not rounded to 0, except floats on 32-bit Arm. Results of exponential and sigmoid are: exp(x),
-//            for sigmoid exp(-|x|), counts as 0 where it would be below the smallest normal number.
+// Subnormal  arguments count in full, except floats on 32-bit Arm. Where exp(x) would be below the smallest normal
+//            number, exponential gives 0; so does sigmoid where exp(-|x|) would be and x < 0.
 
 namespace gacc::inline GACC_ABI::detail {
 

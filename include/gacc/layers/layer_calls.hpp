@@ -4,6 +4,7 @@
 #include <gacc/core/view.hpp>
 
 #include <cstdint>
+#include <span>
 
 namespace gacc::inline GACC_ABI {
 
@@ -34,6 +35,7 @@ struct Forward {
     Index samples;            ///< of x and y, which have one or more rows for each
     MatrixView<Scalar> kept;  ///< samples x the plan's kept; to write
     Where where;
+    std::span<const Index> shape = {};  ///< of a sample of x; of a whole call, not of a tile
 };
 
 template <class Scalar>
@@ -55,6 +57,7 @@ struct Backward {
     bool adds = false;
     Layer<Scalar>* before = nullptr;
     Where where_before = {};
+    std::span<const Index> shape = {};  ///< of a sample of x
 
     /// Whether grad_x is wanted: the first layer of a model is spared that work.
     bool wants_grad_x() const { return grad_x.data() != nullptr; }

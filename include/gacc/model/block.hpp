@@ -123,7 +123,8 @@ private:
 struct Input {
     /// Throws     ShapeError if a size is less than 1, or there is none
     template <std::convertible_to<Index>... Sizes>
-    explicit Input(Sizes... sizes) : shape{static_cast<Index>(sizes)...} {
+    explicit Input(Sizes... sizes) : Input(Shape{static_cast<Index>(sizes)...}) {}
+    explicit Input(Shape sizes) : shape(std::move(sizes)) {
         for (const Index size : shape) {
             if (size < 1) { throw ShapeError("Input", "expected sizes of 1 or more, got " + to_string(shape)); }
         }

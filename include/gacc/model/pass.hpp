@@ -99,7 +99,7 @@ private:
                 case OperationKind::layer:
                     operation.layer->forward({read(operation.inputs[0], begin, samples), y, samples,
                                               workspace_.extra(value(operation.output).slot, first_ + begin, samples),
-                                              where(operation, begin)});
+                                              where(operation, begin), value(operation.inputs[0]).shape});
                     break;
                 case OperationKind::sum:
                     y = read(operation.inputs[0], begin, samples) + read(operation.inputs[1], begin, samples);
@@ -130,6 +130,7 @@ private:
                                   extra(operation, begin, samples),
                                   grad_y.middleRows(begin * of_y, samples * of_y), part, where(operation, begin)};
             call.adds = step.adds;
+            call.shape = value(x).shape;
             if (step.fused) {
                 const auto& before = graph_.operations()[*step.fused];
                 call.before = before.layer;

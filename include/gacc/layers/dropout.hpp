@@ -1,0 +1,70 @@
+#pragma once
+
+#include <gacc/layers/layer.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace gacc::inline GACC_ABI {
+
+/// In training, each element of x is dropped, y = 0, with probability p, and else y = x / (1 - p). In predict(), y = x.
+///
+/// What is dropped is drawn by a counter: the seed, the step, the layer, the row of the batch and the column. So it is
+/// the same for every cut of the batch, any threads, when activations are computed again, and after a resume. It takes
+/// no memory: backward draws it again.
+///
+/// Gradients  grad_x = 0 where x was dropped, else grad_y / (1 - p)
+/// Throws     UsageError if p is not from 0 up to, not including, 1
+/// Source     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting"; scaled in
+///            training, as PyTorch does
+/// Example    gacc::Sequential model(gacc::Linear(784, 512), gacc::ReLU(), gacc::Dropout(0.5), gacc::Linear(512, 10));
+template <class Scalar = float>
+class Dropout : public Layer<Scalar> {
+public:
+    explicit Dropout(double p) : p_(p) {
+        if (!(p >= 0 && p < 1)) {
+            throw UsageError("Dropout", detail::text("expected a probability from 0 up to, not including, 1, got ", p));
+        }
+    }
+
+    std::string description() const override { return detail::text("Dropout(", p_, ")"); }
+    LayerPlan plan(const Shape& x) const override {
+        return {.y = x, .reads_x = false, .reads_y = false, .elementwise = true};
+    }
+
+    void forward(Forward<Scalar> call) const override { mask(call.where, call.x, call.y); }
+    void backward(Backward<Scalar> call) override { mask(call.where, call.grad_y, call.grad_x); }
+
+private:
+    void mask(const Where& where, const ConstMatrixView<Scalar>& from, MatrixView<Scalar> to) const {
+        if (!where.training || p_ == 0) {
+            to = from;
+            return;
+        }
+        const auto scale = static_cast<Scalar>(1 / (1 - p_));
+        const auto dropped = static_cast<std::uint32_t>(p_ * 0x1p32);  // of 2^32 words
+        for (Index i = 0; i < from.rows(); ++i) {
+            std::array<std::uint32_t, 4> words{};
+            for (Index j = 0; j < from.cols(); ++j) {
+                const auto column = static_cast<std::uint64_t>(where.first_column + j);
+                if (j == 0 || column % 4 == 0) {
+                    words = block(where, static_cast<std::uint64_t>(where.first_row + i), column / 4);
+                }
+                to(i, j) = words[column % 4] < dropped ? Scalar(0) : from(i, j) * scale;
+            }
+        }
+    }
+
+    /// Four random words. The last counter is never 0, as it is in Rng, so that they are no numbers drawn elsewhere.
+    static std::array<std::uint32_t, 4> block(const Where& where, std::uint64_t row, std::uint64_t quarter) {
+        const auto low = [](auto number) { return static_cast<std::uint32_t>(number); };
+        const auto key = where.seed;
+        const auto rest = 0x8000'0000U ^ low(where.layer) ^ (low(row >> 32) << 20);
+        return philox4x32({low(quarter), low(row), low(where.step), rest}, {low(key), low(key >> 32)});
+    }
+
+    double p_;
+};
+
+}  // namespace gacc

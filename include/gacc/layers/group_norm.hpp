@@ -1,0 +1,194 @@
+#pragma once
+
+#include <gacc/core/parallel.hpp>
+#include <gacc/kernels/map_packets.hpp>
+#include <gacc/kernels/row_sums.hpp>
+#include <gacc/layers/layer.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+struct GroupNormOptions {
+    double epsilon = 1e-5;  ///< added to the variance
+};
+
+/// Brings the channels of every group of a sample, over all its rows, to mean 0 and variance 1, then multiplies each
+/// channel by a weight and adds a bias. What batch normalisation does for images, for each sample by itself.
+///
+/// Shapes     samples {..., channels};  weight, bias channels
+/// Gradients  grad_weight += sum of grad_y xhat,  grad_bias += sum of grad_y, over rows, in their order
+///            grad_x = (g - mean(g) - xhat mean(g xhat)) / deviation, g = grad_y weight, means over the group
+/// Memory     two numbers a group from forward to backward
+/// Defaults   PyTorch's: epsilon 1e-5, weights 1, biases 0
+/// Throws     ShapeError if there are no groups or they do not divide the channels; UsageError if epsilon is negative
+///            or not finite
+/// Source     Wu and He 2018, arXiv:1803.08494
+/// Example    gacc::GroupNorm layer(8, 32);  // 8 groups of 4 channels
+template <class Scalar = float>
+class GroupNorm : public Layer<Scalar> {
+public:
+    GroupNorm(Index groups, Index channels, GroupNormOptions options = {})
+        : groups_(checked(groups, channels, options)), epsilon_(options.epsilon),
+          gain_("weight", {channels}, "GroupNorm"), shift_("bias", {channels}, "GroupNorm") {}
+
+    std::string description() const override { return detail::text("GroupNorm(", groups_, ", ", channels(), ")"); }
+    LayerPlan plan(const Shape& x) const override {
+        if (x.empty() || x.back() != channels()) {
+            throw ShapeError(description(), detail::text("expected samples whose last size is ", channels(),
+                                                         ", got samples of shape ", to_string(x)));
+        }
+        return {.y = x,
+                .kept = 2 * groups_,
+                .work = detail::product_of(rows_of(x), channels(), 4),
+                .reads_y = false,
+                .overwrites_x = true};
+    }
+
+    void forward(Forward<Scalar> call) const override {
+        for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
+            const Index begin = group * width();
+            const auto part = [&](Index row) { return at(call.x, first_row + row) + begin; };
+            Scalar* kept = at(call.kept, sample) + 2 * group;
+            const auto count = static_cast<Scalar>(rows * width());
+            kept[0] = sum(rows, [&](Index row) {
+                          return detail::sum_packets(width(), [](const Packet& x) { return x; }, part(row));
+                      }) / count;
+            const Packet mean = all(kept[0]);
+            const Scalar squares = sum(rows, [&](Index row) {
+                return detail::sum_packets(
+                    width(), [&](const Packet& x) { return mul(sub(x, mean), sub(x, mean)); }, part(row));
+            });
+            kept[1] = Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_));
+            const Packet scale = all(kept[1]);
+            for (Index row = 0; row < rows; ++row) {
+                detail::map_packets(
+                    width(),
+                    [&](const Packet& x, const Packet& g, const Packet& s) {
+                        return detail::multiply_add(mul(sub(x, mean), scale), g, s);
+                    },
+                    at(call.y, first_row + row) + begin, part(row), gain_.stored_values().data() + begin,
+                    shift_.stored_values().data() + begin);
+            }
+        });
+    }
+
+    void backward(Backward<Scalar> call) override {
+        add_gradients(call);
+        if (!call.wants_grad_x()) { return; }
+        for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
+            const Index begin = group * width();
+            const Scalar* kept = at(call.kept, sample) + 2 * group;
+            const Packet mean = all(kept[0]), scale = all(kept[1]);
+            const Scalar* gain = gain_.stored_values().data() + begin;
+            const auto x = [&](Index row) { return at(call.x, first_row + row) + begin; };
+            const auto grad_y = [&](Index row) { return at(call.grad_y, first_row + row) + begin; };
+            const auto count = static_cast<Scalar>(rows * width());
+            const Packet minus_mean = all(-sum(rows, [&](Index row) {
+                return detail::sum_packets(
+                    width(), [](const Packet& g, const Packet& w) { return mul(g, w); }, grad_y(row), gain);
+            }) / count);
+            const Packet minus_along = all(-sum(rows, [&](Index row) {
+                return detail::sum_packets(
+                    width(),
+                    [&](const Packet& number, const Packet& g, const Packet& w) {
+                        return mul(mul(g, w), mul(sub(number, mean), scale));
+                    },
+                    x(row), grad_y(row), gain);
+            }) / count);
+            for (Index row = 0; row < rows; ++row) {
+                detail::map_packets(
+                    width(),
+                    [&](const Packet& number, const Packet& g, const Packet& w) {
+                        const Packet straight = detail::multiply_add(g, w, minus_mean);
+                        return mul(scale, detail::multiply_add(mul(sub(number, mean), scale), minus_along, straight));
+                    },
+                    at(call.grad_x, first_row + row) + begin, x(row), grad_y(row), gain);
+            }
+        });
+    }
+
+    std::vector<Parameter<Scalar>*> parameters() override { return {&gain_, &shift_}; }
+    void initialize(Rng&) override {
+        gain_.generate([] { return Scalar(1); });
+        shift_.generate([] { return Scalar(0); });
+    }
+
+private:
+    using Packet = typename detail::Simd<Scalar>::Packet;
+
+    static Packet all(Scalar number) { return Eigen::internal::pset1<Packet>(number); }
+    static Packet mul(const Packet& a, const Packet& b) { return Eigen::internal::pmul(a, b); }
+    static Packet sub(const Packet& a, const Packet& b) { return Eigen::internal::psub(a, b); }
+
+    template <class View>
+    static auto* at(View& view, Index row) {
+        return view.data() + row * view.outerStride();
+    }
+    template <class F>
+    static Scalar sum(Index rows, const F& of_row) {
+        Scalar total = 0;
+        for (Index row = 0; row < rows; ++row) { total += of_row(row); }
+        return total;
+    }
+
+    Index channels() const { return gain_.cols(); }
+    Index width() const { return channels() / groups_; }  // of a group
+
+    static Index checked(Index groups, Index channels, const GroupNormOptions& options) {
+        if (groups < 1 || channels < 1 || channels % groups != 0) {
+            throw ShapeError("GroupNorm", detail::text("expected groups that divide the channels, got ", groups,
+                                                       " groups of ", channels, " channels"));
+        }
+        if (!(options.epsilon >= 0 && std::isfinite(options.epsilon))) {
+            throw UsageError("GroupNorm",
+                             detail::text("expected a finite epsilon of 0 or more, got ", options.epsilon));
+        }
+        return groups;
+    }
+
+    /// f(first row, rows, sample, group) for every group of every sample, shared out over the threads.
+    template <class F>
+    void for_groups(Index samples, const ConstMatrixView<Scalar>& x, const F& f) const {
+        const Index rows = x.rows() / samples;
+        detail::parallel_for(samples * groups_, std::int64_t{x.rows()} * channels() * 4, [&](Index first, Index last) {
+            for (Index i = first; i < last; ++i) { f(i / groups_ * rows, rows, i / groups_, i % groups_); }
+        });
+    }
+
+    /// Threads share out groups; each walks all rows in order, from what is there.
+    void add_gradients(const Backward<Scalar>& call) {
+        Scalar* grad_gain = gain_.materialize_grads().data();
+        Scalar* grad_shift = shift_.materialize_grads().data();
+        const Index rows = call.x.rows() / call.samples;
+        detail::parallel_for(groups_, std::int64_t{call.x.rows()} * channels() * 2, [&](Index first, Index last) {
+            for (Index row = 0; row < call.x.rows(); ++row) {
+                for (Index group = first; group < last; ++group) {
+                    const Scalar* kept = at(call.kept, row / rows) + 2 * group;
+                    const Packet mean = all(kept[0]), scale = all(kept[1]);
+                    const Index begin = group * width();
+                    const Scalar* grad_y = at(call.grad_y, row) + begin;
+                    detail::map_packets(
+                        width(),
+                        [&](const Packet& total, const Packet& x, const Packet& g) {
+                            return detail::multiply_add(g, mul(sub(x, mean), scale), total);
+                        },
+                        grad_gain + begin, grad_gain + begin, at(call.x, row) + begin, grad_y);
+                    detail::map_packets(
+                        width(), [](const Packet& total, const Packet& g) { return Eigen::internal::padd(total, g); },
+                        grad_shift + begin, grad_shift + begin, grad_y);
+                }
+            }
+        });
+    }
+
+    Index groups_;
+    double epsilon_;
+    Parameter<Scalar> gain_;   // channels
+    Parameter<Scalar> shift_;  // channels
+};
+
+}  // namespace gacc
