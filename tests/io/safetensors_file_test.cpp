@@ -1,5 +1,6 @@
 #include <gacc/io/safetensors_file.hpp>
 
+#include "support/sparse_file.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -336,9 +337,13 @@ TEST_CASE("SafetensorsFile: a file that is not there, or is something else, is a
     const TemporaryFolder folder;
     CHECK_THROWS_WITH_AS(SafetensorsFile("nowhere"),
                          "gacc: SafetensorsFile \"nowhere\": expected a readable file, got none", DataError);
+#ifdef _WIN32
+    CHECK_THROWS_AS(SafetensorsFile("NUL"), DataError);  // none or a device, as the C library says
+#else
     CHECK_THROWS_WITH_AS(SafetensorsFile("/dev/zero"),
                          "gacc: SafetensorsFile \"/dev/zero\": expected a readable file, got a pipe, socket or device",
                          DataError);
+#endif
     CHECK_THROWS_WITH_AS(
         SafetensorsFile(folder.path()),
         ("gacc: SafetensorsFile \"" + folder.path().string() + "\": expected a readable file, got a folder").c_str(),
@@ -364,7 +369,7 @@ TEST_CASE("SafetensorsFile: of terabytes only the header is read before it is re
     const TemporaryFolder folder;
     const auto huge = [&](const std::string& bytes, std::uintmax_t size) {
         const auto path = folder.write("huge", {bytes.begin(), bytes.end()});
-        std::filesystem::resize_file(path, size);
+        lengthen(path, size);
         gacc::memory::forget_peak();
         const auto before = gacc::memory::live().total();
         std::string text = "nothing";

@@ -5,20 +5,25 @@
 #include <gacc/model/sequential.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/saving.hpp"
+#include "support/sparse_file.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#ifndef _WIN32
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <csignal>
+#endif
 
 using gacc::Index;
 using gacc::Linear;
@@ -30,20 +35,7 @@ using namespace std::string_literals;
 
 namespace {
 
-/// An empty folder of its own for a test, gone with it.
-struct Folder {
-    Folder() : path(fs::temp_directory_path() / ("gacc_safetensors_test_" + std::to_string(::getpid()))) {
-        fs::remove_all(path);
-        fs::create_directory(path);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { fs::remove_all(path); }
-
-    std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator()); }
-    fs::path path;
-};
-
+#ifndef _WIN32
 /// While it lives no file of this process grows beyond `bytes`: a full disk, also for root.
 class FullDisk {
 public:
@@ -63,11 +55,7 @@ private:
     rlimit before_{};
     void (*handler_)(int);
 };
-
-std::string content(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+#endif
 
 /// W 1 x 2, b 1.
 template <class Scalar>
@@ -85,36 +73,36 @@ std::string error_text(const fs::path& path, const std::string& what) {
 }  // namespace
 
 TEST_CASE("save_safetensors: every byte of a small model's file") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
-    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
     // 128 bytes of header, 122 of them text.
     const std::string expected =
         "\x80\0\0\0\0\0\0\0"s
         "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
         "\"0.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}      "
         "\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x20\x3e"s;  // 1, -2, 0.15625
-    CHECK(content(folder.path / "model.safetensors") == expected);
+    CHECK(content(folder.path() / "model.safetensors") == expected);
 }
 
 TEST_CASE("save_safetensors: a model in double is F64") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<double>();
-    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
     const std::string expected =
         "\x80\0\0\0\0\0\0\0"s
         "{\"0.weight\":{\"dtype\":\"F64\",\"shape\":[1,2],\"data_offsets\":[0,16]},"
         "\"0.bias\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[16,24]}}    "
         "\x00\x00\x00\x00\x00\x00\xf0\x3f\x00\x00\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00\xc4\x3f"s;
-    CHECK(content(folder.path / "model.safetensors") == expected);
+    CHECK(content(folder.path() / "model.safetensors") == expected);
 }
 
 TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_features") {
-    const Folder folder;
+    const TemporaryFolder folder;
     Sequential model(Linear(19, 18), gacc::ReLU(), Linear(18, 17));
     gacc::Rng rng(1);
     model.initialize(rng);
-    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
     std::string numbers;
     for (const auto& parameter : model.parameters()) {
         const Matrix<float> value = parameter.value();
@@ -124,7 +112,7 @@ TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_
             }
         }
     }
-    const std::string file = content(folder.path / "model.safetensors");
+    const std::string file = content(folder.path() / "model.safetensors");
     REQUIRE(file.size() > numbers.size());
     CHECK((file.size() - numbers.size()) % 8 == 0);
     CHECK(file.ends_with(numbers));
@@ -133,64 +121,68 @@ TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_
 }
 
 TEST_CASE("save_safetensors: names are quoted as JSON wants it") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
     model.parameters()[0].rename("a \"b\" \\ \n é");
-    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
-    CHECK(content(folder.path / "model.safetensors").find(R"({"a \"b\" \\ \n é":{"dtype")") == 8);
+    gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
+    CHECK(content(folder.path() / "model.safetensors").find(R"({"a \"b\" \\ \n é":{"dtype")") == 8);
 }
 
 TEST_CASE("save_safetensors: takes the place of the file that was there, and leaves nothing beside it") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
-    const fs::path path = folder.path / "model.safetensors";
+    const fs::path path = folder.path() / "model.safetensors";
     std::ofstream(path) << std::string(100000, 'x');
     gacc::save_safetensors(path, model.parameters());
     CHECK(fs::file_size(path) == 8 + 128 + 12);
-    CHECK(folder.files() == 1);
+    CHECK(names(folder.path()).size() == 1);
 }
 
 TEST_CASE("save_safetensors: saving changes nothing in the model") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
     const auto before = gacc::test::state_of(model.parameters());
-    gacc::save_safetensors(folder.path / "model.safetensors", model.parameters());
+    gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
     CHECK(gacc::test::state_of(model.parameters()) == before);
 }
 
 TEST_CASE("save_safetensors: a folder that is not there is an error") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
-    const fs::path path = folder.path / "none" / "model.safetensors";
-    CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
-                         error_text(path,
-                                    "to create it, got \"No such file or directory\"; is the folder there, and may "
-                                    "it be written?")
-                             .c_str(),
-                         gacc::OutputError);
-    CHECK(folder.files() == 0);
+    const fs::path path = folder.path() / "none" / "model.safetensors";
+#ifdef _WIN32
+    const std::string missing = std::system_category().message(3);  // in the words of this Windows
+#else
+    const std::string missing = "No such file or directory";
+#endif
+    CHECK_THROWS_WITH_AS(
+        gacc::save_safetensors(path, model.parameters()),
+        error_text(path, "to create it, got \"" + missing + "\"; is the folder there, and may it be written?").c_str(),
+        gacc::OutputError);
+    CHECK(names(folder.path()).empty());
 }
 
 TEST_CASE("save_safetensors: a folder in the place of the file is an error, and stays") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
-    const fs::path path = folder.path / "model.safetensors";
+    const fs::path path = folder.path() / "model.safetensors";
     fs::create_directory(path);
     std::ofstream(path / "inside") << "old";
     CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
                          error_text(path, "a file or none, got something else of that name").c_str(),
                          gacc::OutputError);
     CHECK(content(path / "inside") == "old");
-    CHECK(folder.files() == 1);
+    CHECK(names(folder.path()).size() == 1);
 }
 
+#ifndef _WIN32  // whose folders cannot be marked read-only, and which has no limit to the size of files
 TEST_CASE("save_safetensors: a folder that cannot be written is an error, and the old file stays as it was") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
-    const fs::path path = folder.path / "model.safetensors";
+    const fs::path path = folder.path() / "model.safetensors";
     std::ofstream(path) << "old";
-    fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec);
-    if (::access(folder.path.c_str(), W_OK) == 0) {
+    fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
+    if (::access(folder.path().c_str(), W_OK) == 0) {
         MESSAGE("not tested: root may write everywhere");
     } else {
         CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, model.parameters()),
@@ -200,14 +192,14 @@ TEST_CASE("save_safetensors: a folder that cannot be written is an error, and th
                                  .c_str(),
                              gacc::OutputError);
     }
-    fs::permissions(folder.path, fs::perms::owner_all);
+    fs::permissions(folder.path(), fs::perms::owner_all);
     CHECK(content(path) == "old");
-    CHECK(folder.files() == 1);
+    CHECK(names(folder.path()).size() == 1);
 }
 
 TEST_CASE("save_safetensors: a full disk is an error, and the old file stays as it was, with nothing beside it") {
-    const Folder folder;
-    const fs::path path = folder.path / "model.safetensors";
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "model.safetensors";
     std::ofstream(path) << "old";
     Sequential large(Linear(100, 100));
     auto small = small_model<float>();
@@ -221,40 +213,41 @@ TEST_CASE("save_safetensors: a full disk is an error, and the old file stays as 
         CHECK_THROWS_WITH_AS(gacc::save_safetensors(path, large.parameters()), text.c_str(), gacc::OutputError);
     }
     CHECK(content(path) == "old");
-    CHECK(folder.files() == 1);
+    CHECK(names(folder.path()).size() == 1);
 }
+#endif
 
 TEST_CASE("save_safetensors: no parameters are an empty object, padded to eight bytes") {
-    const Folder folder;
+    const TemporaryFolder folder;
     gacc::GradientTally tally;
-    gacc::save_safetensors(folder.path / "none", gacc::Parameters<float>({}, tally));
-    CHECK(content(folder.path / "none") == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
+    gacc::save_safetensors(folder.path() / "none", gacc::Parameters<float>({}, tally));
+    CHECK(content(folder.path() / "none") == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
 }
 
 TEST_CASE("save_safetensors: a name that is not UTF-8 is an error") {
-    const Folder folder;
+    const TemporaryFolder folder;
     auto model = small_model<float>();
     model.parameters()[0].rename("\xff");
-    CHECK_THROWS_WITH_AS(gacc::save_safetensors(folder.path / "model", model.parameters()),
+    CHECK_THROWS_WITH_AS(gacc::save_safetensors(folder.path() / "model", model.parameters()),
                          "gacc: safetensors: expected names and metadata in UTF-8, got other bytes", gacc::UsageError);
-    CHECK(folder.files() == 0);
+    CHECK(names(folder.path()).empty());
 }
 
 TEST_CASE_TEMPLATE("load_safetensors: gives back the very values that were saved", Scalar, float, double) {
-    const Folder folder;
+    const TemporaryFolder folder;
     Sequential<Scalar> model(Linear<Scalar>(19, 18), gacc::ReLU<Scalar>(), Linear<Scalar>(18, 17)),
         other(Linear<Scalar>(19, 18), gacc::ReLU<Scalar>(), Linear<Scalar>(18, 17));
     gacc::Rng rng(1);
     model.initialize(rng);
     other.initialize(rng);
-    gacc::save_safetensors(folder.path / "model", model.parameters());
+    gacc::save_safetensors(folder.path() / "model", model.parameters());
     CHECK(gacc::test::values_of(other.parameters()) != gacc::test::values_of(model.parameters()));
-    gacc::load_safetensors(folder.path / "model", other.parameters());
+    gacc::load_safetensors(folder.path() / "model", other.parameters());
     CHECK(gacc::test::values_of(other.parameters()) == gacc::test::values_of(model.parameters()));
 }
 
 TEST_CASE("load_safetensors: a model trains on with the values that were loaded") {
-    const Folder folder;
+    const TemporaryFolder folder;
     Sequential model(Linear(3, 4), gacc::ReLU(), Linear(4, 2)), fresh(Linear(3, 4), gacc::ReLU(), Linear(4, 2));
     gacc::Rng rng(1);
     const auto x = gacc::test::random_matrix<float>(rng, 5, 3), grad = gacc::test::random_matrix<float>(rng, 5, 2);
@@ -266,19 +259,19 @@ TEST_CASE("load_safetensors: a model trains on with the values that were loaded"
         return gacc::test::state_of(of.parameters());
     };
     model.initialize(rng);
-    gacc::save_safetensors(folder.path / "model", model.parameters());
+    gacc::save_safetensors(folder.path() / "model", model.parameters());
     fresh.initialize(rng);
     gradients(fresh);
-    gacc::load_safetensors(folder.path / "model", fresh.parameters());
+    gacc::load_safetensors(folder.path() / "model", fresh.parameters());
     CHECK(gradients(fresh) == gradients(model));
 }
 
 TEST_CASE("load_safetensors: names and shapes that differ are all named, and nothing is changed") {
-    const Folder folder;
+    const TemporaryFolder folder;
     Sequential saved(Linear(3, 4), Linear(4, 2), Linear(2, 2)), model(Linear(3, 5), Linear(5, 2));
-    gacc::save_safetensors(folder.path / "model", saved.parameters());
+    gacc::save_safetensors(folder.path() / "model", saved.parameters());
     const auto before = gacc::test::state_of(model.parameters());
-    const std::string path = (folder.path / "model").string();
+    const std::string path = (folder.path() / "model").string();
     CHECK_THROWS_WITH_AS(
         gacc::load_safetensors(path, model.parameters()),
         ("gacc: load_safetensors \"" + path +
@@ -302,8 +295,8 @@ TEST_CASE("load_safetensors: names and shapes that differ are all named, and not
 }
 
 TEST_CASE("load_safetensors: a shape of as many numbers is another shape") {
-    const Folder folder;
-    const std::string path = (folder.path / "model").string();
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "model").string();
     Sequential saved(Linear(3, 2)), model(Linear(2, 3));
     gacc::save_safetensors(path, saved.parameters());
     CHECK_THROWS_WITH_AS(gacc::load_safetensors(path, model.parameters()),
@@ -315,8 +308,8 @@ TEST_CASE("load_safetensors: a shape of as many numbers is another shape") {
 }
 
 TEST_CASE("load_safetensors: integers are no weights, and nothing is changed") {
-    const Folder folder;
-    const std::string path = (folder.path / "model").string();
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "model").string();
     gacc::SafetensorsHeader header;
     gacc::detail::append_tensor(header, "0.weight", gacc::DType::i64, {1, 2});
     gacc::detail::append_tensor(header, "0.bias", gacc::DType::u8, {1});
@@ -338,8 +331,8 @@ TEST_CASE("load_safetensors: integers are no weights, and nothing is changed") {
 }
 
 TEST_CASE("load_safetensors: names eight differences, and then how many more there are") {
-    const Folder folder;
-    const std::string path = (folder.path / "model").string();
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "model").string();
     Sequential<float> none(Linear(9, 9)), four, five;
     none.parameters()[0].rename("x");
     none.parameters()[1].rename("y");
@@ -357,8 +350,8 @@ TEST_CASE("load_safetensors: names eight differences, and then how many more the
 }
 
 TEST_CASE("load_safetensors: beside the model's tensors there may be some of any type") {
-    const Folder folder;
-    const std::string path = (folder.path / "model").string();
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "model").string();
     gacc::SafetensorsHeader header;
     gacc::detail::append_tensor(header, "0.weight", gacc::DType::f32, {1, 2});
     gacc::detail::append_tensor(header, "0.bias", gacc::DType::f32, {1});
@@ -384,8 +377,8 @@ TEST_CASE("load_safetensors: beside the model's tensors there may be some of any
 }
 
 TEST_CASE("load_safetensors: weights of a type that cannot be converted are an error that names it") {
-    const Folder folder;
-    const std::string path = (folder.path / "model").string();
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "model").string();
     auto model = small_model<float>();
     const auto before = gacc::test::state_of(model.parameters());
     for (const auto type : {gacc::DType::f8_e4m3, gacc::DType::c64, gacc::DType::f4, gacc::DType::boolean}) {
@@ -409,8 +402,8 @@ TEST_CASE("load_safetensors: weights of a type that cannot be converted are an e
 }
 
 TEST_CASE("load_safetensors: another model is refused before its numbers are read") {
-    const Folder folder;
-    const fs::path path = folder.path / "model";
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "model";
     gacc::SafetensorsHeader header;
     gacc::detail::append_tensor(header, "0.weight", gacc::DType::f32, {1 << 14, 1 << 14});
     {
@@ -418,7 +411,7 @@ TEST_CASE("load_safetensors: another model is refused before its numbers are rea
         file.write(gacc::detail::safetensors_start(header));
         file.commit();
     }
-    fs::resize_file(path, fs::file_size(path) + (std::uintmax_t{1} << 30));
+    lengthen(path, fs::file_size(path) + (std::uintmax_t{1} << 30));
     auto model = small_model<float>();
     gacc::memory::forget_peak();
     const auto before = gacc::memory::live().total();
