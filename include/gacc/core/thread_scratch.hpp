@@ -2,9 +2,11 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/core/windows_threads.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <new>
 #include <utility>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -33,6 +35,17 @@ public:
     /// The scratch of the thread that asks; null once the thread has ended so far that it is gone, as in the destructors
     /// of static objects.
     static ThreadScratch* mine() {
+#ifdef _WIN32
+        if (given() != nullptr) { return given(); }
+        if (slot() == no_slot) { return nullptr; }
+        if (void* kept = ::FlsGetValue(slot())) { return static_cast<ThreadScratch*>(kept); }
+        auto* own = new (std::nothrow) ThreadScratch;
+        if (own == nullptr || ::FlsSetValue(slot(), own) == 0) {
+            delete own;
+            return nullptr;
+        }
+        return own;
+#else
         struct Own {
             ThreadScratch scratch;
             ~Own() { slot() = {.current = nullptr, .ended = true}; }
@@ -42,13 +55,20 @@ public:
             slot().current = &own.scratch;
         }
         return slot().current;
+#endif
     }
     /// Takes the memory of the thread that asks, so that no kernel has to.
     static void reserve_mine() {
         if (ThreadScratch* scratch = mine()) { scratch->reserve(); }
     }
     /// From now on this one is the thread's: for a thread of the pool, in which nothing may be allocated.
-    static void set_mine(ThreadScratch& scratch) { slot().current = &scratch; }
+    static void set_mine(ThreadScratch& scratch) {
+#ifdef _WIN32
+        given() = &scratch;
+#else
+        slot().current = &scratch;
+#endif
+    }
 
     /// `count` numbers while it lives, whatever they hold: the thread's scratch, or memory of its own where a kernel
     /// is called within another, or the thread's is gone.
@@ -84,6 +104,20 @@ public:
     };
 
 private:
+#ifdef _WIN32
+    // A thread's own scratch is no thread_local object: g++ for Windows frees those before it calls their destructors.
+    // The slot is never freed, so a DLL with gacc in it must stay loaded until the threads that trained in it end.
+    static constexpr unsigned long no_slot = 0xFFFFFFFF;
+    static unsigned long slot() {
+        static const unsigned long of_all_threads = ::FlsAlloc(thread_ends);
+        return of_all_threads;
+    }
+    static void __stdcall thread_ends(void* own) { delete static_cast<ThreadScratch*>(own); }
+    static ThreadScratch*& given() {
+        constinit thread_local ThreadScratch* to_this_thread = nullptr;
+        return to_this_thread;
+    }
+#else
     struct Slot {
         ThreadScratch* current = nullptr;
         bool ended = false;
@@ -92,6 +126,7 @@ private:
         constinit thread_local Slot of_this_thread;  // nothing destroys it, so it can be read to the very end
         return of_this_thread;
     }
+#endif
 
     Buffer<std::byte> buffer_{memory::Kind::kernels};
     bool in_use_ = false;
