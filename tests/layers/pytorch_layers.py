@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Writes pytorch_layers.hpp, beside this file: outputs and gradients that PyTorch gives in double, for pytorch_layers_test.cpp
+to compare with. Run it again only where a case changes: python3 tests/layers/pytorch_layers.py"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(1)
+
+
+def numbers(tensor):
+    return "{" + ", ".join(repr(x) for x in tensor.detach().flatten().tolist()) + "}"
+
+
+def case(name, layer, shape, channels_last=False, tokens=None):
+    """channels_last: gacc's samples have their channels last, PyTorch's second."""
+    x = torch.randint(tokens, (3, *shape)) if tokens else 2 * torch.randn(3, *shape)
+    for parameter in layer.parameters():
+        parameter.data = torch.randn(parameter.shape)
+    theirs = x.movedim(-1, 1) if channels_last else x
+    theirs = theirs.clone() if tokens else theirs.clone().requires_grad_()
+    y = layer(theirs)
+    grad_y = torch.randn(y.shape)
+    y.backward(grad_y)
+
+    def ours(tensor):
+        return tensor.movedim(1, -1) if channels_last and tensor.dim() > 2 else tensor
+
+    grad_x = torch.zeros(0) if tokens else ours(theirs.grad)
+    values = [numbers(parameter) for parameter in layer.parameters()]
+    grads = [numbers(parameter.grad) for parameter in layer.parameters()]
+    return (f'    {{"{name}", {{{", ".join(map(str, shape))}}},\n     {numbers(x.double())},\n     {numbers(ours(y))},\n'
+            f"     {numbers(ours(grad_y))},\n     {numbers(grad_x)},\n     {{{', '.join(values)}}},\n"
+            f"     {{{', '.join(grads)}}}}},\n")
+
+
+cases = []
+for name, layer in [("Tanh", nn.Tanh()), ("Sigmoid", nn.Sigmoid()), ("LeakyReLU", nn.LeakyReLU(0.2)),
+                    ("ELU", nn.ELU(0.7)), ("GELU", nn.GELU()), ("GELU(tanh)", nn.GELU(approximate="tanh")),
+                    ("SiLU", nn.SiLU()), ("Softplus", nn.Softplus()), ("ReLU", nn.ReLU())]:
+    cases.append(case(name, layer, (7,)))
+    cases.append(case(name, layer, (2, 5)))
+for shape in [(1,), (6,), (4, 9)]:
+    cases.append(case("Linear", nn.Linear(shape[-1], 3), shape))
+    cases.append(case("Linear without bias", nn.Linear(shape[-1], 3, bias=False), shape))
+for shape in [(5,), (3, 11)]:
+    cases.append(case("LayerNorm", nn.LayerNorm(shape[-1]), shape))
+    cases.append(case("RMSNorm", nn.RMSNorm(shape[-1], eps=1e-6), shape))
+cases.append(case("GroupNorm", nn.GroupNorm(3, 6), (6,), channels_last=True))
+cases.append(case("GroupNorm", nn.GroupNorm(2, 6), (2, 4, 6), channels_last=True))
+cases.append(case("Embedding", nn.Embedding(6, 4), (5,), tokens=6))
+cases.append(case("Flatten", nn.Flatten(), (3, 2, 4), channels_last=True))
+cases.append(case("Flatten", nn.Flatten(), (3, 2)))
+Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
+
+// Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.
+
+#include <vector>
+
+struct PyTorchLayer {{
+    const char* layer;
+    std::vector<long> shape;  // of a sample; there are three
+    std::vector<double> x, y, grad_y, grad_x;
+    std::vector<std::vector<double>> values, grads;  // of the parameters
+}};
+
+// clang-format off
+inline const std::vector<PyTorchLayer> pytorch_layers{{
+{"".join(cases)}}};
+// clang-format on
+""")

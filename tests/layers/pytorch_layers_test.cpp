@@ -1,0 +1,92 @@
+#include "layers/pytorch_layers.hpp"
+
+#include <gacc/layers/elu.hpp>
+#include <gacc/layers/embedding.hpp>
+#include <gacc/layers/flatten.hpp>
+#include <gacc/layers/gelu.hpp>
+#include <gacc/layers/group_norm.hpp>
+#include <gacc/layers/layer_norm.hpp>
+#include <gacc/layers/leaky_relu.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/layers/rms_norm.hpp>
+#include <gacc/layers/sigmoid.hpp>
+#include <gacc/layers/silu.hpp>
+#include <gacc/layers/softplus.hpp>
+#include <gacc/layers/tanh.hpp>
+
+#include "support/gradient_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace gacc::test;
+using gacc::Index;
+using gacc::Matrix;
+using gacc::Shape;
+
+namespace {
+
+using Made = std::unique_ptr<gacc::Layer<double>>;
+
+Made made(const std::string& name, const Shape& shape) {
+    const Index features = shape.back();
+    if (name == "Tanh") { return std::make_unique<gacc::Tanh<double>>(); }
+    if (name == "Sigmoid") { return std::make_unique<gacc::Sigmoid<double>>(); }
+    if (name == "LeakyReLU") { return std::make_unique<gacc::LeakyReLU<double>>(gacc::LeakyReLUOptions{0.2}); }
+    if (name == "ELU") { return std::make_unique<gacc::ELU<double>>(gacc::ELUOptions{0.7}); }
+    if (name == "GELU") { return std::make_unique<gacc::GELU<double>>(); }
+    if (name == "GELU(tanh)") {
+        return std::make_unique<gacc::GELU<double>>(gacc::GELUOptions{gacc::Approximation::tanh});
+    }
+    if (name == "SiLU") { return std::make_unique<gacc::SiLU<double>>(); }
+    if (name == "Softplus") { return std::make_unique<gacc::Softplus<double>>(); }
+    if (name == "ReLU") { return std::make_unique<gacc::ReLU<double>>(); }
+    if (name == "Linear") { return std::make_unique<gacc::Linear<double>>(features, 3); }
+    if (name == "Linear without bias") {
+        return std::make_unique<gacc::Linear<double>>(features, 3, gacc::LinearOptions{.bias = false});
+    }
+    if (name == "LayerNorm") { return std::make_unique<gacc::LayerNorm<double>>(features); }
+    if (name == "RMSNorm") { return std::make_unique<gacc::RMSNorm<double>>(features); }
+    if (name == "GroupNorm") { return std::make_unique<gacc::GroupNorm<double>>(shape.size() == 1 ? 3 : 2, features); }
+    if (name == "Embedding") { return std::make_unique<gacc::Embedding<double>>(6, 4); }
+    REQUIRE(name == "Flatten");
+    return std::make_unique<gacc::Flatten<double>>();
+}
+
+Matrix<double> rows_of_numbers(const std::vector<double>& numbers, Index columns) {
+    return gacc::ConstMatrixView<double>(numbers.data(), static_cast<Index>(numbers.size()) / columns, columns);
+}
+
+/// Some units in the last place of the largest element; what an error would change is above 1 %.
+void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
+    CHECK((ours - theirs).cwiseAbs().maxCoeff() <= 1e-12 * theirs.cwiseAbs().maxCoeff());
+}
+
+}  // namespace
+
+TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
+    CHECK(pytorch_layers.size() == 33);
+    for (const PyTorchLayer& theirs : pytorch_layers) {
+        CAPTURE(theirs.layer);
+        const Shape shape(theirs.shape.begin(), theirs.shape.end());
+        CAPTURE(gacc::to_string(shape));
+        const Made layer = made(theirs.layer, shape);
+        const auto parameters = layer->parameters();
+        REQUIRE(parameters.size() == theirs.values.size());
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            parameters[i]->set_value(rows_of_numbers(theirs.values[i], parameters[i]->cols()));
+        }
+        const Index columns = layer->plan(shape).y.back();
+        const auto x = rows_of_numbers(theirs.x, shape.back()), grad_y = rows_of_numbers(theirs.grad_y, columns);
+        check_same(forward(*layer, x, shape), rows_of_numbers(theirs.y, columns));
+        const auto grad_x = backward(*layer, x, grad_y, shape);
+        if (!theirs.grad_x.empty()) { check_same(grad_x, rows_of_numbers(theirs.grad_x, shape.back())); }
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            check_same(parameters[i]->grad(), rows_of_numbers(theirs.grads[i], parameters[i]->cols()));
+        }
+    }
+}
