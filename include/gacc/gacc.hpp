@@ -46,6 +46,7 @@
 #include <gacc/layers/flatten.hpp>
 
 #include <gacc/losses/loss.hpp>
+#include <gacc/losses/loss_rows.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
 
 #include <gacc/optim/clip.hpp>

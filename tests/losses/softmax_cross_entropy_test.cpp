@@ -1,11 +1,15 @@
 #include <gacc/losses/softmax_cross_entropy.hpp>
 
+#include <gacc/core/memory.hpp>
+
 #include "support/gradient_check.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 using namespace gacc::test;
@@ -329,4 +333,60 @@ TEST_CASE("SoftmaxCrossEntropy: weights that a float holds with few bits, or who
                          "multiply all of them by one small factor",
                          gacc::UsageError);
     CHECK_NOTHROW(loss.forward(logits, labels, std::vector<float>{1.2e-38F, 0}));
+}
+
+TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: value gives the bytes of forward, and keeps nothing", Scalar, float, double) {
+    for (const double smoothing : {0.0, 0.1}) {
+        SoftmaxCrossEntropy<Scalar> loss({.label_smoothing = smoothing});
+        const Matrix<Scalar> logits = three_logits().template cast<Scalar>();
+        const std::vector<Scalar> weights{1, 2, 0.5};
+        const auto kept = loss.forward(logits, three_labels, weights);
+        const std::size_t before = gacc::memory::live().total();
+        const auto value = std::as_const(loss).value(Matrix<Scalar>(logits), three_labels, weights);
+        CHECK(gacc::memory::live().total() == before);
+        CHECK(value.sum == kept.sum);
+        CHECK(value.weight == kept.weight);
+        CHECK(value.mean() == kept.mean());
+        CHECK(std::ranges::equal(value.losses, kept.losses));
+        CHECK(std::ranges::equal(value.weights, kept.weights));
+        CHECK_NOTHROW(loss.backward());  // of the forward, which still counts
+        CHECK_THROWS_AS(loss.value(logits, Labels{0}), gacc::ShapeError);
+    }
+}
+
+TEST_CASE("SoftmaxCrossEntropy: label smoothing, an example worked by hand") {
+    const double log2 = std::log(2.0), log5 = std::log(5.0);
+    SoftmaxCrossEntropy<double> loss({.label_smoothing = 0.3});
+    // exp gives 1, 2, 5 of 8; the target is 0.1, 0.8, 0.1.
+    const auto result = result_of(loss, Matrix<double>{{0, log2, log5}}, {1});
+    CHECK(std::abs(result.sum - (0.1 * std::log(8.0) + 0.8 * std::log(4.0) + 0.1 * std::log(1.6))) < 1e-15);
+    CHECK((result.grad - Matrix<double>{{0.125 - 0.1, 0.25 - 0.8, 0.625 - 0.1}}).cwiseAbs().maxCoeff() < 1e-15);
+}
+
+TEST_CASE("SoftmaxCrossEntropy: with label smoothing the gradient is that of central differences") {
+    gacc::Rng rng(3);
+    for (int shape = 0; shape < 100; ++shape) {
+        const auto classes = static_cast<Index>(shape % 3 == 0 ? 1 : 1 + rng.below(12));
+        const auto samples = static_cast<Index>(shape % 3 == 1 ? 1 : 1 + rng.below(9));
+        Labels labels;
+        std::vector<double> weights;
+        for (Index i = 0; i < samples; ++i) {
+            labels.push_back(static_cast<Label>(rng.below(static_cast<std::uint64_t>(classes))));
+            weights.push_back(rng.uniform(0, 2));
+        }
+        SoftmaxCrossEntropy<double> loss({.label_smoothing = rng.uniform()});
+        const auto logits = random_matrix<double>(rng, samples, classes, -3, 3);
+        const auto expected =
+            central_differences(logits, [&](const Matrix<double>& at) { return loss.value(at, labels, weights).sum; });
+        CHECK((result_of(loss, logits, labels, weights).grad - expected).cwiseAbs().maxCoeff() < 1e-8);
+    }
+}
+
+TEST_CASE("SoftmaxCrossEntropy: a label smoothing that is no share is refused") {
+    CHECK_THROWS_WITH_AS(SoftmaxCrossEntropy<float>({.label_smoothing = 1.5}),
+                         "gacc: SoftmaxCrossEntropy: expected a label_smoothing from 0 to 1, got 1.5",
+                         gacc::UsageError);
+    CHECK_THROWS_AS(SoftmaxCrossEntropy<float>({.label_smoothing = -0.1}), gacc::UsageError);
+    CHECK_THROWS_AS(SoftmaxCrossEntropy<float>({.label_smoothing = std::numeric_limits<double>::quiet_NaN()}),
+                    gacc::UsageError);
 }

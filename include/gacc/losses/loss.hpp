@@ -4,6 +4,7 @@
 #include <gacc/parameters/gradient_tally.hpp>
 
 #include <span>
+#include <vector>
 
 namespace gacc::inline GACC_ABI {
 
@@ -14,6 +15,18 @@ struct LossValue {
     double weight = 0;                ///< of w_i
     std::span<const Scalar> losses;   ///< w_i loss_i of every sample, valid until the loss's next forward
     std::span<const Scalar> weights;  ///< w_i of every sample, likewise
+
+    /// The mean over the samples; 0 if none counts.
+    double mean() const { return weight > 0 ? sum / weight : 0; }
+};
+
+/// The same of samples that no backward pass follows, as validation has them. Its numbers are its own.
+template <class Scalar>
+struct OwnLossValue {
+    double sum = 0;               ///< of w_i loss_i
+    double weight = 0;            ///< of w_i
+    std::vector<Scalar> losses;   ///< w_i loss_i of every sample
+    std::vector<Scalar> weights;  ///< w_i of every sample
 
     /// The mean over the samples; 0 if none counts.
     double mean() const { return weight > 0 ? sum / weight : 0; }

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/parallel.hpp>
-#include <gacc/core/scalar_range.hpp>
+#include <gacc/kernels/simd.hpp>
 #include <gacc/losses/loss.hpp>
+#include <gacc/losses/loss_rows.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
+#include <span>
 
 namespace gacc::inline GACC_ABI {
 
@@ -18,97 +17,106 @@ struct SoftmaxCrossEntropyOptions {
     /// its inputs are infinite or NaN.
     Label ignored_label = -100;
     Reduction reduction = Reduction::mean_over_samples;
+    /// From 0 to 1: this share of each sample's target is spread over all classes alike.
+    double label_smoothing = 0;
 };
 
 /// Cross-entropy of the softmax of logits z, for the class c that each sample is labelled with:
 ///
 ///     loss_i = log(sum_j exp(z_ij - max_i)) - (z_ic - max_i)        max_i the largest logit of sample i
 ///
+/// With label smoothing s the target of class j is (1 - s) [j = c] + s / classes instead of [j = c].
+///
 /// Shapes     logits samples x classes;  labels, weights samples
 /// Gradients  grad_ij = w_i (softmax(z_i)_j - [j = c]), summed over samples, not divided
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
 /// Throws     ShapeError if labels or weights are not as many as samples; UsageError if a label is not a class,
 ///            a weight is negative, not finite or too small for a Scalar with all its bits, their sum is larger than
-///            a Scalar can be, or backward comes without a forward
+///            a Scalar can be, backward comes without a forward, or label_smoothing is not from 0 to 1
+/// Source     Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing)
 /// Example    loss.forward(model.forward(x), labels);  model.backward(loss.backward());
 template <class Scalar = float>
 class SoftmaxCrossEntropy {
 public:
-    explicit SoftmaxCrossEntropy(SoftmaxCrossEntropyOptions options = {}) : options_(options) {}
-
-    /// `weights` empty: every sample weighs 1.
-    LossValue<Scalar> forward(const ConstMatrixView<Scalar>& logits, std::span<const Label> labels,
-                              std::span<const Scalar> weights = {}) {
-        check(logits, labels, weights);
-        ready_ = false;
-        grad_.reserve(logits.size());
-        losses_.reserve(logits.rows());
-        weights_.reserve(logits.rows());
-        samples_ = logits.rows();
-        classes_ = logits.cols();
-
-        LossValue<Scalar> value{.losses = losses_.first(samples_), .weights = weights_.first(samples_)};
-        constexpr Index cost = 20;  // multiply-adds that a logit is worth
-        detail::parallel_for(samples_, std::int64_t{samples_} * classes_ * cost, [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i) {
-                const auto sample = static_cast<std::size_t>(i);
-                const Scalar weight = weights.empty() ? Scalar(1) : weights[sample];
-                const bool ignored = labels[sample] == options_.ignored_label || weight == 0;
-                weights_[i] = ignored ? Scalar(0) : weight;
-                losses_[i] = ignored ? Scalar(0) : weights_[i] * row(logits, i, labels[sample]);
-                if (ignored) { std::fill_n(grad_.data() + i * classes_, classes_, Scalar(0)); }
-            }
-        });
-        for (Index i = 0; i < samples_; ++i) {
-            value.sum += static_cast<double>(losses_[i]);
-            value.weight += static_cast<double>(weights_[i]);
+    explicit SoftmaxCrossEntropy(SoftmaxCrossEntropyOptions options = {})
+        : options_(options), rows_("SoftmaxCrossEntropy", options.reduction) {
+        if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+            throw UsageError(rows_.name(),
+                             detail::text("expected a label_smoothing from 0 to 1, got ", options.label_smoothing));
         }
-        weight_ = value.weight;
-        ready_ = true;
-        return value;
     }
 
-    /// Of a temporary matrix, as predict() returns: nothing refers to the logits once this is done.
-    template <detail::OwnRowsInMemory<Scalar> X>
-    LossValue<Scalar> forward(const X&& logits, std::span<const Label> labels, std::span<const Scalar> weights = {}) {
-        return forward(ConstMatrixView<Scalar>(logits), labels, weights);
+    /// `weights` empty: every sample weighs 1.
+    template <detail::RowsToRead<Scalar> Logits>
+    LossValue<Scalar> forward(const Logits& logits, std::span<const Label> labels,
+                              std::span<const Scalar> weights = {}) {
+        const Row row{logits, labels, options_};
+        check(row.logits, labels, weights);
+        return rows_.forward(row.logits.rows(), row.logits.cols(), weights, row);
+    }
+
+    /// The same numbers, by bytes, where no backward follows. Keeps nothing: several threads may ask at once.
+    template <detail::RowsToRead<Scalar> Logits>
+    OwnLossValue<Scalar> value(const Logits& logits, std::span<const Label> labels,
+                               std::span<const Scalar> weights = {}) const {
+        const Row row{logits, labels, options_};
+        check(row.logits, labels, weights);
+        return rows_.value(row.logits.rows(), row.logits.cols(), weights, row);
     }
 
     /// Numbers it keeps for every sample of the largest micro-batch it has seen.
-    static Index numbers_per_sample(Index classes) { return classes + 2; }
+    static Index numbers_per_sample(Index classes) { return detail::LossRows<Scalar>::numbers_per_sample(classes); }
 
     /// The gradient of the last forward, once.
-    LossGradient<Scalar> backward() {
-        if (!ready_) {
-            throw UsageError("SoftmaxCrossEntropy::backward", "expected a forward before every backward, got none");
-        }
-        ready_ = false;
-        if (options_.reduction != Reduction::mean_over_samples && weight_ > 0) {
-            for (Scalar& element : grad_.first(samples_ * classes_)) { element /= static_cast<Scalar>(weight_); }
-        }
-        return {{grad_.data(), samples_, classes_}, std::as_const(weights_).first(samples_), options_.reduction};
-    }
+    LossGradient<Scalar> backward() { return rows_.backward(); }
 
 private:
-    /// The loss of sample i without its weight; writes its row of the gradient.
-    Scalar row(const ConstMatrixView<Scalar>& logits, Index i, Label label) {
-        Scalar* grad = grad_.data() + i * classes_;
-        Scalar largest = logits(i, 0);
-        for (Index j = 1; j < classes_; ++j) { largest = std::max(largest, logits(i, j)); }
-        Scalar sum = 0;
-        for (Index j = 0; j < classes_; ++j) {
-            grad[j] = std::exp(logits(i, j) - largest);
-            if (grad[j] < std::numeric_limits<Scalar>::min()) { grad[j] = 0; }  // too small for fast arithmetic
-            sum += grad[j];
+    struct Row {
+        static constexpr Index cost = 20;
+
+        bool ignored(Index i) const { return label(i) == options.ignored_label; }
+        Scalar loss(Index i, Scalar weight, Scalar* grad) const {
+            const Index classes = logits.cols();
+            Scalar largest = logits(i, 0);
+            for (Index j = 1; j < classes; ++j) { largest = std::max(largest, logits(i, j)); }
+            Scalar sum = 0;
+            for (Index j = 0; j < classes; ++j) {
+                Scalar e = std::exp(logits(i, j) - largest);
+                if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // too small for fast arithmetic
+                if (grad != nullptr) { grad[j] = e; }
+                sum += e;
+            }
+            if (options.label_smoothing > 0) { return smoothed(i, weight, grad, largest, sum); }
+            if (grad != nullptr) {
+                for (Index j = 0; j < classes; ++j) { grad[j] = grad[j] / sum * weight; }
+                grad[label(i)] -= weight;
+            }
+            return std::log(sum) - (logits(i, label(i)) - largest);
         }
-        for (Index j = 0; j < classes_; ++j) { grad[j] = grad[j] / sum * weights_[i]; }
-        grad[label] -= weights_[i];
-        return std::log(sum) - (logits(i, label) - largest);
-    }
+        /// grad holds exp(z_j - largest), `sum` is their sum.
+        Scalar smoothed(Index i, Scalar weight, Scalar* grad, Scalar largest, Scalar sum) const {
+            const Index classes = logits.cols();
+            const auto share = static_cast<Scalar>(options.label_smoothing / static_cast<double>(classes));
+            const auto rest = static_cast<Scalar>(1 - options.label_smoothing);
+            Scalar all = 0;  // of z_j - largest
+            for (Index j = 0; j < classes; ++j) { all += logits(i, j) - largest; }
+            if (grad != nullptr) {
+                for (Index j = 0; j < classes; ++j) { grad[j] = (grad[j] / sum - share) * weight; }
+                grad[label(i)] = detail::multiply_add(-rest, weight, grad[label(i)]);
+            }
+            const Scalar of_classes = detail::multiply_add(-share, all, std::log(sum));
+            return detail::multiply_add(-rest, logits(i, label(i)) - largest, of_classes);
+        }
+        Label label(Index i) const { return labels[static_cast<std::size_t>(i)]; }
+
+        ConstMatrixView<Scalar> logits;  // samples x classes
+        std::span<const Label> labels;   // samples
+        const SoftmaxCrossEntropyOptions& options;
+    };
 
     void check(const ConstMatrixView<Scalar>& logits, std::span<const Label> labels,
                std::span<const Scalar> weights) const {
-        const auto where = "SoftmaxCrossEntropy";
+        const auto where = rows_.name();
         const auto samples = static_cast<std::size_t>(logits.rows());
         if (logits.rows() < 1 || logits.cols() < 1) {
             throw ShapeError(
@@ -119,38 +127,18 @@ private:
                                                  " for each of ", samples, " samples, got ", labels.size(),
                                                  weights.empty() ? "" : detail::text(" and ", weights.size())));
         }
-        double sum = 0;
         for (std::size_t i = 0; i < samples; ++i) {
             if (labels[i] != options_.ignored_label && (labels[i] < 0 || labels[i] >= logits.cols())) {
                 throw UsageError(where, detail::text("expected labels from 0 to ", logits.cols() - 1, " (or ",
                                                      options_.ignored_label, " to ignore a sample), got ", labels[i],
                                                      " for sample ", i, " of the micro-batch"));
             }
-            if (!weights.empty() && !(weights[i] >= 0 && std::isfinite(weights[i]))) {
-                throw UsageError(where, detail::text("expected finite weights of 0 or more, got ", weights[i],
-                                                     " for sample ", i, " of the micro-batch"));
-            }
-            if (!weights.empty() && weights[i] > 0 && weights[i] < std::numeric_limits<Scalar>::min()) {
-                throw UsageError(where,
-                                 detail::text("expected weights of 0, or of ", std::numeric_limits<Scalar>::min(),
-                                              " or more, got ", weights[i], " for sample ", i, " of the micro-batch"));
-            }
-            sum += weights.empty() ? 1 : static_cast<double>(weights[i]);
         }
-        if (!detail::in_range<Scalar>(sum)) {
-            throw UsageError(where, detail::text("expected weights with a sum ", detail::range_name<Scalar>, ", got ",
-                                                 sum, "; multiply all of them by one small factor"));
-        }
+        detail::check_weights(where, weights);
     }
 
     SoftmaxCrossEntropyOptions options_;
-    Index samples_ = 0;
-    Index classes_ = 0;
-    double weight_ = 0;
-    bool ready_ = false;
-    Buffer<Scalar> grad_{memory::Kind::scratch};     // samples x classes
-    Buffer<Scalar> losses_{memory::Kind::scratch};   // samples, w_i loss_i
-    Buffer<Scalar> weights_{memory::Kind::scratch};  // samples, w_i
+    detail::LossRows<Scalar> rows_;
 };
 
 }  // namespace gacc

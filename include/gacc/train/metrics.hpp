@@ -14,12 +14,17 @@ namespace gacc::inline GACC_ABI {
 /// The mean loss over any number of micro-batches. It adds sample by sample, so that it does not know the cut.
 ///
 /// Example    mean_loss.add(loss.forward(model.forward(micro.inputs), micro.labels));
+///            validation.add(loss.value(model.predict(batch.inputs), batch.labels));
 class MeanLoss {
 public:
     template <class Scalar>
     void add(const LossValue<Scalar>& value) {
         for (const Scalar loss : value.losses) { sum_ += static_cast<double>(loss); }
         for (const Scalar weight : value.weights) { weight_ += static_cast<double>(weight); }
+    }
+    template <class Scalar>
+    void add(const OwnLossValue<Scalar>& value) {
+        add(LossValue<Scalar>{.losses = value.losses, .weights = value.weights});
     }
 
     /// 0 if no sample counted yet.
