@@ -61,6 +61,12 @@ class Block;
 template <class Scalar>
 class SoftmaxCrossEntropy;
 template <class Scalar>
+class MeanSquaredError;
+template <class Scalar>
+class Huber;
+template <class Scalar>
+class BinaryCrossEntropy;
+template <class Scalar>
 class Sequential;
 
 template <class Scalar>

@@ -48,6 +48,10 @@
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/loss_rows.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/losses/target_loss.hpp>
+#include <gacc/losses/mean_squared_error.hpp>
+#include <gacc/losses/huber.hpp>
+#include <gacc/losses/binary_cross_entropy.hpp>
 
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <gacc/kernels/simd.hpp>
+#include <gacc/losses/target_loss.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace gacc::inline GACC_ABI {
+
+struct BinaryCrossEntropyOptions {
+    /// A sample with a target that is NaN counts for nothing; else it is an error.
+    bool ignore_nan = false;
+    Reduction reduction = Reduction::mean_over_samples;
+};
+
+namespace detail {
+
+/// With e = exp(-|z|): the loss is max(z, 0) - z t + log(1 + e), and sigmoid(z) is 1 / (1 + e) or e / (1 + e).
+template <class Scalar>
+struct LogisticError {
+    static constexpr Index cost = 40;
+    static constexpr const char* targets = "targets from 0 to 1";
+
+    bool takes(Scalar target) const { return target >= 0 && target <= 1; }
+    Scalar add(Scalar logit, Scalar target, Scalar sum, Scalar& grad) const {
+        Scalar e = std::exp(-std::abs(logit));
+        if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // too small for fast arithmetic
+        const Scalar not_target = 1 - target;
+        // sigmoid(z) - t over one denominator, so that nothing cancels where both are nearly 1.
+        grad = (logit < 0 ? multiply_add(not_target, e, -target) : multiply_add(-target, e, not_target)) / (1 + e);
+        return sum + (multiply_add(-logit, target, std::max(logit, Scalar(0))) + std::log1p(e));
+    }
+};
+
+}  // namespace detail
+
+/// Binary cross-entropy of the sigmoid of logits z, where each sample has any number of labels and each of them a
+/// probability t (0 or 1, or between), as the mean over the labels of each sample:
+///
+///     loss_i = sum_j (-t_ij log sigmoid(z_ij) - (1 - t_ij) log(1 - sigmoid(z_ij))) / labels
+///
+/// The mean over samples is that over all numbers, as of PyTorch's BCEWithLogitsLoss.
+///
+/// Shapes     logits, targets samples x labels;  weights samples
+/// Gradients  grad_ij = w_i (sigmoid(z_ij) - t_ij) / labels, summed over samples, not divided
+///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
+/// Throws     as MeanSquaredError; UsageError if a target is not from 0 to 1
+/// Example    loss.forward(model.forward(x), targets);  model.backward(loss.backward());
+template <class Scalar = float>
+class BinaryCrossEntropy : public detail::TargetLoss<Scalar, detail::LogisticError<Scalar>> {
+public:
+    explicit BinaryCrossEntropy(BinaryCrossEntropyOptions options = {})
+        : detail::TargetLoss<Scalar, detail::LogisticError<Scalar>>("BinaryCrossEntropy", {}, options.reduction,
+                                                                    options.ignore_nan) {}
+};
+
+}  // namespace gacc

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/kernels/simd.hpp>
+#include <gacc/losses/target_loss.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gacc::inline GACC_ABI {
+
+struct HuberOptions {
+    /// Larger differences count linearly; more than 0.
+    double delta = 1;
+    /// A sample with a target that is NaN counts for nothing; else it is an error.
+    bool ignore_nan = false;
+    Reduction reduction = Reduction::mean_over_samples;
+};
+
+namespace detail {
+
+template <class Scalar>
+struct HuberError {
+    static constexpr Index cost = 6;
+    static constexpr const char* targets = "finite targets";
+
+    bool takes(Scalar target) const { return std::isfinite(target); }
+    Scalar add(Scalar output, Scalar target, Scalar sum, Scalar& grad) const {
+        const Scalar difference = output - target;
+        grad = std::clamp(difference, -delta, delta);  // NaN stays NaN
+        return multiply_add(grad, difference - grad / 2, sum);
+    }
+
+    Scalar delta;
+};
+
+}  // namespace detail
+
+/// The square of a small difference of outputs y and targets t, of a larger one its size, so that single targets far
+/// away pull less; the mean over the outputs of each sample:
+///
+///     loss_i = sum_j h(y_ij - t_ij) / outputs       h(d) = d² / 2                  for |d| up to delta
+///                                                          delta (|d| - delta / 2)  beyond
+///
+/// The mean over samples is that over all numbers, as of PyTorch's HuberLoss.
+///
+/// Shapes     outputs, targets samples x outputs;  weights samples
+/// Gradients  grad_ij = w_i (y_ij - t_ij, cut to -delta and delta) / outputs, summed over samples, not divided
+///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
+/// Throws     as MeanSquaredError; UsageError if delta is not a positive Scalar
+/// Source     Huber 1964, doi:10.1214/aoms/1177703732
+/// Example    gacc::Huber loss({.delta = 0.5});  loss.forward(model.forward(x), targets);
+template <class Scalar = float>
+class Huber : public detail::TargetLoss<Scalar, detail::HuberError<Scalar>> {
+public:
+    explicit Huber(HuberOptions options = {})
+        : detail::TargetLoss<Scalar, detail::HuberError<Scalar>>("Huber", {static_cast<Scalar>(options.delta)},
+                                                                 options.reduction, options.ignore_nan) {
+        const auto delta = static_cast<Scalar>(options.delta);
+        if (!(delta > 0 && std::isnormal(delta))) {
+            throw UsageError("Huber", detail::text("expected a delta of more than 0, ", detail::range_name<Scalar>,
+                                                   ", got ", options.delta));
+        }
+    }
+};
+
+}  // namespace gacc
