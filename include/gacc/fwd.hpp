@@ -82,5 +82,7 @@ template <class Scalar>
 class TensorDataset;
 template <class Scalar>
 class ImageDataset;
+template <class Scalar>
+class RegressionDataset;
 
 }  // namespace gacc

@@ -59,6 +59,8 @@
 #include <gacc/optim/schedule.hpp>
 
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/regression_dataset.hpp>
+#include <gacc/data/subset.hpp>
 #include <gacc/data/fingerprint.hpp>
 #include <gacc/data/lazy_inputs.hpp>
 #include <gacc/data/position.hpp>

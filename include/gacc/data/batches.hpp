@@ -42,17 +42,47 @@ private:
     Index at_ = 0;
 };
 
+/// The labels of a batch, where its dataset has labels.
+template <class Data>
+struct BatchLabels {
+    static BatchLabels of(Staging<Data>&, std::span<const Index>) { return {}; }
+    BatchLabels part(std::size_t, std::size_t) const { return {}; }
+};
+template <LabelledDataset Data>
+struct BatchLabels<Data> {
+    std::span<const Label> labels;  ///< of each sample; valid until the next batch
+
+    static BatchLabels of(Staging<Data>& staging, std::span<const Index> samples) {
+        return {staging.gather_labels(samples)};
+    }
+    BatchLabels part(std::size_t first, std::size_t count) const { return {labels.subspan(first, count)}; }
+};
+
+/// The targets of a batch, where its dataset has targets.
+template <class Data>
+struct BatchTargets {
+    BatchTargets(Staging<Data>&, std::span<const Index>) {}
+};
+template <TargetDataset Data>
+struct BatchTargets<Data> {
+    BatchTargets(Staging<Data>& staging, std::span<const Index> samples) : targets(staging, samples) {}
+
+    LazyTargets<Data> targets;  ///< samples x target_features
+};
+
 }  // namespace detail
 
 template <Dataset Data>
 class MicroBatches;
 
-/// Some samples of a dataset: a whole batch, or one of its micro-batches, which are batches themselves.
+/// Some samples of a dataset: a whole batch, or one of its micro-batches, which are batches themselves. Beside `inputs`
+/// it has `labels` or `targets`, as the dataset has.
 template <Dataset Data>
-class Batch {
+class Batch : public detail::BatchLabels<Data>, public detail::BatchTargets<Data> {
 public:
-    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, std::span<const Label> batch_labels)
-        : inputs(staging, batch_samples), labels(batch_labels), samples(batch_samples), staging_(&staging) {}
+    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, detail::BatchLabels<Data> batch_labels)
+        : detail::BatchLabels<Data>(batch_labels), detail::BatchTargets<Data>(staging, batch_samples),
+          inputs(staging, batch_samples), samples(batch_samples), staging_(&staging) {}
 
     Index size() const { return static_cast<Index>(samples.size()); }
 
@@ -87,7 +117,7 @@ public:
                                                          count, " from ", first, " on"));
         }
         const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
-        return {*staging_, samples.subspan(from, size), labels.subspan(from, size)};
+        return {*staging_, samples.subspan(from, size), detail::BatchLabels<Data>::part(from, size)};
     }
 
     /// All but the first `done` samples, which may be none.
@@ -96,7 +126,6 @@ public:
     Batch from(Index done) const { return part(done, size() - done); }
 
     LazyInputs<Data> inputs;         ///< samples x features
-    std::span<const Label> labels;   ///< of each sample; valid until the next batch
     std::span<const Index> samples;  ///< which of the dataset they are
 
 private:
@@ -138,7 +167,7 @@ struct BatchOptions {
     bool drop_last = false;
 };
 
-/// The batches of one epoch, in order. They share one place for the inputs of the micro-batch in use.
+/// The batches of one epoch, in order. They share one place for the inputs and targets of the micro-batch in use.
 template <Dataset Data>
 class Batches {
 public:
@@ -160,7 +189,7 @@ public:
     Batch<Data> operator[](Index i) const& {
         const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
         const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
-        return {staging_, samples, staging_.gather_labels(samples)};
+        return {staging_, samples, detail::BatchLabels<Data>::of(staging_, samples)};
     }
     detail::IndexIterator<Batches> begin() const& { return {this, 0}; }
     detail::IndexIterator<Batches> end() const& { return {this, count_}; }

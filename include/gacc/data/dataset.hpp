@@ -14,15 +14,30 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Labelled samples that can be copied, one at a time, into a row of a micro-batch. Your own type is a dataset if it
-/// has these four calls.
+/// Samples that can be copied, one at a time, into a row of a micro-batch.
 template <class D>
-concept Dataset = requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
+concept Samples = requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
     { data.size() } -> std::convertible_to<Index>;
     { data.features() } -> std::convertible_to<Index>;
-    { data.label(sample) } -> std::integral;  // a class from 0 on; a float would be cut off
     data.copy_inputs(sample, row);  // writes features() numbers
 };
+
+/// Samples of classes. Their batches have `labels`.
+template <class D>
+concept LabelledDataset = Samples<D> && requires(const D& data, Index sample) {
+    { data.label(sample) } -> std::integral;  // a class from 0 on; a float would be cut off
+};
+
+/// Samples with rows of numbers to come near to. Their batches have `targets`.
+template <class D>
+concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
+    { data.target_features() } -> std::convertible_to<Index>;
+    data.copy_targets(sample, row);  // writes target_features() numbers
+};
+
+/// Your own type is a dataset if it has the calls of one of the two, or of both.
+template <class D>
+concept Dataset = LabelledDataset<D> || TargetDataset<D>;
 
 namespace detail {
 

@@ -30,8 +30,8 @@ void add_little_endian(Crc64& sum, std::span<T> numbers) {
 
 }  // namespace detail
 
-/// A number that tells data apart: a checksum of the inputs and labels of all samples, in their order. A program that
-/// keeps it in the settings of its checkpoint can refuse to go on with other data of the same size.
+/// A number that tells data apart: a checksum of the inputs, labels and targets of all samples, in their order. A
+/// program that keeps it in the settings of its checkpoint can refuse to go on with other data of the same size.
 ///
 /// The same for the same numbers on every machine, and in any type of dataset. Two datasets have the same one by chance
 /// once in 2^64; someone who wants to can make them so. It reads all samples once, some 1 GB/s. copy_inputs must give
@@ -45,10 +45,21 @@ std::uint64_t fingerprint(const Data& data) {
     Crc64 sum;
     std::array<std::int64_t, 2> shape{samples, features};
     detail::add_little_endian<std::int64_t>(sum, shape);
-    std::vector<Scalar> row(static_cast<std::size_t>(features));
+    std::vector<Scalar> row(static_cast<std::size_t>(features)), targets;
+    if constexpr (TargetDataset<Data>) {
+        std::array<std::int64_t, 1> target_features{static_cast<Index>(data.target_features())};
+        detail::add_little_endian<std::int64_t>(sum, target_features);
+        targets.resize(static_cast<std::size_t>(target_features[0]));
+    }
     for (Index sample = 0; sample < samples; ++sample) {
-        std::array<std::int64_t, 1> label{static_cast<Label>(data.label(sample))};
-        detail::add_little_endian<std::int64_t>(sum, label);
+        if constexpr (LabelledDataset<Data>) {
+            std::array<std::int64_t, 1> label{static_cast<Label>(data.label(sample))};
+            detail::add_little_endian<std::int64_t>(sum, label);
+        }
+        if constexpr (TargetDataset<Data>) {
+            data.copy_targets(sample, targets);
+            detail::add_little_endian<Scalar>(sum, targets);
+        }
         data.copy_inputs(sample, row);
         detail::add_little_endian<Scalar>(sum, row);
     }

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/random.hpp>
+#include <gacc/data/dataset.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <utility>
+
+namespace gacc::inline GACC_ABI {
+
+/// Some samples of a dataset, in any order. It refers to the dataset, which must stay, and copies no sample.
+///
+/// Throws     UsageError if the dataset has not such a sample
+/// Example    const gacc::Subset first(data, std::vector<gacc::Index>{0, 1, 2});
+template <Dataset Data>
+class Subset {
+public:
+    using scalar_type = typename Data::scalar_type;
+
+    Subset(const Data& data, std::span<const Index> samples)
+        : data_(&data), samples_(static_cast<Index>(samples.size())) {
+        const Index all = data.size();
+        for (const Index sample : samples) {
+            if (sample < 0 || sample >= all) {
+                throw UsageError("Subset",
+                                 detail::text("expected samples of the ", all, " of the dataset, got ", sample));
+            }
+        }
+        std::ranges::copy(samples, samples_.data());
+    }
+    Subset(const Data&& data, std::span<const Index> samples) = delete;  // it would outlive the data
+
+    Index size() const { return samples_.size(); }
+    Index features() const { return data_->features(); }
+    /// Which of the dataset they are.
+    std::span<const Index> samples() const& { return samples_.span(); }
+    void samples() const&& = delete;
+    void copy_inputs(Index sample, std::span<scalar_type> row) const { data_->copy_inputs(samples_[sample], row); }
+
+    auto label(Index sample) const requires LabelledDataset<Data> { return data_->label(samples_[sample]); }
+    Index target_features() const requires TargetDataset<Data> { return data_->target_features(); }
+    void copy_targets(Index sample, std::span<scalar_type> row) const requires TargetDataset<Data> {
+        data_->copy_targets(samples_[sample], row);
+    }
+
+private:
+    const Data* data_;
+    Buffer<Index> samples_;
+};
+
+/// What split() gives.
+template <Dataset Data>
+struct TrainAndTest {
+    Subset<Data> train, test;
+};
+
+/// Draws which samples are for training, and leaves the others for a test: each sample is in one of the two, which keep
+/// the order of the dataset. Training gets `share` of the samples, rounded to the nearest number of them.
+///
+/// Throws     UsageError if share is not from 0 to 1
+/// Example    gacc::Rng rng(42);  const auto [train, test] = gacc::split(data, 0.8, rng);
+template <Dataset Data>
+TrainAndTest<Data> split(const Data& data, double share, Rng& rng) {
+    if (!(share >= 0 && share <= 1)) {
+        throw UsageError("split", detail::text("expected a share from 0 to 1, got ", share));
+    }
+    Buffer<Index> order(data.size(), memory::Kind::staging);
+    std::iota(order.data(), order.data() + order.size(), Index{0});
+    rng.shuffle(order.span());
+    const auto training = static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
+    const auto train = order.span().first(training), test = order.span().subspan(training);
+    std::ranges::sort(train);
+    std::ranges::sort(test);
+    return {Subset<Data>(data, train), Subset<Data>(data, test)};
+}
+template <Dataset Data>
+TrainAndTest<Data> split(const Data&& data, double share, Rng& rng) = delete;  // both would outlive the data
+
+}  // namespace gacc
