@@ -84,5 +84,7 @@ template <class Scalar>
 class ImageDataset;
 template <class Scalar>
 class RegressionDataset;
+template <class Scalar>
+class CsvTable;
 
 }  // namespace gacc

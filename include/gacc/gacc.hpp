@@ -67,6 +67,8 @@
 #include <gacc/data/batches.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
+#include <gacc/data/csv_records.hpp>
+#include <gacc/data/csv.hpp>
 
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>
