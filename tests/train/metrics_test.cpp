@@ -70,6 +70,18 @@ TEST_CASE_TEMPLATE("MeanLoss: the cut does not change a bit of it", Scalar, floa
     }
 }
 
+TEST_CASE("MeanLoss: adds what value() gives as what forward() gives") {
+    gacc::SoftmaxCrossEntropy<float> loss;
+    const gacc::Matrix<float> logits{{0.5F, -1, 2}, {1, 1, -3}, {0, 3, 0}};
+    const std::vector<Label> labels{2, -100, 0};
+    const std::vector<float> weights{0.3F, 1, 2};
+    MeanLoss mean, again;
+    mean.add(loss.forward(logits, labels, weights));
+    again.add(loss.value(logits, labels, weights));
+    CHECK(again.state() == mean.state());
+    CHECK(again.mean() > 0);
+}
+
 TEST_CASE("MeanLoss: the mean of nothing, or of ignored samples only, is 0") {
     MeanLoss mean;
     CHECK(mean.mean() == 0);

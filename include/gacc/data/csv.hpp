@@ -97,6 +97,7 @@ private:
 
 /// A file of numbers separated by commas. Fields may be quoted, with "" for a quote; numbers have a point, whatever the
 /// locale says, and may have blanks around them. Every line has as many fields as the first. An empty line is refused.
+/// The text is held in memory until it is read.
 ///
 /// Throws     DataError, naming file, line and column, if the file is missing, empty or not such a file, a field is no
 ///            finite number in the range of Scalar, or it is larger than memory

@@ -20,7 +20,7 @@ namespace detail {
 /// With e = exp(-|z|): the loss is max(z, 0) - z t + log(1 + e), and sigmoid(z) is 1 / (1 + e) or e / (1 + e).
 template <class Scalar>
 struct LogisticError {
-    static constexpr Index cost = 40;
+    static constexpr Index cost = 80;
     static constexpr const char* targets = "targets from 0 to 1";
 
     bool takes(Scalar target) const { return target >= 0 && target <= 1; }

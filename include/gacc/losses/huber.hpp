@@ -21,7 +21,7 @@ namespace detail {
 
 template <class Scalar>
 struct HuberError {
-    static constexpr Index cost = 6;
+    static constexpr Index cost = 8;
     static constexpr const char* targets = "finite targets";
 
     bool takes(Scalar target) const { return std::isfinite(target); }

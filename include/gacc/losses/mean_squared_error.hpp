@@ -17,7 +17,7 @@ namespace detail {
 
 template <class Scalar>
 struct SquaredError {
-    static constexpr Index cost = 4;
+    static constexpr Index cost = 8;
     static constexpr const char* targets = "finite targets";
 
     bool takes(Scalar target) const { return std::isfinite(target); }
