@@ -81,11 +81,10 @@ Found train(const Row& row) {
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters());
     const auto plan =
-        gacc::plan(model, adam,
-                   {.batch_size = batch_size,
+        gacc::plan({.batch_size = batch_size,
                     .micro_batch = row.micro_batch,
-                    .recomputation = row.recompute ? gacc::Recomputation::always : gacc::Recomputation::never,
-                    .dataset_size = batch_size});
+                    .recomputation = row.recompute ? gacc::Recomputation::always : gacc::Recomputation::never},
+                   model, loss, adam, data);
     const auto begin = std::chrono::steady_clock::now();
     const auto since = [](auto start) {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -95,14 +95,14 @@ std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
 }
 
 gacc::Plan plan(const Arm& arm, const Settings& settings, const gacc::ImageDataset<float>& data,
-                gacc::Sequential<float>& model, const gacc::Adam<float>& adam) {
-    return gacc::plan(
-        model, adam,
-        {.batch_size = arm.batch_size,
-         .micro_batch = arm.micro_batch,
-         .memory = settings.memory,
-         .recomputation = settings.recompute ? gacc::Recomputation::always : gacc::Recomputation::if_needed,
-         .dataset_size = data.size()});
+                gacc::Sequential<float>& model, const gacc::SoftmaxCrossEntropy<float>& loss,
+                const gacc::Adam<float>& adam) {
+    return gacc::plan({.batch_size = arm.batch_size,
+                       .micro_batch = arm.micro_batch,
+                       .memory = settings.memory,
+                       .recomputation = settings.recompute ? gacc::Recomputation::always
+                                                           : gacc::Recomputation::if_needed},
+                      model, loss, adam, data);
 }
 
 Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<float>& data,
@@ -146,7 +146,7 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
         }
     };
 
-    const auto planned = plan(arm, settings, data, model, adam);
+    const auto planned = plan(arm, settings, data, model, loss, adam);
     if (!settings.quiet) {
         const std::string text = planned.description();
         std::cerr << text.substr(0, text.find('\n')) << ", " << gacc::detail::grouped(planned.bytes.total())
@@ -245,7 +245,7 @@ int run(const Settings& settings, const gacc::ImageDataset<float>& data, const g
     if (settings.dry_run) {
         auto model = perceptron(data.features(), settings.hidden);
         const gacc::Adam adam(model.parameters());
-        std::cout << plan(arm, settings, data, model, adam).description();
+        std::cout << plan(arm, settings, data, model, gacc::SoftmaxCrossEntropy(), adam).description();
         return done;
     }
     const Result result = train(arm, settings, data, test);

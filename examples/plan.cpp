@@ -14,7 +14,7 @@ int main() {
     gacc::SoftmaxCrossEntropy loss;
     gacc::Adam adam(model.parameters(), {.learning_rate = 3e-3F});
 
-    const auto plan = gacc::plan(model, adam, {.batch_size = 1500, .memory = 2 * gacc::MiB, .dataset_size = 6000});
+    const auto plan = gacc::plan({.batch_size = 1500, .memory = 2 * gacc::MiB}, model, loss, adam, train);
     std::cout << plan.description();
 
     for (int epoch = 1; epoch <= 40; ++epoch) {

@@ -83,6 +83,7 @@
 #include <gacc/accumulation/policy.hpp>
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
+#include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan.hpp>
 
 #include <gacc/train/metrics.hpp>

@@ -1,8 +1,11 @@
 #include <gacc/accumulation/plan.hpp>
 
 #include <gacc/data/batches.hpp>
+#include <gacc/data/regression_dataset.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
+#include <gacc/losses/mean_squared_error.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/optim/adam.hpp>
 
 #include <doctest/doctest.h>
@@ -11,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,9 +46,20 @@ gacc::TensorDataset<Scalar> noise(Index samples, Index features, Index classes, 
     return {std::move(inputs), std::move(labels)};
 }
 
-gacc::Plan planned(gacc::Sequential<float>& model, const gacc::PlanOptions& options) {
+/// As many labelled samples as it says, for plans alone.
+struct Counted {
+    using scalar_type = float;
+    Index size() const { return samples; }
+    Index features() const { return 784; }
+    gacc::Label label(Index) const { return 0; }
+    void copy_inputs(Index, std::span<float>) const {}
+    Index samples;
+};
+
+template <class... Parts>
+gacc::Plan planned(gacc::Sequential<float>& model, const gacc::PlanOptions& options, const Parts&... parts) {
     const gacc::Adam adam(model.parameters());
-    return gacc::plan(model, adam, options);
+    return gacc::plan(options, model, gacc::SoftmaxCrossEntropy(), adam, parts...);
 }
 
 std::string refusal(gacc::Sequential<float>& model, const gacc::PlanOptions& options) {
@@ -78,14 +93,13 @@ void check_measured(gacc::Rng& rng) {
         model.initialize(rng);
         gacc::SoftmaxCrossEntropy<Scalar> loss;
         gacc::Adam<Scalar> adam(model.parameters());
-        if (rng.below(3) == 0) { gacc::plan(model, adam, {.batch_size = 1}); }
+        if (rng.below(3) == 0) { gacc::plan({.batch_size = 1}, model, loss, adam); }
         const bool choose = rng.below(2) == 0;
-        const auto plan = gacc::plan(model, adam,
-                                     {.batch_size = batch_size,
+        const auto plan = gacc::plan({.batch_size = batch_size,
                                       .micro_batch = choose ? 0 : size(300),
                                       .memory = choose ? 4 * gacc::MiB : 0,
-                                      .recomputation = gacc::Recomputation(rng.below(3)),
-                                      .dataset_size = samples});
+                                      .recomputation = gacc::Recomputation(rng.below(3))},
+                                     model, loss, adam, data);
         for (int epoch = 0; epoch < 2; ++epoch) {
             for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = plan.batch_size}, rng)) {
                 for (const auto& micro : batch.micro_batches(plan)) {
@@ -135,8 +149,7 @@ TEST_CASE("plan: memory grows linearly with the micro-batch and not with their n
     const auto total = [&](Index batch, Index micro) {
         return planned(model, {.batch_size = batch, .micro_batch = micro}).bytes.total();
     };
-    const std::size_t labels = sizeof(gacc::Label);
-    CHECK(total(64, 32) + (4096 - 64) * labels == total(4096, 32));
+    CHECK(total(64, 32) == total(4096, 32));
     const std::size_t sample = total(4096, 2) - total(4096, 1);
     for (const Index micro : {4, 64, 128, 512}) {
         CHECK(total(4096, micro) == total(4096, 1) + static_cast<std::size_t>(micro - 1) * sample);
@@ -200,16 +213,33 @@ TEST_CASE("plan: a budget that is exactly what the asked-for micro-batch needs i
 
 TEST_CASE("plan: a batch is no larger than the dataset") {
     auto model = perceptron();
-    const auto plan = planned(model, {.batch_size = 1'000'000, .dataset_size = 300});
+    const auto plan = planned(model, {.batch_size = 1'000'000}, Counted{300});
     CHECK(plan.batch_size == 300);
     CHECK(plan.micro_batches == 3);
-    CHECK(plan.bytes == planned(model, {.batch_size = 300, .dataset_size = 300}).bytes);
+    CHECK(plan.bytes == planned(model, {.batch_size = 300}, Counted{300}).bytes);
+}
+
+TEST_CASE("plan: the parts that it is told of are in it, to the byte") {
+    auto model = perceptron();
+    const gacc::Adam adam(model.parameters());
+    const gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
+    const gacc::PlanOptions options{.batch_size = 100, .micro_batch = 25};
+    const auto alone = planned(model, options), with_data = planned(model, options, Counted{1000}),
+               with_guard = planned(model, options, Counted{1000}, guard);
+    CHECK(alone.bytes[Kind::staging] == 0);
+    CHECK(with_data.bytes[Kind::staging] == 25 * 784 * sizeof(float) + 100 * sizeof(gacc::Label) + 1000 * sizeof(Index));
+    CHECK(with_guard.bytes[Kind::gradients] == 2 * alone.bytes[Kind::gradients]);
+
+    gacc::Rng rng(1);
+    const gacc::RegressionDataset<float> targets(gacc::Tensor<float>({50, 784}), gacc::Tensor<float>({50, 10}));
+    CHECK(gacc::plan(options, model, gacc::MeanSquaredError(), adam, targets).bytes[Kind::staging] ==
+          25 * (784 + 10) * sizeof(float) + 50 * sizeof(Index));
 }
 
 TEST_CASE("plan: the optimizer must be that of the model") {
     auto model = perceptron(), other = perceptron();
     const gacc::Adam adam(other.parameters());
-    CHECK_THROWS_WITH_AS(gacc::plan(model, adam, {.batch_size = 1}),
+    CHECK_THROWS_WITH_AS(gacc::plan({.batch_size = 1}, model, gacc::SoftmaxCrossEntropy(), adam),
                          "gacc: plan: expected the optimizer of this model, got that of another", gacc::UsageError);
 }
 
@@ -319,7 +349,7 @@ TEST_CASE("plan: errors say what is wrong and what is the least") {
                          gacc::UsageError);
     const gacc::Adam adam(model.parameters());
     gacc::Sequential<float> empty;
-    CHECK_THROWS_WITH_AS(gacc::plan(empty, adam, {.batch_size = 1}),
+    CHECK_THROWS_WITH_AS(gacc::plan({.batch_size = 1}, empty, gacc::SoftmaxCrossEntropy(), adam),
                          "gacc: plan: expected a model with layers, got none", gacc::UsageError);
 }
 

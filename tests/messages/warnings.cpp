@@ -59,7 +59,7 @@ gacc::Index train(const std::string& file) {
     gacc::Adam<Scalar> adam(model.parameters(), {.learning_rate = 1e-2, .clip_norm = 1.0});
     const gacc::LinearDecay schedule(1e-2, 10);
     gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
-    const auto plan = gacc::plan(model, adam, {.batch_size = 8, .memory = gacc::MiB, .dataset_size = data.size()});
+    const auto plan = gacc::plan({.batch_size = 8, .memory = gacc::MiB}, model, loss, adam, data);
     std::cout << plan.description() << gacc::fingerprint(data) << '\n';
 
     gacc::Place place;

@@ -31,7 +31,8 @@ std::vector<Scalar> train() {
     gacc::SoftmaxCrossEntropy<Scalar> loss;
     gacc::Adam adam(model.parameters());
     const auto plan =
-        gacc::plan(model, adam, {.batch_size = 100, .micro_batch = 50, .recomputation = gacc::Recomputation::always});
+        gacc::plan({.batch_size = 100, .micro_batch = 50, .recomputation = gacc::Recomputation::always}, model, loss, adam,
+                   data);
     for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 100}, rng)) {
         for (const auto& micro : batch.micro_batches(plan)) {
             loss.forward(model.forward(micro.inputs), micro.labels);

@@ -46,6 +46,9 @@ public:
           before_(then == NonFinite::skip ? parameters().stored_count() : 0, memory::Kind::gradients) {}
     explicit NonFiniteGuard(const Optimizer<Scalar>&& optimizer, NonFinite then = NonFinite::stop) = delete;
 
+    /// Bytes that it keeps from micro-batch to micro-batch.
+    std::size_t state_bytes() const { return before_.bytes(); }
+
     /// Before the backward pass: whether the losses of the micro-batch and its weight are finite. If not, it may not go
     /// backward.
     ///

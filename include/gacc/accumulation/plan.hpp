@@ -1,17 +1,22 @@
 #pragma once
 
+#include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/memory.hpp>
-#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/data/dataset.hpp>
 #include <gacc/model/recomputation.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI {
@@ -28,12 +33,11 @@ struct PlanOptions {
     Index micro_batch = 0;   ///< samples at most; 0: the plan chooses
     std::size_t memory = 0;  ///< the budget in bytes; 0: none
     Recomputation recomputation = Recomputation::if_needed;
-    Index dataset_size = 0;  ///< samples, whose order takes 8 bytes each; 0: not counted
 };
 
-/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, activations, the
-/// buffers of a new SoftmaxCrossEntropy and of one epoch's batches. Datasets are not part of it, nor what predict()
-/// takes while it runs: the activations of one block of samples.
+/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, activations, and what the
+/// loss and the other parts that it was told of take. The data themselves are not part of it, nor what predict() takes
+/// while it runs: the activations of one block of samples.
 struct Plan {
     Index batch_size = 0;        ///< the dataset's if that is smaller
     Index micro_batch = 0;       ///< samples of the largest micro-batch
@@ -80,8 +84,12 @@ inline Index balanced(Index batch_size, Index at_most) {
 template <class Scalar>
 class Planner {
 public:
-    Planner(const Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options)
-        : model_(model), optimizer_(optimizer), options_(options) {}
+    /// `parts` says what all other parts take.
+    using Parts = std::function<memory::Bytes(const PlanContext&)>;
+
+    Planner(const Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options,
+            Index data_size, Parts parts)
+        : model_(model), optimizer_(optimizer), options_(options), data_size_(data_size), parts_(std::move(parts)) {}
 
     std::vector<Activation> activations(Index micro_batch, bool recompute) const {
         auto activations = model_.activations();
@@ -92,24 +100,18 @@ public:
 
     memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         using memory::Kind;
-        const auto size = [](Index numbers, std::size_t each) { return product_of(numbers, static_cast<Index>(each)); };
-        const auto counted = [](Index all) { return static_cast<std::size_t>(all); };
         memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
-        const Index parameters = size(optimizer_.parameters().stored_count(), sizeof(Scalar));
-        bytes[Kind::parameters] = bytes[Kind::gradients] = counted(parameters);
+        bytes[Kind::parameters] = bytes[Kind::gradients] =
+            planned_bytes(optimizer_.parameters().stored_count(), sizeof(Scalar));
         bytes[Kind::moments] = optimizer_.state_bytes();
-        bytes[Kind::scratch] += counted(
-            size(product_of(micro_batch, SoftmaxCrossEntropy<Scalar>::numbers_per_sample(model_.out_features())),
-                 sizeof(Scalar)));
-        bytes[Kind::staging] =
-            counted(sum_of(size(product_of(micro_batch, model_.in_features()), sizeof(Scalar)),
-                           size(largest_batch(), sizeof(Label)), size(options_.dataset_size, sizeof(Index))));
+        const memory::Bytes others = parts_({micro_batch, largest_batch(), model_.output_shape()});
+        for (std::size_t i = 0; i < memory::kinds; ++i) { bytes[Kind(i)] += others[Kind(i)]; }
         return bytes;
     }
 
     /// The dataset may have fewer samples than a batch.
     Index largest_batch() const {
-        return options_.dataset_size > 0 ? std::min(options_.batch_size, options_.dataset_size) : options_.batch_size;
+        return data_size_ > 0 ? std::min(options_.batch_size, data_size_) : options_.batch_size;
     }
 
     /// The largest micro-batch up to `most` that fits the budget; 0 if none does.
@@ -148,6 +150,8 @@ private:
     const Sequential<Scalar>& model_;
     const Optimizer<Scalar>& optimizer_;
     const PlanOptions& options_;
+    Index data_size_;  // samples; 0: not known
+    Parts parts_;
 };
 
 }  // namespace detail
@@ -157,11 +161,14 @@ private:
 /// block in which larger ones are walked anyway (Workspace::block_samples): beyond it they cost memory and save no time.
 /// Micro-batches are as equal as can be, so the largest may be smaller than that.
 ///
+/// `parts` are what else training takes memory for: the data, of which batches are made, and a NonFiniteGuard.
+///
 /// Throws     UsageError if an option is out of its range; MemoryError, a UsageError, if the budget cannot be met
-/// Example    const auto plan = gacc::plan(model, adam, {.batch_size = 4096, .memory = 64 * gacc::MiB});
+/// Example    const auto plan = gacc::plan({.batch_size = 4096, .memory = 64 * gacc::MiB}, model, loss, adam, train);
 ///            for (const auto& micro : batch.micro_batches(plan)) { ... }
-template <class Scalar>
-Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options) {
+template <class Scalar, class Loss, class... Parts>
+Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, const Optimizer<Scalar>& optimizer,
+          const Parts&... parts) {
     const auto check = [](const char* name, Index value, Index least) {
         constexpr auto most =  // whose bytes can be counted, also where an Index has 32 bits
             static_cast<Index>(std::min(std::int64_t{1} << 40, std::int64_t{std::numeric_limits<Index>::max() / 4}));
@@ -171,13 +178,24 @@ Plan plan(Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const P
     };
     check("a batch_size", options.batch_size, 1);
     check("a micro_batch", options.micro_batch, 0);
-    check("a dataset_size", options.dataset_size, 0);
     if (model.size() == 0) { throw UsageError("plan", "expected a model with layers, got none"); }
     if (&model.parameters().tally() != &optimizer.parameters().tally()) {
         throw UsageError("plan", "expected the optimizer of this model, got that of another");
     }
 
-    const detail::Planner<Scalar> planner(model, optimizer, options);
+    Index data_size = 0;
+    [[maybe_unused]] const auto look = [&](const auto& part) {
+        if constexpr (Dataset<std::remove_cvref_t<decltype(part)>>) { data_size = std::max(data_size, part.size()); }
+    };
+    (look(parts), ...);
+    const detail::Planner<Scalar> planner(model, optimizer, options, data_size, [&](const detail::PlanContext& context) {
+        memory::Bytes all = detail::bytes_of_loss<Scalar, Loss>(context);
+        [[maybe_unused]] const auto add = [&](const memory::Bytes& bytes) {
+            for (std::size_t i = 0; i < memory::kinds; ++i) { all[memory::Kind(i)] += bytes[memory::Kind(i)]; }
+        };
+        (add(detail::bytes_of(parts, context)), ...);
+        return all;
+    });
     const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::block_samples(model.activations()), largest_batch);
     const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <gacc/accumulation/non_finite_guard.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/shape.hpp>
+#include <gacc/core/sizes.hpp>
+#include <gacc/data/dataset.hpp>
+
+#include <cstddef>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// What a part of the training is told before it says what it takes.
+struct PlanContext {
+    Index micro_batch;  // samples of the largest
+    Index batch_size;   // of the largest
+    Shape outputs;      // of a sample
+};
+
+inline std::size_t planned_bytes(Index numbers, std::size_t each) {
+    return static_cast<std::size_t>(product_of(numbers, static_cast<Index>(each)));
+}
+
+/// What batches of the data take: inputs and targets of a micro-batch, labels of a batch, and the order of all samples.
+template <Dataset Data>
+memory::Bytes bytes_of(const Data& data, const PlanContext& context) {
+    constexpr std::size_t number = sizeof(typename Data::scalar_type);
+    Index features = data.features();
+    if constexpr (TargetDataset<Data>) { features = sum_of(features, Index{data.target_features()}); }
+    std::size_t bytes = planned_bytes(product_of(context.micro_batch, features), number);
+    if constexpr (LabelledDataset<Data>) { bytes += planned_bytes(context.batch_size, sizeof(Label)); }
+    memory::Bytes all;
+    all[memory::Kind::staging] = bytes + planned_bytes(data.size(), sizeof(Index));
+    return all;
+}
+template <class Scalar>
+memory::Bytes bytes_of(const NonFiniteGuard<Scalar>& guard, const PlanContext&) {
+    memory::Bytes all;
+    all[memory::Kind::gradients] = guard.state_bytes();
+    return all;
+}
+/// What a loss keeps of a micro-batch.
+template <class Scalar, class Loss>
+memory::Bytes bytes_of_loss(const PlanContext& context) {
+    const Index rows = product_of(context.micro_batch, rows_of(context.outputs));
+    memory::Bytes all;
+    all[memory::Kind::scratch] =
+        planned_bytes(product_of(rows, Loss::numbers_per_sample(context.outputs.back())), sizeof(Scalar));
+    return all;
+}
+
+}  // namespace gacc::detail
