@@ -72,7 +72,11 @@ class Sequential;
 template <class Scalar>
 class Optimizer;
 template <class Scalar>
+class SGD;
+template <class Scalar>
 class Adam;
+template <class Scalar>
+class AdamW;
 template <class Scalar>
 class NonFiniteGuard;
 

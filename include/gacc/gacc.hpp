@@ -55,7 +55,11 @@
 
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
+#include <gacc/optim/groups.hpp>
+#include <gacc/optim/grouped_optimizer.hpp>
+#include <gacc/optim/sgd.hpp>
 #include <gacc/optim/adam.hpp>
+#include <gacc/optim/adamw.hpp>
 #include <gacc/optim/schedule.hpp>
 
 #include <gacc/data/dataset.hpp>

@@ -58,15 +58,19 @@ void* mmap(void* at, std::size_t size, int protection, int flags, int file, off_
 
 namespace {
 
-/// Allocations in the second and all later batches of an epoch. `answers` gives the labels or targets of a micro-batch.
-template <class Data, class Loss, class Answers>
-long after_first_batch(const Data& data, Loss loss, const Answers& answers, int threads, gacc::Index micro_batch) {
+/// Allocations in the second and all later batches of an epoch, with a schedule and a group. `answers` gives the labels
+/// or targets of a micro-batch.
+template <class Optimizer, class Options, class Data, class Loss, class Answers>
+long after_first_batch(const Options& options, const Data& data, Loss loss, const Answers& answers, int threads,
+                       gacc::Index micro_batch) {
     gacc::set_threads(threads);
     gacc::Rng rng(1);
     gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 100), gacc::ReLU(),
                            gacc::Linear(100, 10));
     model.initialize(rng);
-    gacc::Adam adam(model.parameters());
+    Optimizer optimizer(model.parameters(), options);
+    optimizer.group(gacc::vectors, {.learning_rate = 2e-3});
+    const gacc::WarmUp schedule(2, gacc::CosineDecay(1e-3, 4));
     gacc::MeanLoss mean;
 
     long before = 0;
@@ -76,8 +80,9 @@ long after_first_batch(const Data& data, Loss loss, const Answers& answers, int 
             mean.add(loss.forward(model.forward(micro.inputs), answers(micro)));
             model.backward(loss.backward());
         }
-        adam.step();
-        adam.zero_grad();
+        optimizer.set_learning_rate(schedule(optimizer.steps()));
+        optimizer.step();
+        optimizer.zero_grad();
         if (first) { before = allocations; }
         first = false;
     }
@@ -98,9 +103,18 @@ int main() {
     const auto targets = [](const auto& micro) { return micro.targets; };
     for (const int threads : {1, 2, 3}) {
         for (const gacc::Index micro_batch : {1, 32, 300}) {
-            const long count = after_first_batch(digits, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch) +
-                               after_first_batch(rows, gacc::MeanSquaredError(), targets, threads, micro_batch) +
-                               after_first_batch(rows, gacc::BinaryCrossEntropy(), targets, threads, micro_batch);
+            const auto of_digits = [&]<class Optimizer>(const auto& options) {
+                return after_first_batch<Optimizer>(options, digits, gacc::SoftmaxCrossEntropy(), labels, threads,
+                                                    micro_batch);
+            };
+            const auto of_rows = [&](auto loss) {
+                return after_first_batch<gacc::Adam<float>>(gacc::AdamOptions(), rows, std::move(loss), targets, threads,
+                                                            micro_batch);
+            };
+            const long count = of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
+                               of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
+                               of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
+                               of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);
             failed += count == 0 ? 0 : 1;

@@ -217,7 +217,10 @@ private:
             differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
         }
         for (const Kept& kept : kept_) {
-            differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);
+            const bool fits = differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);
+            if (!fits && kept.name == "state/" + optimizer_.name() && start.header().find(kept.name) != nullptr) {
+                differences.advise("make the optimizer's groups as they were when it was saved");
+            }
         }
         differences.find(detail::CheckpointFormat::checksum_name, {1}, DType::i64);
         differences.find_no_others();

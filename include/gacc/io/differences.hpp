@@ -38,10 +38,12 @@ public:
             }
         }
     }
+    /// What to do about it, at the end of the error.
+    void advise(const std::string& advice) { advice_ = "; " + advice; }
     void throw_if_any() const {
         if (count_ == 0) { return; }
         throw DataError(where_, text("expected the tensors of this model, got others: ", text_,
-                                     count_ > most ? text("; and ", count_ - most, " more") : ""));
+                                     count_ > most ? text("; and ", count_ - most, " more") : "", advice_));
     }
 
 private:
@@ -57,7 +59,7 @@ private:
     std::string where_;
     std::vector<const TensorInfo*> wanted_;
     int count_ = 0;
-    std::string text_;
+    std::string text_, advice_;
 };
 
 }  // namespace gacc::detail

@@ -1,21 +1,23 @@
 #pragma once
 
-#include <gacc/core/parallel.hpp>
 #include <gacc/core/types.hpp>
 #include <gacc/kernels/simd.hpp>
+#include <gacc/optim/packets.hpp>
 
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <span>
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// One step's constants.
+/// One step's constants for a group of parameters.
 template <class Scalar>
 struct AdamStep {
     Scalar scale;  // 1 / weight
     Scalar beta1, beta2, rest1, rest2;
     Scalar step_size, root_scale, epsilon;
+    Scalar decay = 0;  // learning rate * weight decay
 };
 
 /// A parameter's numbers and their moments.
@@ -26,17 +28,19 @@ struct AdamArrays {
     Scalar* m;
     Scalar* v;
     Index packets;  // of each; whole ones, so that every element goes through the same instructions
+    std::size_t group = 0;
 };
 
 /// One step's one pass over the memory. The constants are in all lanes, in a local object whose functions are inlined:
-/// so the compiler knows that no store changes them.
-template <class Scalar>
+/// so the compiler knows that no store changes them. If it `decays`, every value first becomes value - decay * value,
+/// rounded once: the factor 1 - decay would be a float of few right digits.
+template <class Scalar, bool decays = false>
 class AdamPass {
 public:
     explicit AdamPass(const AdamStep<Scalar>& step)
         : scale_(all(step.scale)), beta1_(all(step.beta1)), beta2_(all(step.beta2)), rest1_(all(step.rest1)),
           rest2_(all(step.rest2)), minus_step_size_(all(-step.step_size)), root_scale_(all(step.root_scale)),
-          epsilon_(all(step.epsilon)) {}
+          epsilon_(all(step.epsilon)), minus_decay_(all(-step.decay)) {}
 
     /// Updates packets first to last - 1. A root and a quotient take so long that what waits for them would fill the
     /// processor's queues: some packets are always under way, and each is finished when others have been begun.
@@ -84,29 +88,24 @@ private:
     EIGEN_ALWAYS_INLINE void finish(const AdamArrays<Scalar>& at, Index i, const Begun& begun) const {
         using namespace Eigen::internal;
         const Packet root = pmax(multiply_add(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
-        pstore(at.value + i, multiply_add(minus_step_size_, pdiv(begun.m, root), pload<Packet>(at.value + i)));
+        Packet value = pload<Packet>(at.value + i);
+        if constexpr (decays) { value = multiply_add(minus_decay_, value, value); }
+        pstore(at.value + i, multiply_add(minus_step_size_, pdiv(begun.m, root), value));
     }
 
     static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
 
-    Packet scale_, beta1_, beta2_, rest1_, rest2_, minus_step_size_, root_scale_, epsilon_;
+    Packet scale_, beta1_, beta2_, rest1_, rest2_, minus_step_size_, root_scale_, epsilon_, minus_decay_;
     Packet smallest_ = all(std::numeric_limits<Scalar>::min());
     /// Its square is `smallest_`, with room for the factor 1 - beta2: 3e-16 for float, 1e-146 for double.
     Packet smallest_grad_ = all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
 };
 
-/// Updates all parameters. Every thread takes the same share of each, which is also the share of its weights that a
-/// layer gives it, so that it finds its numbers in its cache.
-template <class Scalar>
-void adam_update(const AdamStep<Scalar>& step, std::span<const AdamArrays<Scalar>> parameters) {
-    constexpr Index lanes = Simd<Scalar>::lanes, cost = 16;  // multiply-adds that an element is worth
-    Index all = 0;
-    for (const auto& arrays : parameters) { all += arrays.packets; }
-    parallel_for(all, std::int64_t{all} * lanes * cost, [&](Index first, Index last) {
-        const AdamPass<Scalar> pass(step);
-        for (const auto& arrays : parameters) {
-            pass.run(arrays, share(arrays.packets, first, all), share(arrays.packets, last, all));
-        }
+/// Updates all parameters, each by the step of its group.
+template <class Scalar, bool decays>
+void adam_update(std::span<const AdamStep<Scalar>> steps, std::span<const AdamArrays<Scalar>> parameters) {
+    for_packets(parameters, 16, Simd<Scalar>::lanes, [&](const AdamArrays<Scalar>& arrays, Index first, Index last) {
+        AdamPass<Scalar, decays>(steps[arrays.group]).run(arrays, first, last);
     });
 }
 

@@ -1,12 +1,17 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
+#include <gacc/core/scalar_range.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -71,4 +76,43 @@ private:
     Buffer<double> sums_;  // of each block
 };
 
+namespace detail {
+
+/// By which a step multiplies the sums of gradients: 1 / weight, or less to keep their mean's norm within clip_norm.
+///
+/// Throws     NonFiniteError if it clips and the norm is not finite, or a Scalar cannot shorten it so much
+template <class Scalar>
+class GradientScale {
+public:
+    /// An infinite `clip_norm` clips nothing.
+    GradientScale(const Parameters<Scalar>& parameters, double clip_norm) {
+        if (std::isfinite(clip_norm)) { norm_.emplace(parameters); }
+    }
+
+    bool clips() const { return norm_.has_value(); }
+    std::size_t bytes() const { return norm_ ? norm_->bytes() : 0; }
+
+    double operator()(const std::string& optimizer, double weight, double clip_norm) {
+        if (!norm_) { return 1 / weight; }
+        const double norm = (*norm_)();
+        if (!std::isfinite(norm)) {
+            throw NonFiniteError(optimizer + "::step",
+                                 text("expected gradients with a finite norm, got ", norm,
+                                      "; nothing has changed, and zero_grad() leaves this batch out"));
+        }
+        const double scale = 1 / std::max(weight, norm / clip_norm);
+        if (static_cast<Scalar>(scale) == 0) {
+            throw NonFiniteError(optimizer + "::step",
+                                 text("expected gradients that a ", scalar_name<Scalar>, " can shorten to clip_norm ",
+                                      clip_norm, ", got a norm of ", norm,
+                                      "; nothing has changed, and zero_grad() leaves this batch out"));
+        }
+        return scale;
+    }
+
+private:
+    std::optional<GradientNorm<Scalar>> norm_;
+};
+
+}  // namespace detail
 }  // namespace gacc

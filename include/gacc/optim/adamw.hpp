@@ -1,0 +1,53 @@
+#pragma once
+
+#include <gacc/optim/adam_family.hpp>
+
+#include <limits>
+#include <utility>
+
+namespace gacc::inline GACC_ABI {
+
+struct AdamWOptions {
+    double learning_rate = 1e-3;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    /// Every value loses this share of itself, times the learning rate, at each step.
+    double weight_decay = 1e-2;
+    /// The largest norm of the mean gradient, of all parameters together: a longer one is shortened to it.
+    double clip_norm = std::numeric_limits<double>::infinity();
+
+    /// Calls f(name, option, range) for each, in the order in which a state keeps them.
+    template <class Self, class F>
+    static void visit(Self& options, const F& f) {
+        using enum OptionRange;
+        f("learning_rate", options.learning_rate, not_negative);
+        f("beta1", options.beta1, below_one);
+        f("beta2", options.beta2, below_one);
+        f("epsilon", options.epsilon, not_negative);
+        f("weight_decay", options.weight_decay, not_negative);
+        f("clip_norm", options.clip_norm, above_zero);
+    }
+};
+
+/// Adam with decoupled weight decay: the values are shortened themselves, and the moments do not see it.
+///
+/// Update     value -= learning_rate weight_decay value;  then as Adam
+/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
+/// Range      as Adam
+/// Defaults   PyTorch's: Adam's, and weight_decay 0.01, of all parameters; no clipping
+/// Throws     UsageError if an option is out of its range, also of the range of the Scalar type; step(), if its step
+///            size or learning_rate weight_decay is. NonFiniteError from step() if it clips and a gradient is not
+///            finite. Nothing has changed then
+/// Source     Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, where the decay is multiplied by the schedule
+///            only; by the learning rate too, as here, in torch.optim.AdamW
+/// Example    gacc::AdamW adamw(model.parameters(), {.learning_rate = 3e-4, .weight_decay = 0.1});
+///            adamw.group(gacc::vectors, {.weight_decay = 0});  // none on biases and norms
+template <class Scalar = float>
+class AdamW final : public detail::AdamFamily<Scalar, AdamWOptions, true> {
+public:
+    explicit AdamW(Parameters<Scalar> parameters, const AdamWOptions& options = {})
+        : detail::AdamFamily<Scalar, AdamWOptions, true>("AdamW", std::move(parameters), options) {}
+};
+
+}  // namespace gacc

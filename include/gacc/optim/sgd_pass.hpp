@@ -1,0 +1,83 @@
+#pragma once
+
+#include <gacc/core/types.hpp>
+#include <gacc/kernels/simd.hpp>
+#include <gacc/optim/packets.hpp>
+
+#include <cstddef>
+#include <limits>
+#include <span>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// One step's constants for a group of parameters.
+template <class Scalar>
+struct SGDStep {
+    Scalar scale;  // 1 / weight
+    Scalar weight_decay, momentum, learning_rate;
+};
+
+/// A parameter's numbers and their velocities.
+template <class Scalar>
+struct SGDArrays {
+    Scalar* value;
+    const Scalar* grad;
+    Scalar* velocity;  // null without momentum
+    Index packets;     // of each; whole ones, so that every element goes through the same instructions
+    std::size_t group = 0;
+};
+
+enum class Momentum { none, plain, nesterov };
+
+/// One step's one pass over the memory. The constants are in all lanes, in a local object, as AdamPass's are.
+template <class Scalar, Momentum kind>
+class SGDPass {
+public:
+    explicit SGDPass(const SGDStep<Scalar>& step)
+        : scale_(all(step.scale)), weight_decay_(all(step.weight_decay)), momentum_(all(step.momentum)),
+          minus_learning_rate_(all(-step.learning_rate)) {}
+
+    /// Updates packets first to last - 1.
+    EIGEN_ALWAYS_INLINE void run(SGDArrays<Scalar> at, Index first, Index last) const {
+        using namespace Eigen::internal;
+        for (Index i = first * lanes; i < last * lanes; i += lanes) {
+            const Packet value = pload<Packet>(at.value + i);
+            const Packet grad = multiply_add(weight_decay_, value, pmul(pload<Packet>(at.grad + i), scale_));
+            const Packet direction = direction_of(grad, at, i);
+            pstore(at.value + i, multiply_add(minus_learning_rate_, direction, value));
+        }
+    }
+
+private:
+    using Packet = typename Simd<Scalar>::Packet;
+    static constexpr Index lanes = Simd<Scalar>::lanes;
+
+    /// Velocities whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
+    /// is many times slower: they are made zero.
+    EIGEN_ALWAYS_INLINE Packet direction_of(const Packet& grad, const SGDArrays<Scalar>& at, Index i) const {
+        using namespace Eigen::internal;
+        if constexpr (kind == Momentum::none) {
+            return grad;
+        } else {
+            const Packet before = pload<Packet>(at.velocity + i);
+            const Packet velocity = zero_below(multiply_add(momentum_, before, grad), smallest_);
+            pstore(at.velocity + i, velocity);
+            return kind == Momentum::nesterov ? multiply_add(momentum_, velocity, grad) : velocity;
+        }
+    }
+
+    static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
+
+    Packet scale_, weight_decay_, momentum_, minus_learning_rate_;
+    Packet smallest_ = all(std::numeric_limits<Scalar>::min());
+};
+
+/// Updates all parameters, each by the step of its group.
+template <class Scalar, Momentum kind>
+void sgd_update(std::span<const SGDStep<Scalar>> steps, std::span<const SGDArrays<Scalar>> parameters) {
+    for_packets(parameters, 8, Simd<Scalar>::lanes, [&](const SGDArrays<Scalar>& arrays, Index first, Index last) {
+        SGDPass<Scalar, kind>(steps[arrays.group]).run(arrays, first, last);
+    });
+}
+
+}  // namespace gacc::detail

@@ -1,0 +1,70 @@
+// The promise that neither the cut nor the number of threads changes one bit, with every optimizer, with groups.
+
+#include <gacc/gacc.hpp>
+
+#include "support/gradient_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <span>
+#include <vector>
+
+using namespace gacc;
+
+namespace {
+
+/// The parameters after three steps over one batch of 60 samples through 97-203-10, large enough for several threads.
+template <class Optimizer, class Options>
+std::vector<std::byte> train(const Options& options, const std::vector<Index>& cut, int threads) {
+    using Scalar = typename Optimizer::scalar_type;
+    set_threads(threads);
+    Rng rng(1);
+    const auto inputs = test::random_matrix<Scalar>(rng, 60, 97);
+    std::vector<Label> labels;
+    std::vector<Scalar> weights;
+    for (int i = 0; i < 60; ++i) {
+        labels.push_back(static_cast<Label>(rng.below(10)));
+        weights.push_back(static_cast<Scalar>(rng.uniform()));
+    }
+    Sequential<Scalar> model(Linear<Scalar>(97, 203), ReLU<Scalar>(), Linear<Scalar>(203, 10));
+    model.initialize(rng);
+    SoftmaxCrossEntropy<Scalar> loss;
+    Optimizer optimizer(model.parameters(), options);
+    optimizer.group(vectors, {.learning_rate = 0.2});
+    for (int step = 0; step < 3; ++step) {
+        std::size_t first = 0;
+        for (const Index size : cut) {
+            const auto count = static_cast<std::size_t>(size);
+            const Matrix<Scalar> x = inputs.middleRows(static_cast<Index>(first), size);
+            loss.forward(model.forward(x), std::span(labels).subspan(first, count),
+                         std::span(weights).subspan(first, count));
+            model.backward(loss.backward());
+            first += count;
+        }
+        optimizer.step();
+        optimizer.zero_grad();
+    }
+    return test::values_of(model.parameters());
+}
+
+template <class Optimizer, class Options>
+void check(const Options& options) {
+    const int before = threads();
+    const auto expected = train<Optimizer>(options, {60}, 1);
+    for (const std::vector<Index>& cut : {std::vector<Index>{60}, {1, 59}, {7, 20, 3, 30}, std::vector<Index>(60, 1)}) {
+        for (const int threads : {1, 2, 3}) { CHECK(train<Optimizer>(options, cut, threads) == expected); }
+    }
+    set_threads(before);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with any optimizer", Scalar, float, double) {
+    check<Adam<Scalar>, AdamOptions>({.learning_rate = 0.05, .clip_norm = 0.1});
+    check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1});
+    check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05});
+    check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.1});
+    check<SGD<Scalar>, SGDOptions>(
+        {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1, .clip_norm = 0.1});
+}

@@ -1,0 +1,136 @@
+// A training of any optimizer, with groups, that goes on from a file is the one that was never stopped.
+
+#include <gacc/io/checkpoint.hpp>
+
+#include <gacc/data/batches.hpp>
+#include <gacc/gacc.hpp>
+
+#include "support/gradient_check.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace gacc;
+
+namespace {
+
+TensorDataset<float> random_samples() {
+    Rng rng(3);
+    Tensor<float> inputs({23, 6});
+    inputs.matrix() = test::random_matrix<float>(rng, 23, 6);
+    std::vector<Label> labels(23);
+    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
+    return {std::move(inputs), std::move(labels)};
+}
+
+/// A small model and its optimizer, whose vectors have options of their own.
+template <class Optimizer>
+struct Training {
+    template <class Options>
+    Training(std::uint64_t seed, const Options& options, const GroupOptions& of_vectors)
+        : rng(seed), optimizer((model.initialize(rng), model.parameters()), options) {
+        if (of_vectors.learning_rate || of_vectors.weight_decay) { optimizer.group(vectors, of_vectors); }
+    }
+
+    /// Micro-batches of 2 in batches of 5, for so many micro-batches or to the end of the third epoch.
+    void run(int micro_batches = 1000) {
+        const WarmUp schedule(3, CosineDecay(optimizer_rate, 12));
+        for (; position.epoch < 3; position.end_epoch()) {
+            for (const auto& batch : shuffled_batches(data, {.batch_size = 5}, rng, position)) {
+                for (const auto& micro : batch.from(position.sample).micro_batches(2)) {
+                    if (micro_batches-- == 0) { return; }
+                    loss.forward(model.forward(micro.inputs), micro.labels);
+                    model.backward(loss.backward());
+                    position.end_micro_batch(micro.size());
+                }
+                optimizer.set_learning_rate(schedule(optimizer.steps()));
+                optimizer.step();
+                optimizer.zero_grad();
+                position.end_batch();
+            }
+        }
+    }
+    /// All that the training has, as bytes.
+    std::vector<std::byte> state() {
+        auto bytes = test::state_of(model.parameters());
+        for (const auto& moments : optimizer.moments()) {
+            test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
+        }
+        for (const State& words : {optimizer.state(), rng.state(), position.state()}) {
+            test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
+        }
+        return bytes;
+    }
+
+    static constexpr double optimizer_rate = 0.05;
+    TensorDataset<float> data = random_samples();
+    Rng rng;
+    DataPosition position;
+    Sequential<float> model{Linear(6, 9), ReLU(), Linear(9, 3)};
+    SoftmaxCrossEntropy<float> loss;
+    Optimizer optimizer;
+    Checkpoint<float> checkpoint{optimizer, rng, position};
+};
+
+template <class Optimizer, class Options>
+void check_resumed(const Options& options, const Options& others) {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    Training<Optimizer> whole(1, options, {.learning_rate = 0.2});
+    whole.run();
+    for (const int micro_batches : {0, 1, 3, 14, 30}) {
+        CAPTURE(micro_batches);
+        Training<Optimizer> stopped(1, options, {.learning_rate = 0.2}), resumed(2, others, {.learning_rate = 7});
+        stopped.run(micro_batches);
+        stopped.checkpoint.save(path);
+        const auto replaced = resumed.checkpoint.load(path);
+        CHECK(std::ranges::count(replaced, "learning_rate", &ReplacedOption::name) == 1);
+        CHECK(std::ranges::count(replaced, "group 1 learning_rate", &ReplacedOption::name) == 1);
+        CHECK(resumed.state() == stopped.state());
+        resumed.run();
+        CHECK(resumed.state() == whole.state());
+    }
+}
+
+}  // namespace
+
+TEST_CASE("Checkpoint: Adam, AdamW and SGD go on with their groups, to the bit") {
+    check_resumed<Adam<float>, AdamOptions>({.learning_rate = 0.05}, {.learning_rate = 1, .beta1 = 0.5});
+    check_resumed<AdamW<float>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
+                                              {.learning_rate = 1, .weight_decay = 0.5, .clip_norm = 3});
+    check_resumed<SGD<float>, SGDOptions>({.learning_rate = 0.05, .weight_decay = 0.1}, {.learning_rate = 1});
+    check_resumed<SGD<float>, SGDOptions>(
+        {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1},
+        {.learning_rate = 1, .momentum = 0.5});
+}
+
+TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told so, and nothing changes") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    const AdamWOptions options{.learning_rate = 0.05};
+    Training<AdamW<float>> saved(1, options, {.weight_decay = 0}), none(2, options, {}), other(2, options, {});
+    saved.run(9);
+    saved.checkpoint.save(path);
+    other.optimizer.group([](const auto& parameter) { return parameter.name() == "2.bias"; }, {.weight_decay = 0});
+    const auto refusal = [&](Training<AdamW<float>>& training) {
+        const auto before = training.state();
+        std::string text;
+        try {
+            training.checkpoint.load(path);
+        } catch (const CheckpointError& error) { text = error.what(); }
+        CHECK(training.state() == before);
+        return text.substr(std::min(text.size(), text.find("expected")));
+    };
+    CHECK(refusal(none) ==
+          "expected the tensors of this model, got others: state/AdamW: expected 7, got 14; make the optimizer's groups "
+          "as they were when it was saved");
+    CHECK(refusal(other) ==
+          "expected states that fit, got \"gacc: AdamW: expected 0.bias in group 0, got it in group 1; make the groups "
+          "as they were when the state was saved\"");
+}
