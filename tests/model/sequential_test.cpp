@@ -690,3 +690,53 @@ TEST_CASE("Sequential: its parameters live as long as a handle to them") {
     CHECK(handle->tally().empty());
     CHECK((*handle)[0].value() == 2 * before);
 }
+
+TEST_CASE("Sequential: a copy has parameters of its own") {
+    auto model = perceptron();
+    const Matrix<float> x = Matrix<float>::Ones(3, 5);
+    const Matrix<float> before = model.predict(x);
+    Sequential<float> copy = model;
+    CHECK(copy.predict(x) == before);
+    copy.parameters()[0].set_value(Matrix<float>::Zero(7, 5));
+    CHECK(model.predict(x) == before);
+    CHECK(copy.predict(x) != before);
+
+    std::vector<Sequential<float>> several;
+    for (int i = 0; i < 5; ++i) { several.push_back(model); }
+    several.erase(several.begin());
+    CHECK(several[3].predict(x) == before);
+    struct Holder {
+        Sequential<float> model;
+    };
+    const Holder holder{several[1]}, second = holder;
+    CHECK(second.model.predict(x) == before);
+}
+
+TEST_CASE("Sequential: assigned to, it takes the values in place where an optimizer refers to them") {
+    auto model = perceptron(1), other = perceptron(2);
+    gacc::Adam adam(model.parameters());
+    const Matrix<float> x = Matrix<float>::Ones(3, 5), grad_y = Matrix<float>::Ones(3, 4);
+    const std::vector<float> ones(3, 1);
+    model = other;
+    CHECK(model.predict(x) == other.predict(x));
+    model.forward(x);
+    model.backward(gradient_of(grad_y, ones));
+    adam.step();  // moves the values of this model, and of no other
+    CHECK(model.predict(x) != other.predict(x));
+    model = std::move(other);
+    CHECK(model.predict(x) == other.predict(x));  // NOLINT: it was copied
+
+    Sequential<float> deeper(Linear(5, 7), Linear(7, 4));
+    const auto before = values_of(model.parameters());
+    CHECK_THROWS_WITH_AS(model = deeper,
+                         "gacc: Sequential: expected a model of the same layers to assign to one whose parameters a "
+                         "handle or an optimizer refers to, got another",
+                         gacc::UsageError);
+    CHECK(values_of(model.parameters()) == before);
+
+    Sequential<float> free;
+    free = deeper;
+    CHECK(free.size() == 2);
+    free = perceptron(3);
+    CHECK(free.size() == 5);
+}

@@ -47,12 +47,21 @@ public:
     explicit Sequential(Parts... parts) { (add(std::move(parts)), ...); }
 
     Sequential(const Sequential& other) { copy(other); }
-    Sequential& operator=(const Sequential& other) {
-        if (this != &other) { *this = Sequential(other); }
-        return *this;
-    }
     Sequential(Sequential&&) noexcept = default;
-    Sequential& operator=(Sequential&&) noexcept = default;
+    /// Takes the other's layers and values; but where a handle or an optimizer refers to this model's parameters, it takes
+    /// the other's values in their place, so that they stay those of the model.
+    ///
+    /// Throws     UsageError if they are referred to and the other's have other names or shapes
+    Sequential& operator=(const Sequential& other) {
+        if (this == &other) { return *this; }
+        if (is_referred_to()) { return take_values(other); }
+        return replace_by(Sequential(other));
+    }
+    Sequential& operator=(Sequential&& other) {
+        if (this == &other) { return *this; }
+        if (is_referred_to()) { return take_values(other); }
+        return replace_by(std::move(other));
+    }
     ~Sequential() = default;
 
     /// Says the shape of a sample, before the first layer.
@@ -218,6 +227,27 @@ private:
         std::uint64_t seed = 0;
     };
 
+    Sequential& replace_by(Sequential other) noexcept {
+        std::destroy_at(this);
+        return *std::construct_at(this, std::move(other));
+    }
+    bool is_referred_to() const { return body_ != nullptr && body_.use_count() > 1; }
+    Sequential& take_values(const Sequential& other) {
+        const Sequential copy(other);  // whose parameters may be asked for
+        const auto from = copy.all_parameters(), to = all_parameters();
+        const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
+            return own->name() == its->name() && own->shape() == its->shape();
+        };
+        if (!std::ranges::equal(to, from, fits)) {
+            throw UsageError("Sequential", "expected a model of the same layers to assign to one whose parameters a "
+                                           "handle or an optimizer refers to, got another");
+        }
+        for (std::size_t i = 0; i < to.size(); ++i) {
+            std::ranges::copy(std::as_const(*from[i]).stored_values(), to[i]->stored_values().begin());
+        }
+        return *this;
+    }
+
     void append(Block<Scalar> block) {
         check_here();
         if (complete_) {
@@ -252,12 +282,13 @@ private:
     }
 
     template <class F>
-    void for_each_layer(const F& f) {
-        for (auto& block : body().blocks) {
+    void for_each_layer(const F& f) const {
+        check_here();
+        for (auto& block : body_->blocks) {
             block.for_each_layer("", [&](Layer<Scalar>& layer, const std::string&) { f(layer); });
         }
     }
-    std::vector<Parameter<Scalar>*> all_parameters() {
+    std::vector<Parameter<Scalar>*> all_parameters() const {
         std::vector<Parameter<Scalar>*> all;
         for_each_layer([&](Layer<Scalar>& layer) {
             for (auto* parameter : layer.parameters()) { all.push_back(parameter); }
