@@ -97,9 +97,10 @@ void relu(benchmark::State& state) {
     gacc::ReLU layer;
     Rows<float> x(state.range(0), state.range(1)), y(state.range(0), state.range(1)),
         grad_y(state.range(0), state.range(1));
+    const gacc::MatrixView<float> none(nullptr, 0, 0, Eigen::OuterStride<>(0));
     for (auto _ : state) {
-        layer.forward(x.gacc(), y.gacc());
-        layer.backward(y.gacc(), y.gacc(), grad_y.gacc(), y.gacc());
+        layer.forward({x.gacc(), y.gacc(), state.range(0), none, {}});
+        layer.backward({y.gacc(), y.gacc(), state.range(0), none, grad_y.gacc(), y.gacc(), {}});
         benchmark::ClobberMemory();
     }
 }

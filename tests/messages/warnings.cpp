@@ -62,27 +62,27 @@ gacc::Index train(const std::string& file) {
     const auto plan = gacc::plan({.batch_size = 8, .memory = gacc::MiB}, model, loss, adam, data);
     std::cout << plan.description() << gacc::fingerprint(data) << '\n';
 
-    gacc::Place place;
+    gacc::DataPosition position;
     gacc::MeanLoss mean_loss;
-    gacc::Checkpoint checkpoint(adam, rng, place);
+    gacc::Checkpoint checkpoint(adam, rng, position);
     checkpoint.keep("mean_loss", mean_loss);
     gacc::Progress progress(std::cout, {.epochs = 2, .samples_per_epoch = data.size()});
-    for (; place.epoch < 2; place.end_epoch()) {
-        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 8}, rng, place)) {
-            for (const auto& micro : batch.from(place.sample).micro_batches(plan)) {
+    for (; position.epoch < 2; position.end_epoch()) {
+        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 8}, rng, position)) {
+            for (const auto& micro : batch.from(position.sample).micro_batches(plan)) {
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 if (guard.accepts(value)) {
                     model.backward(loss.backward());
                     guard.accepts_gradients();
                     mean_loss.add(value);
                 }
-                place.end_micro_batch(micro.size());
+                position.end_micro_batch(micro.size());
                 progress.add(micro.size(), mean_loss.mean());
             }
             adam.set_learning_rate(schedule(adam.steps()));
             adam.step();
             adam.zero_grad();
-            place.end_batch();
+            position.end_batch();
         }
         progress.end_epoch(mean_loss.mean());
         checkpoint.save(file, {{"epochs", "2"}});
