@@ -46,11 +46,14 @@ struct Both {
     }
     explicit Both(const benchmark::State& state) : Both(state.range(0), state.range(1), state.range(2)) {}
 
-    void gacc_forward() { layer.forward(x.gacc(), y.gacc()); }
+    void gacc_forward() { layer.forward({x.gacc(), y.gacc(), x.gacc().rows(), none(), {}}); }
     void gacc_grad_weight() {
-        layer.backward(x.gacc(), y.gacc(), grad_y.gacc(), {nullptr, 0, 0, Eigen::OuterStride<>(0)});
+        layer.backward({x.gacc(), y.gacc(), x.gacc().rows(), none(), grad_y.gacc(), none(), {}});
     }
-    void gacc_backward() { layer.backward(x.gacc(), y.gacc(), grad_y.gacc(), grad_x.gacc()); }
+    void gacc_backward() {
+        layer.backward({x.gacc(), y.gacc(), x.gacc().rows(), none(), grad_y.gacc(), grad_x.gacc(), {}});
+    }
+    static gacc::MatrixView<Scalar> none() { return {nullptr, 0, 0, Eigen::OuterStride<>(0)}; }
     void eigen_forward() { y.eigen().noalias() = x.eigen() * weight.transpose(); }
     void eigen_grad_weight() { grad_weight.noalias() += grad_y.eigen().transpose() * x.eigen(); }
     void eigen_backward() {

@@ -310,16 +310,18 @@ private:
 
     void check(const ConstMatrixView<Scalar>& inputs) const {
         if (size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
-        const std::string where = body().blocks.front().description();
-        if (inputs.rows() == 0) { throw ShapeError(where, "expected one sample or more, got none"); }
+        const auto where = [this] { return body().blocks.front().description(); };
+        if (inputs.rows() == 0) { throw ShapeError(where(), "expected one sample or more, got none"); }
+        const Shape& shape = graph().input().shape;
         if (inputs.cols() != in_features()) {
-            throw ShapeError(where, detail::text("expected ", in_features(), " features a sample, got a micro-batch of "
-                                                 "shape ", inputs.rows(), " x ", inputs.cols(), " (samples x features)"));
+            throw ShapeError(where(),
+                             detail::text("expected ", in_features(), " features a sample, got a micro-batch of shape ",
+                                          inputs.rows(), " x ", inputs.cols(), " (samples x features)"));
         }
-        if (graph().input().rows() > 1 && inputs.outerStride() != inputs.cols() && inputs.rows() > 1) {
-            throw ShapeError(where, detail::text("expected samples of ", to_string(input_shape()),
-                                                 " that lie side by side, got some that lie ", inputs.outerStride(),
-                                                 " numbers apart; copy them into a gacc::Matrix"));
+        if (rows_of(shape) > 1 && inputs.outerStride() != inputs.cols() && inputs.rows() > 1) {
+            throw ShapeError(where(), detail::text("expected samples of ", to_string(shape),
+                                                   " that lie side by side, got some that lie ", inputs.outerStride(),
+                                                   " numbers apart; copy them into a gacc::Matrix"));
         }
     }
 
