@@ -61,6 +61,12 @@ for compiler in g++ clang++; do
     refuses "-ffast-math" 'gacc: built with -ffast-math or -fassociative-math, which reorders sums' -ffast-math
     refuses "-ffinite-math-only" 'gacc: built with -ffinite-math-only, which hides NaN and infinity' -ffinite-math-only
 
+    program 'gacc::BatchNorm norm(64);'
+    sed -i '1i #include <gacc/layers/batch_norm.hpp>' "$work/program.cpp"
+    refuses "batch normalisation" 'gacc: BatchNorm: expected layers whose samples do not depend on each other, got batch'
+    program 'gacc::FrozenBatchNorm<float> norm({1, 1}, {0, 0}, {0, 0}, {1, 1});' 'model.add(gacc::Linear(3, 2));' 'model.add(norm);'
+    sed -i '1i #include <gacc/layers/batch_norm.hpp>' "$work/program.cpp"
+    compiles "batch normalisation with given statistics"
     program 'model.forward(columns);'
     refuses "forward of a column-major matrix" "$row_major"
     program 'model.predict(columns);'
