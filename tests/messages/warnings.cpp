@@ -27,6 +27,10 @@ template class gacc::Sequential<float>;
 template class gacc::Sequential<double>;
 template class gacc::Adam<float>;
 template class gacc::Adam<double>;
+template class gacc::AdamW<float>;
+template class gacc::AdamW<double>;
+template class gacc::SGD<float>;
+template class gacc::SGD<double>;
 template class gacc::NonFiniteGuard<float>;
 template class gacc::NonFiniteGuard<double>;
 template class gacc::Accumulator<float, gacc::EverySamples>;
@@ -57,12 +61,14 @@ gacc::Index train(const std::string& file) {
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy<Scalar> loss;
     gacc::Adam<Scalar> adam(model.parameters(), {.learning_rate = 1e-2, .clip_norm = 1.0});
-    const gacc::LinearDecay schedule(1e-2, 10);
+    adam.group(gacc::vectors, {.learning_rate = 2e-2});
+    const gacc::WarmUp schedule(2, gacc::CosineDecay(1e-2, 10));
     gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
     const auto plan = gacc::plan({.batch_size = 8, .memory = gacc::MiB}, model, loss, adam, data);
     std::cout << plan.description() << gacc::fingerprint(data) << '\n';
 
     gacc::DataPosition position;
+    gacc::DataPosition place;
     gacc::MeanLoss mean_loss;
     gacc::Checkpoint checkpoint(adam, rng, position);
     checkpoint.keep("mean_loss", mean_loss);
