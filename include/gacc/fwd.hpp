@@ -81,6 +81,7 @@ template <class Scalar>
 class NonFiniteGuard;
 
 struct Plan;
+struct Audit;
 struct DataPosition;
 template <class Scalar>
 class TensorDataset;

@@ -89,6 +89,9 @@
 #include <gacc/accumulation/non_finite_guard.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan.hpp>
+#include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/audit_causes.hpp>
+#include <gacc/accumulation/audit.hpp>
 
 #include <gacc/train/metrics.hpp>
 #include <gacc/train/progress.hpp>

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <gacc/accumulation/audit_causes.hpp>
+#include <gacc/accumulation/audit_run.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/model/recomputation.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <iomanip>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+/// What audit() found.
+struct Audit {
+    /// The batch once more, cut: how, and whether all bits were those of the batch uncut.
+    struct Run {
+        std::string name;
+        bool same = true;
+    };
+
+    Index batch_size = 0;
+    Index micro_batch = 0;                  ///< samples of the largest micro-batch
+    Index micro_batches = 0;                ///< of the batch
+    std::vector<AuditedNumbers> gradients;  ///< of each parameter, in the run that is farthest off
+    AuditedNumbers loss;                    ///< its sum over the samples, likewise
+    AuditedNumbers weight;                  ///< what a step would divide by, likewise
+    std::vector<Run> runs;
+    std::vector<std::string> causes;  ///< likely ones, each "layer: what is wrong"; none if all is the same
+
+    /// Whether the cut changed not one bit, in any run.
+    bool same() const {
+        return std::ranges::all_of(runs, [](const Run& run) { return run.same; });
+    }
+
+    /// As a table, with a line of verdict.
+    std::string description() const {
+        std::vector<const AuditedNumbers*> rows;
+        for (const AuditedNumbers& gradient : gradients) { rows.push_back(&gradient); }
+        std::size_t width = 16;
+        for (const auto* row : rows) { width = std::max(width, row->name.size() + 2); }
+        const auto line = [&](std::string name, const std::string& is_same, const std::string& difference,
+                              const std::string& units) {
+            name.resize(width, ' ');
+            return is_same == "yes" ? name + "yes\n"
+                                    : detail::text(name, std::left, std::setw(9), is_same, std::right, std::setw(20),
+                                                   difference, std::setw(26), units, '\n');
+        };
+        const auto numbers = [&](const AuditedNumbers& row) {
+            return line(row.name, row.same ? "yes" : "no", detail::text(std::setprecision(3), row.largest_difference),
+                        detail::text(std::setprecision(3), row.units));
+        };
+        std::string table = detail::text("batch of ", batch_size, " = ", micro_batches, " micro-batch",
+                                         micro_batches == 1 ? "" : "es", " of at most ", micro_batch, '\n') +
+                            line("gradient of", "same bits", "largest difference", "units in the last place");
+        for (const auto* row : rows) { table += numbers(*row); }
+        table += numbers(loss) + numbers(weight);
+        for (const Run& run : runs) { table += run.name + ": " + (run.same ? "the same\n" : "different\n"); }
+        if (same()) { return table + "The cut changes not one bit.\n"; }
+        const auto differ = std::ranges::count_if(gradients, [](const AuditedNumbers& row) { return !row.same; });
+        table += detail::text("The cut changes bits: ", differ, " of ", gradients.size(), " gradients differ.\n");
+        for (const std::string& cause : causes) { table += "likely cause: " + cause + '\n'; }
+        return table;
+    }
+};
+
+namespace detail {
+
+/// Keeps the larger of two differences.
+inline void keep_farther(AuditedNumbers& kept, AuditedNumbers other) {
+    const bool farther =
+        kept.same ? !other.same
+                  : other.largest_difference > kept.largest_difference || std::isnan(other.largest_difference);
+    if (kept.name.empty() || farther) { kept = std::move(other); }
+}
+
+template <class Scalar, class Loss, class Targets>
+Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch, Index micro_batch) {
+    if (micro_batch < 1) { throw UsageError("audit", text("expected a micro_batch of 1 or more, got ", micro_batch)); }
+    batch.check("audit");
+    const Cut uncut{batch.samples()}, cut = cut_of(std::max<Index>(batch.samples(), 1), micro_batch);
+    Audit audit{.batch_size = batch.samples(),
+                .micro_batch = cut.front(),
+                .micro_batches = static_cast<Index>(cut.size()),
+                .gradients = {},
+                .loss = {},
+                .weight = {},
+                .runs = {},
+                .causes = {}};
+    const int several = std::max(threads(), 2);
+    const ThreadsMeanwhile meanwhile(several);
+    Sequential<Scalar> reference = model;
+    const auto whole = audit_run(reference, loss, batch, uncut);
+    audit.gradients.resize(whole.gradients.size());
+
+    const auto run = [&](std::string name, Sequential<Scalar> copy, const Cut& parts) {
+        const auto other = audit_run(copy, loss, batch, parts);
+        bool same = true;
+        const auto note = [&](AuditedNumbers& kept, AuditedNumbers found) {
+            same = same && found.same;
+            keep_farther(kept, std::move(found));
+        };
+        for (std::size_t i = 0; i < whole.gradients.size(); ++i) {
+            note(audit.gradients[i], compare(copy.parameters()[i].name(), whole.gradients[i], other.gradients[i]));
+        }
+        note(audit.loss, compare("sum of losses", &whole.loss, &other.loss, 1));
+        note(audit.weight, compare("weight", &whole.weight, &other.weight, 1));
+        audit.runs.push_back({std::move(name), same});
+        return same;
+    };
+    const bool cut_same = run(text(several, " threads"), model, cut);
+    {
+        const ThreadsMeanwhile one(1);
+        run("1 thread", model, cut);
+    }
+    Sequential<Scalar> recomputing = model;
+    const auto activations = least_memory<Scalar>(model.activations(), cut.front());
+    if (!std::ranges::all_of(activations, [](const Activation& activation) { return activation.kept; })) {
+        recomputing.lay_out(cut.front(), activations);
+        run("activations computed again", std::move(recomputing), cut);  // a copy would keep all
+    }
+    if (audit.same()) { return audit; }
+
+    if (!cut_same) {
+        const Matrix<Scalar> outputs = reference.forward(batch.inputs);
+        audit.causes = AuditCauses<Scalar>(batch.samples(), cut).find(model, loss, batch, outputs);
+    } else if (!audit.runs[1].same) {
+        audit.causes = {"a sum whose parts follow the number of threads"};
+    } else {
+        audit.causes = {"a layer whose forward gives something else when it is called again"};
+    }
+    if (audit.causes.empty()) {
+        audit.causes = {"not found: each layer alone, and the loss alone, give the same bits"};
+    }
+    return audit;
+}
+
+}  // namespace detail
+
+/// Runs a batch uncut and cut into micro-batches of at most so many samples, by several threads and by one, with all
+/// activations kept and with some computed again, and compares the bytes of all gradients, the losses and the weight.
+/// Where they differ, it looks for the cause: it gives each layer alone, and the loss, the same numbers uncut and cut.
+///
+/// It works on copies, so the model stays as it is, with its gradients, its tally and a forward under way; the loss
+/// forgets its last forward. Batches are those of shuffled_batches() and ordered_batches(), or have `inputs`, and
+/// `labels` or `targets`, as they do. Memory: some copies of the model, and the activations of the whole batch.
+///
+/// Throws     UsageError if micro_batch < 1, or a layer cannot be copied; what the model and the loss throw
+/// Example    const auto audit = gacc::audit(model, loss, batch, 7);
+///            std::cout << audit.description();
+template <class Scalar, class Loss, detail::AuditableBatch<Scalar> B>
+Audit audit(const Sequential<Scalar>& model, Loss& loss, const B& batch, Index micro_batch) {
+    return detail::with_targets<Scalar>(
+        batch, [&](const auto& samples) { return detail::audit(model, loss, samples, micro_batch); });
+}
+
+/// The same of inputs, samples x features, and labels or rows of targets: as many for each sample as it has rows of
+/// outputs.
+///
+/// Throws     also ShapeError if samples have not all the same number of targets
+/// Example    gacc::audit(model, loss, inputs, labels, 7).same()
+template <class Scalar, class Loss, detail::AuditTargets<Scalar> Targets>
+Audit audit(const Sequential<Scalar>& model, Loss& loss, const std::type_identity_t<ConstMatrixView<Scalar>>& inputs,
+            const Targets& targets, Index micro_batch) {
+    return detail::with_targets<Scalar>(
+        inputs, targets, [&](const auto& samples) { return detail::audit(model, loss, samples, micro_batch); });
+}
+
+}  // namespace gacc::inline GACC_ABI
