@@ -82,6 +82,7 @@ class NonFiniteGuard;
 
 struct Plan;
 struct Audit;
+struct GradientCheck;
 struct DataPosition;
 template <class Scalar>
 class TensorDataset;

@@ -92,6 +92,7 @@
 #include <gacc/accumulation/audit_run.hpp>
 #include <gacc/accumulation/audit_causes.hpp>
 #include <gacc/accumulation/audit.hpp>
+#include <gacc/accumulation/gradient_check.hpp>
 
 #include <gacc/train/metrics.hpp>
 #include <gacc/train/progress.hpp>

@@ -9,6 +9,7 @@ failed=0 passed=0
 # program LINE...: writes main() with a model, its loss and two samples, as WORK/program.cpp.
 program() {
     {
+        echo '#include <gacc/accumulation/gradient_check.hpp>'
         echo '#include <gacc/layers/linear.hpp>'
         echo '#include <gacc/losses/softmax_cross_entropy.hpp>'
         echo '#include <gacc/model/sequential.hpp>'
@@ -80,6 +81,12 @@ for compiler in g++ clang++; do
     compiles "a loss of what predict returns"
     program 'model.forward(gacc::Matrix<float>(2, 2));'
     refuses "forward of a temporary matrix" deleted
+
+    program 'gacc::Sequential exact(gacc::Linear<double>(2, 3));' 'gacc::SoftmaxCrossEntropy<double> exact_loss;' \
+        'const gacc::Matrix<double> exact_rows(2, 2);' 'gacc::check_gradients(exact, exact_loss, exact_rows, labels);'
+    compiles "a gradient check in double"
+    program 'gacc::check_gradients(model, loss, rows, labels);'
+    refuses "a gradient check in float" 'gacc: check_gradients: expected a model of double, got one of float'
 done
 
 echo "$passed passed, $failed failed"
