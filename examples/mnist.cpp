@@ -4,7 +4,7 @@
 //   mnist_resume.hpp     what is asked of a checkpoint that it resumes
 //   one run              train(), which can be interrupted and resumed
 //   mnist_results.hpp    what it found, as text or as JSON, on standard output
-//   main                 run or compare, and the exit code
+//   main                 run, compare or audit, and the exit code
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -50,6 +50,7 @@ enum ExitCode {
     diverged = 5,
     over_budget = 6,
     output_failed = 7,
+    cut_changes_bits = 8,  // found by audit
     interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
 };
 
@@ -292,6 +293,21 @@ int compare(const Settings& settings, const gacc::ImageDataset<float>& data, con
     return done;
 }
 
+/// One batch uncut and cut, with the first weights of a training.
+int audit(const Settings& settings, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>&) {
+    gacc::Rng rng(settings.seed);
+    auto model = perceptron(data.features(), settings.hidden);
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy loss;
+    const auto batches = gacc::shuffled_batches(data, {.batch_size = settings.batch_size}, rng);
+    const auto audit = gacc::audit(model, loss, batches[0], settings.micro_batch);
+    std::cout << audit.description();
+    return audit.same() ? done : cut_changes_bits;
+}
+
+/// What the command line asks for.
+using Command = int (*)(const Settings&, const gacc::ImageDataset<float>& data, const gacc::ImageDataset<float>& test);
+
 /// Refuses --save and --export where they would replace the data.
 void check_data_files(const Settings& settings) {
     const auto previous = settings.save.empty() ? std::filesystem::path() : gacc::previous_file(settings.save);
@@ -326,14 +342,17 @@ void check_files(const Settings& settings) {
 }
 
 /// The options, and with --resume those of the checkpoint. The exit code where that is all, as for --help.
-std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bool& comparison, int argc, char** argv) {
+std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, Command& command, int argc, char** argv) {
     for (;;) {
         settings = Settings();
         CLI::App app("Trains a perceptron on MNIST, with gradients accumulated over micro-batches.", "gacc-mnist");
         add_options(app, settings);
-        auto* compare = app.add_subcommand(
+        const auto* comparison = app.add_subcommand(
             "compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut");
-        compare->fallthrough();
+        const auto* audited = app.add_subcommand(
+            "audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause");
+        for (auto* subcommand : app.get_subcommands(nullptr)) { subcommand->fallthrough(); }
+        app.require_subcommand(0, 1);
         try {
             if (resumed) {
                 std::ranges::reverse(resumed->arguments);  // as parse() takes them
@@ -341,9 +360,11 @@ std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, bo
             } else {
                 app.parse(argc, argv);
             }
-            comparison = compare->parsed();
-            for (const char* option : {"--save", "--resume", "--export", "--memory", "--dry-run"}) {
-                if (comparison && app[option]->count() > 0) {
+            command = comparison->parsed() ? compare : audited->parsed() ? audit : run;
+            for (const char* option : {"--save", "--resume", "--export", "--memory", "--dry-run", "--json"}) {
+                if (app[option]->count() == 0) { continue; }
+                if (command == audit) { throw CLI::ValidationError(option, "expected a training, got an audit"); }
+                if (command == compare && option != std::string("--json")) {
                     throw CLI::ValidationError(option, "expected one run, got the three of compare");
                 }
             }
@@ -388,9 +409,9 @@ int main(int argc, char** argv) {
     Settings settings;
     try {
         survive_full_files();
-        bool comparison = false;
+        Command command = run;
         std::optional<Resumed> resumed;
-        if (const auto code = parse(settings, resumed, comparison, argc, argv)) { return *code; }
+        if (const auto code = parse(settings, resumed, command, argc, argv)) { return *code; }
         check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
         check_output(settings.export_to, "--export", gacc::AtomicFile::Previous::replace);
         gacc::set_threads(settings.threads);
@@ -410,7 +431,7 @@ int main(int argc, char** argv) {
             for (const std::string& note : resumed->notes) { std::cerr << escaped(note) << (note.empty() ? "" : "\n"); }
         }
         if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
-        const int code = (comparison ? compare : run)(settings, data, test);
+        const int code = command(settings, data, test);
         std::cout.flush();
         if (!std::cout) { throw gacc::OutputError("gacc-mnist", "expected to write the results, got an error"); }
         return code;

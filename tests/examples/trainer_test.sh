@@ -55,6 +55,15 @@ expect "memory with compare" 2 '--memory' "$mnist" compare --data "$work/data" -
 expect "compare" 0 'Parameters after the second and the third run: ' "$mnist" compare "${small[@]}"
 check "compare has three arms" 'grep -qE "^updates +1,500 +375 +375$" "$work/out"'
 expect "compare in json" 0 '^\{"arms": \[.*\], "accumulated_equals_uncut": (true|false), ' "$mnist" compare "${small[@]}" --json
+expect "audit" 0 '^The cut changes not one bit\.$' "$mnist" audit --data "$work/data" --batch-size 100 --micro-batch 7
+check "audit says how it cut, and has a line for each gradient" \
+    '[ "$(head -n 1 "$work/out")" = "batch of 100 = 15 micro-batches of at most 7" ] && [ "$(grep -cE "^[0-9]+\.(weight|bias) +yes$" "$work/out")" = 8 ]'
+check "and trains nothing" '! grep -q "^epoch" "$work/err"'
+expect "audit of a number of micro-batches" 0 '^batch of 64 = 5 micro-batches of at most 13$' \
+    "$mnist" audit --data "$work/data" --hidden 8 --batch-size 64 --accumulate 5
+expect "audit with save" 2 '--save: expected a training, got an audit' "$mnist" audit "${small[@]}" --save "$work/x"
+expect "audit in json" 2 '--json: expected a training, got an audit' "$mnist" audit "${small[@]}" --json
+expect "audit and compare" 2 'audit' "$mnist" compare audit "${small[@]}"
 expect "export" 0 '' "$mnist" "${small[@]}" --export "$work/model.safetensors"
 check "the exported file holds 784 x 128, 128, 128 x 10 and 10 floats" \
     '[ "$(($(stat -c %s "$work/model.safetensors") - 8 - $(od -An -t u8 -N 8 "$work/model.safetensors")))" = $((4 * (784 * 128 + 128 + 1280 + 10))) ]'
