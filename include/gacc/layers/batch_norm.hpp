@@ -58,6 +58,11 @@ public:
     }
 
     std::string description() const override { return detail::text("FrozenBatchNorm(", scale_.size(), ")"); }
+    /// Those of y = weight x + bias: statistics of mean 0 and variance 1.
+    LayerConfig config() const override {
+        return {"FrozenBatchNorm", {{"weight", std::vector<double>(scale_.begin(), scale_.end())},
+                                    {"bias", std::vector<double>(shift_.begin(), shift_.end())}}};
+    }
     LayerPlan plan(const Shape& x) const override {
         if (x.empty() || x.back() != static_cast<Index>(scale_.size())) {
             throw ShapeError(description(), detail::text("expected samples whose last size is ", scale_.size(),

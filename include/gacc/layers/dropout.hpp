@@ -29,6 +29,7 @@ public:
     }
 
     std::string description() const override { return detail::text("Dropout(", p_, ")"); }
+    LayerConfig config() const override { return {"Dropout", {{"p", p_}}}; }
     LayerPlan plan(const Shape& x) const override {
         return {.y = x, .reads_x = false, .reads_y = false, .elementwise = true};
     }

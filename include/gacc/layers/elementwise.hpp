@@ -26,6 +26,7 @@ void map_rows(const Function& f, MatrixView<Scalar> out, const Inputs&... in) {
 ///     template <class Packet> Packet slope(const Packet& at) const;    // f'(x), from x if reads_x, else from y
 ///     static constexpr bool reads_x;
 ///     std::string description() const;
+///     LayerConfig config() const;                                      // may be left out: then it is not saved
 ///
 /// One whose slope follows from y takes no memory of its own: y lies where x does.
 ///
@@ -34,6 +35,10 @@ template <class Scalar, class Function>
 class Elementwise : public Layer<Scalar> {
 public:
     std::string description() const override { return f_.description(); }
+    LayerConfig config() const override {
+        if constexpr (requires { f_.config(); }) { return f_.config(); }
+        return {};
+    }
     LayerPlan plan(const Shape& x) const override {
         return {.y = x, .reads_x = Function::reads_x, .reads_y = !Function::reads_x, .elementwise = true};
     }

@@ -30,6 +30,7 @@ struct ELUFunction {
         return pselect(pcmp_lt(pzero(y), y), all_lanes<Packet>(1), padd(y, all_lanes<Packet>(alpha)));
     }
     std::string description() const { return text("ELU(", alpha, ")"); }
+    LayerConfig config() const { return {"ELU", {{"alpha", alpha}}}; }
 
     double alpha;
 };

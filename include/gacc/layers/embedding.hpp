@@ -27,6 +27,9 @@ public:
         : weight_("weight", {checked(vocabulary), checked(features)}, described(vocabulary, features)) {}
 
     std::string description() const override { return described(weight_.rows(), weight_.cols()); }
+    LayerConfig config() const override {
+        return {"Embedding", {{"vocabulary", weight_.rows()}, {"features", weight_.cols()}}};
+    }
     LayerPlan plan(const Shape& x) const override {
         if (x.size() != 1) {
             throw ShapeError(description(),

@@ -14,6 +14,7 @@ template <class Scalar = float>
 class Flatten : public Layer<Scalar> {
 public:
     std::string description() const override { return "Flatten"; }
+    LayerConfig config() const override { return {"Flatten"}; }
     LayerPlan plan(const Shape& x) const override {
         return {.y = {elements(x)}, .reads_x = false, .reads_y = false};
     }

@@ -33,6 +33,7 @@ struct GELUFunction {
         return multiply_add(x, density(x), distribution(x));
     }
     std::string description() const { return by_tanh ? "GELU(tanh)" : "GELU"; }
+    LayerConfig config() const { return {"GELU", {{"approximation", by_tanh ? "tanh" : "none"}}}; }
 
     bool by_tanh;
 

@@ -36,6 +36,9 @@ public:
           gain_("weight", {channels}, "GroupNorm"), shift_("bias", {channels}, "GroupNorm") {}
 
     std::string description() const override { return detail::text("GroupNorm(", groups_, ", ", channels(), ")"); }
+    LayerConfig config() const override {
+        return {"GroupNorm", {{"groups", groups_}, {"channels", channels()}, {"epsilon", epsilon_}}};
+    }
     LayerPlan plan(const Shape& x) const override {
         if (x.empty() || x.back() != channels()) {
             throw ShapeError(description(), detail::text("expected samples whose last size is ", channels(),

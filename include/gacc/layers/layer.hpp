@@ -5,6 +5,7 @@
 #include <gacc/core/shape.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/layers/layer_calls.hpp>
+#include <gacc/layers/layer_config.hpp>
 #include <gacc/parameters/parameter.hpp>
 
 #include <string>
@@ -67,6 +68,10 @@ public:
 
     /// Draws the first values of the parameters.
     virtual void initialize(Rng&) {}
+
+    /// Its type and options, with which save_model() describes it; load_model() makes it again by a LayerRegistry.
+    /// Without them, models of it train, but are not saved. A layer derived from another one overrides them too.
+    virtual LayerConfig config() const { return {}; }
 };
 
 }  // namespace gacc

@@ -25,6 +25,9 @@ public:
         : detail::RowNorm<Scalar, true>("LayerNorm", features, options.epsilon, options.bias) {}
 
     std::string description() const override { return detail::text("LayerNorm(", this->features(), ")"); }
+    LayerConfig config() const override {
+        return {"LayerNorm", {{"features", this->features()}, {"epsilon", this->epsilon()}, {"bias", this->has_bias()}}};
+    }
 };
 
 }  // namespace gacc

@@ -27,6 +27,7 @@ struct LeakyReLUFunction {
         return pselect(pcmp_lt(pzero(y), y), all_lanes<Packet>(1), all_lanes<Packet>(negative_slope));
     }
     std::string description() const { return text("LeakyReLU(", negative_slope, ")"); }
+    LayerConfig config() const { return {"LeakyReLU", {{"negative_slope", negative_slope}}}; }
 
     double negative_slope;
 };

@@ -40,6 +40,13 @@ public:
     }
 
     std::string description() const override { return described(weight_.cols(), weight_.rows()); }
+    LayerConfig config() const override {
+        const bool he = options_.initialization == Initialization::he_normal;
+        return {"Linear", {{"in_features", weight_.cols()},
+                           {"out_features", weight_.rows()},
+                           {"bias", bias_.has_value()},
+                           {"initialization", he ? "he_normal" : "uniform_fan_in"}}};
+    }
     Shape input_shape() const override { return {weight_.cols()}; }
 
     LayerPlan plan(const Shape& x) const override {

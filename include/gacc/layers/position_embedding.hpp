@@ -24,6 +24,9 @@ public:
         : weight_("weight", {checked(tokens), checked(features)}, described(tokens, features)) {}
 
     std::string description() const override { return described(weight_.rows(), weight_.cols()); }
+    LayerConfig config() const override {
+        return {"PositionEmbedding", {{"tokens", weight_.rows()}, {"features", weight_.cols()}}};
+    }
     LayerPlan plan(const Shape& x) const override {
         if (x.size() != 2 || x[0] > weight_.rows() || x[1] != weight_.cols()) {
             throw ShapeError(description(), detail::text("expected samples of at most ", weight_.rows(), " x ",

@@ -14,6 +14,7 @@ template <class Scalar = float>
 class ReLU : public Layer<Scalar> {
 public:
     std::string description() const override { return "ReLU"; }
+    LayerConfig config() const override { return {"ReLU"}; }
     LayerPlan plan(const Shape& x) const override { return {.y = x, .reads_x = false, .elementwise = true}; }
 
     void forward(Forward<Scalar> call) const override {

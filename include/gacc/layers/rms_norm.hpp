@@ -24,6 +24,9 @@ public:
         : detail::RowNorm<Scalar, false>("RMSNorm", features, options.epsilon, false) {}
 
     std::string description() const override { return detail::text("RMSNorm(", this->features(), ")"); }
+    LayerConfig config() const override {
+        return {"RMSNorm", {{"features", this->features()}, {"epsilon", this->epsilon()}}};
+    }
 };
 
 }  // namespace gacc

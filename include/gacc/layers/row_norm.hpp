@@ -116,6 +116,8 @@ protected:
         if (bias) { shift_.emplace("bias", Shape{features}, name); }
     }
     Index features() const { return gain_.cols(); }
+    double epsilon() const { return epsilon_; }
+    bool has_bias() const { return shift_.has_value(); }
 
 private:
     using Packet = typename Simd<Scalar>::Packet;

@@ -20,6 +20,7 @@ struct SigmoidFunction {
         return Eigen::internal::pmul(y, Eigen::internal::psub(all_lanes<Packet>(1), y));
     }
     std::string description() const { return "Sigmoid"; }
+    LayerConfig config() const { return {"Sigmoid"}; }
 };
 
 }  // namespace detail

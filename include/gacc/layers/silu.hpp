@@ -22,6 +22,7 @@ struct SiLUFunction {
         return pmul(s, multiply_add(x, psub(one, s), one));
     }
     std::string description() const { return "SiLU"; }
+    LayerConfig config() const { return {"SiLU"}; }
 };
 
 }  // namespace detail

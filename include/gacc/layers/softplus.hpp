@@ -29,6 +29,7 @@ struct SoftplusFunction {
         return sigmoid(x);
     }
     std::string description() const { return "Softplus"; }
+    LayerConfig config() const { return {"Softplus"}; }
 };
 
 }  // namespace detail

@@ -20,6 +20,7 @@ struct TanhFunction {
         return multiply_add(Eigen::internal::pnegate(y), y, all_lanes<Packet>(1));
     }
     std::string description() const { return "Tanh"; }
+    LayerConfig config() const { return {"Tanh"}; }
 };
 
 }  // namespace detail
