@@ -1,7 +1,7 @@
 #pragma once
 
-/// All of gacc but its optional parts, in reading order. gacc/data/gzip.hpp needs zlib; gacc/io/safetensors.hpp and
-/// gacc/io/checkpoint.hpp need nlohmann-json.
+/// All of gacc but its optional parts, in reading order. gacc/data/gzip.hpp needs zlib; gacc/io/safetensors.hpp,
+/// gacc/io/checkpoint.hpp and gacc/io/model_file.hpp need nlohmann-json.
 
 #include <gacc/version.hpp>
 #include <gacc/fwd.hpp>
@@ -25,6 +25,7 @@
 #include <gacc/parameters/parameters.hpp>
 
 #include <gacc/layers/layer_calls.hpp>
+#include <gacc/layers/layer_config.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
@@ -79,6 +80,7 @@
 #include <gacc/model/residual.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/workspace.hpp>
+#include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/pass.hpp>
 #include <gacc/model/sequential.hpp>

@@ -57,11 +57,15 @@ public:
     void for_each_layer(const std::string& name, const F& f) {
         if (layer_) { return f(*layer_, name); }
         for (Part& part : parts_) {
-            const std::string inside = part.name.empty() ? name : name + '.' + part.name;
             for (std::size_t i = 0; i < part.blocks.size(); ++i) {
-                part.blocks[i].for_each_layer(is_single(part) ? inside : inside + '.' + std::to_string(i), f);
+                part.blocks[i].for_each_layer(place(name, part, i), f);
             }
         }
+    }
+    /// Where block i of a part lies, if this one lies at `name`.
+    std::string place(const std::string& name, const Part& part, std::size_t i) const {
+        const std::string inside = part.name.empty() ? name : name + '.' + part.name;
+        return is_single(part) ? inside : inside + '.' + std::to_string(i);
     }
 
     std::string description() const {

@@ -10,6 +10,7 @@
 #include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/pass.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/summary.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/parameters/parameters.hpp>
 
@@ -213,6 +214,12 @@ public:
     /// Numbers of an input sample, and columns of the outputs.
     Index in_features() const { return graph().has_input() ? elements(graph().input().shape) : 0; }
     Index out_features() const { return graph().operations().empty() ? 0 : graph().output().features(); }
+
+    /// A table: every layer with its name, as parameters have it, the shape that it makes of a sample, its parameters,
+    /// and the bytes a sample of its activation, which add up to what a plan counts as activations.
+    ///
+    /// Example    std::cout << model.summary();
+    std::string summary() const { return detail::summary(graph(), body().blocks, activations()); }
 
     /// Layers and blocks.
     std::size_t size() const { return body().blocks.size(); }
