@@ -22,6 +22,7 @@ class Rng;
 
 template <class Scalar>
 class Layer;
+struct LayerConfig;
 template <class Scalar>
 class Linear;
 template <class Scalar>
@@ -84,6 +85,11 @@ struct Plan;
 struct Audit;
 struct GradientCheck;
 struct DataPosition;
+class ConfigReader;
+template <class Scalar>
+struct LayerRecipe;
+template <class Scalar>
+class LayerRegistry;
 template <class Scalar>
 class TensorDataset;
 template <class Scalar>

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/types.hpp>
+#include <gacc/layers/layer_config.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+/// Reads the options of a layer that a file describes. Each must be there, of its kind, and read once.
+///
+/// Throws     DataError that names the file, the layer and the option
+/// Example    const Index features = options.size("features");
+class ConfigReader {
+public:
+    /// `where` and `layer` are what errors name: the file, and "layer 3.branch.0".
+    ConfigReader(LayerConfig config, std::string where, std::string layer)
+        : config_(std::move(config)), where_(std::move(where)), layer_(std::move(layer)) {}
+
+    const std::string& type() const { return config_.type; }
+
+    /// A whole number of 1 or more, which memory could hold.
+    Index size(std::string_view name) {
+        const LayerOption option = take(name);
+        const Index* number = std::get_if<Index>(&option);
+        if (number == nullptr || *number < 1 || *number > largest) {
+            refuse(name, detail::text("a whole number from 1 to ", largest), option);
+        }
+        return *number;
+    }
+    /// A finite number.
+    double number(std::string_view name) {
+        const LayerOption option = take(name);
+        if (const Index* whole = std::get_if<Index>(&option)) { return static_cast<double>(*whole); }
+        const double* number = std::get_if<double>(&option);
+        if (number == nullptr || !std::isfinite(*number)) { refuse(name, "a finite number", option); }
+        return *number;
+    }
+    bool flag(std::string_view name) {
+        const LayerOption option = take(name);
+        const bool* flag = std::get_if<bool>(&option);
+        if (flag == nullptr) { refuse(name, "true or false", option); }
+        return *flag;
+    }
+    /// One of these words; returns which, counted from 0.
+    std::size_t one_of(std::string_view name, std::initializer_list<std::string_view> words) {
+        const LayerOption option = take(name);
+        const std::string* word = std::get_if<std::string>(&option);
+        const auto* found = word == nullptr ? words.end() : std::find(words.begin(), words.end(), *word);
+        if (found == words.end()) {
+            std::string all;
+            for (const std::string_view each : words) {
+                all += (all.empty() ? "\"" : " or \"") + std::string(each) + '"';
+            }
+            refuse(name, all, option);
+        }
+        return static_cast<std::size_t>(found - words.begin());
+    }
+    std::vector<double> numbers(std::string_view name) {
+        LayerOption option = take(name);
+        auto* numbers = std::get_if<std::vector<double>>(&option);
+        if (numbers == nullptr) { refuse(name, "a tensor of numbers", option); }
+        return std::move(*numbers);
+    }
+
+    /// After the last option: there are no others.
+    void finish() const {
+        if (config_.options.empty()) { return; }
+        throw DataError(where_, detail::text("expected no option \"", detail::shown(config_.options.front().first),
+                                             "\" of ", layer_, ", got one"));
+    }
+
+private:
+    static constexpr Index largest = std::numeric_limits<Index>::max() / 64;
+
+    LayerOption take(std::string_view name) {
+        auto& options = config_.options;
+        const auto found =
+            std::find_if(options.begin(), options.end(), [&](const auto& option) { return option.first == name; });
+        if (found == options.end()) {
+            throw DataError(where_, detail::text("expected an option \"", name, "\" of ", layer_, ", got none"));
+        }
+        LayerOption option = std::move(found->second);
+        options.erase(found);
+        return option;
+    }
+
+    [[noreturn]] void refuse(std::string_view name, const std::string& expected, const LayerOption& got) const {
+        throw DataError(where_,
+                        detail::text("expected ", expected, " for \"", name, "\" of ", layer_, ", got ", shown(got)));
+    }
+    static std::string shown(const LayerOption& option) {
+        if (const bool* flag = std::get_if<bool>(&option)) { return *flag ? "true" : "false"; }
+        if (const Index* whole = std::get_if<Index>(&option)) { return detail::text(*whole); }
+        if (const double* number = std::get_if<double>(&option)) { return detail::text(*number); }
+        if (const std::string* word = std::get_if<std::string>(&option)) { return '"' + detail::shown(*word) + '"'; }
+        return "a tensor";
+    }
+
+    LayerConfig config_;
+    std::string where_, layer_;
+};
+
+}  // namespace gacc

@@ -1,0 +1,170 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/shape.hpp>
+#include <gacc/io/config_reader.hpp>
+#include <gacc/layers/batch_norm.hpp>
+#include <gacc/layers/dropout.hpp>
+#include <gacc/layers/elu.hpp>
+#include <gacc/layers/embedding.hpp>
+#include <gacc/layers/flatten.hpp>
+#include <gacc/layers/gelu.hpp>
+#include <gacc/layers/group_norm.hpp>
+#include <gacc/layers/layer_norm.hpp>
+#include <gacc/layers/leaky_relu.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/position_embedding.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/layers/rms_norm.hpp>
+#include <gacc/layers/sigmoid.hpp>
+#include <gacc/layers/silu.hpp>
+#include <gacc/layers/softplus.hpp>
+#include <gacc/layers/tanh.hpp>
+#include <gacc/model/block.hpp>
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+/// How a layer that a file describes is made. The file must have its parameters, of these shapes, before it is: a
+/// description alone takes no memory.
+template <class Scalar>
+struct LayerRecipe {
+    std::vector<std::pair<std::string, Shape>> parameters{};  ///< names within the layer: {"weight", {128, 784}}
+    std::function<Block<Scalar>()> make{};
+};
+
+/// How layers are made again from their LayerConfig, by type. It knows gacc's own layers, and those that you add.
+///
+/// Example    gacc::LayerRegistry<float> layers;
+///            layers.add("Scale", [](gacc::ConfigReader& options) -> gacc::LayerRecipe<float> {
+///                const gacc::Index features = options.size("features");
+///                return {.parameters = {{"weight", {features}}}, .make = [=] { return Scale(features); }};
+///            });
+///            auto model = gacc::load_model("model.safetensors", layers);
+template <class Scalar>
+class LayerRegistry {
+public:
+    /// Reads all options, and makes no layer yet.
+    using Reader = std::function<LayerRecipe<Scalar>(ConfigReader&)>;
+
+    LayerRegistry() {
+        add_activations();
+        add_norms();
+        add_weights();
+    }
+
+    /// Throws     UsageError if there is one of that type already, or it is one that stands for blocks
+    void add(const std::string& type, Reader reader) {
+        if (type.empty() || detail::is_block_type(type) || !readers_.emplace(type, std::move(reader)).second) {
+            throw UsageError("LayerRegistry::add",
+                             "expected a type that is not there yet, got \"" + type + "\"; give it another name");
+        }
+    }
+
+    /// Null if there is none of that type.
+    const Reader* find(std::string_view type) const {
+        const auto found = readers_.find(type);
+        return found == readers_.end() ? nullptr : &found->second;
+    }
+
+private:
+    using Recipe = LayerRecipe<Scalar>;
+
+    void add_activations() {
+        add_plain<Flatten<Scalar>>("Flatten");
+        add_plain<ReLU<Scalar>>("ReLU");
+        add_plain<Sigmoid<Scalar>>("Sigmoid");
+        add_plain<SiLU<Scalar>>("SiLU");
+        add_plain<Softplus<Scalar>>("Softplus");
+        add_plain<Tanh<Scalar>>("Tanh");
+        add("Dropout", [](ConfigReader& options) -> Recipe {
+            return {.make = [p = options.number("p")] { return Dropout<Scalar>(p); }};
+        });
+        add("ELU", [](ConfigReader& options) -> Recipe {
+            return {.make = [alpha = options.number("alpha")] { return ELU<Scalar>({.alpha = alpha}); }};
+        });
+        add("GELU", [](ConfigReader& options) -> Recipe {
+            const bool by_tanh = options.one_of("approximation", {"none", "tanh"}) == 1;
+            return {.make = [by_tanh] {
+                return GELU<Scalar>({.approximation = by_tanh ? Approximation::tanh : Approximation::none});
+            }};
+        });
+        add("LeakyReLU", [](ConfigReader& options) -> Recipe {
+            return {.make = [slope = options.number("negative_slope")] {
+                return LeakyReLU<Scalar>({.negative_slope = slope});
+            }};
+        });
+    }
+
+    void add_norms() {
+        add("LayerNorm", [](ConfigReader& options) -> Recipe {
+            const Index features = options.size("features");
+            const LayerNormOptions given{.epsilon = options.number("epsilon"), .bias = options.flag("bias")};
+            return {.parameters = weight_and_bias({features}, features, given.bias),
+                    .make = [=] { return LayerNorm<Scalar>(features, given); }};
+        });
+        add("RMSNorm", [](ConfigReader& options) -> Recipe {
+            const Index features = options.size("features");
+            const RMSNormOptions given{.epsilon = options.number("epsilon")};
+            return {.parameters = weight_and_bias({features}, features, false),
+                    .make = [=] { return RMSNorm<Scalar>(features, given); }};
+        });
+        add("GroupNorm", [](ConfigReader& options) -> Recipe {
+            const Index groups = options.size("groups"), channels = options.size("channels");
+            const GroupNormOptions given{.epsilon = options.number("epsilon")};
+            return {.parameters = weight_and_bias({channels}, channels, true),
+                    .make = [=] { return GroupNorm<Scalar>(groups, channels, given); }};
+        });
+        add("FrozenBatchNorm", [](ConfigReader& options) -> Recipe {
+            return {.make = [weight = options.numbers("weight"), bias = options.numbers("bias")] {
+                std::vector<double> mean = weight;
+                for (double& number : mean) { number = std::copysign(0.0, number); }  // so that a bias of -0 stays -0
+                return FrozenBatchNorm<Scalar>(weight, bias, mean, std::vector<double>(weight.size(), 1.0), 0);
+            }};
+        });
+    }
+
+    void add_weights() {
+        add("Embedding", [](ConfigReader& options) -> Recipe {
+            const Index vocabulary = options.size("vocabulary"), features = options.size("features");
+            return {.parameters = weight_and_bias({vocabulary, features}, features, false),
+                    .make = [=] { return Embedding<Scalar>(vocabulary, features); }};
+        });
+        add("PositionEmbedding", [](ConfigReader& options) -> Recipe {
+            const Index tokens = options.size("tokens"), features = options.size("features");
+            return {.parameters = weight_and_bias({tokens, features}, features, false),
+                    .make = [=] { return PositionEmbedding<Scalar>(tokens, features); }};
+        });
+        add("Linear", [](ConfigReader& options) -> Recipe {
+            const Index in = options.size("in_features"), out = options.size("out_features");
+            const bool bias = options.flag("bias");
+            const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
+            const LinearOptions given{.initialization = he ? Initialization::he_normal : Initialization::uniform_fan_in,
+                                      .bias = bias};
+            return {.parameters = weight_and_bias({out, in}, out, bias),
+                    .make = [=] { return Linear<Scalar>(in, out, given); }};
+        });
+    }
+
+    template <class L>
+    void add_plain(const char* type) {
+        add(type, [](ConfigReader&) -> Recipe { return {.make = [] { return L(); }}; });
+    }
+
+    static std::vector<std::pair<std::string, Shape>> weight_and_bias(Shape weight, Index features, bool bias) {
+        std::vector<std::pair<std::string, Shape>> all{{"weight", std::move(weight)}};
+        if (bias) { all.push_back({"bias", {features}}); }
+        return all;
+    }
+
+    std::map<std::string, Reader, std::less<>> readers_;
+};
+
+}  // namespace gacc
