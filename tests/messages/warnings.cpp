@@ -68,7 +68,7 @@ gacc::Index train(const std::string& file) {
     std::cout << plan.description() << gacc::fingerprint(data) << '\n';
 
     gacc::DataPosition position;
-    gacc::DataPosition place;
+    
     gacc::MeanLoss mean_loss;
     gacc::Checkpoint checkpoint(adam, rng, position);
     checkpoint.keep("mean_loss", mean_loss);

@@ -89,7 +89,8 @@ private:
                 json[option] = Json{{"numbers", many->size()}};
                 numbers_.push_back({text(name, '.', option), *many});
             } else {
-                std::visit([&](const auto& single) { json[option] = single; }, value);
+                Json& to = json[option];
+                std::visit([&](const auto& single) { to = single; }, value);
             }
         }
         return json;
