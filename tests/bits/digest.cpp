@@ -1,4 +1,4 @@
-// Trains perceptrons under many cuts and numbers of threads. Prints one digest of the bytes that all of them end with;
+// Trains a perceptron and a network of many layers under many cuts and numbers of threads. Prints one digest of the bytes that all of them end with;
 // exit code 1 if they do not.
 
 #include <gacc/gacc.hpp>
@@ -24,9 +24,28 @@ std::uint64_t digest(const gacc::Parameters<Scalar>& parameters, std::uint64_t h
     return hash;
 }
 
-/// Three batches of 100 samples through 300-203-70-10: enough work for several threads.
+/// 300-203-70-10: enough work for several threads.
 template <class Scalar>
-std::uint64_t train(Index micro_batch, int threads) {
+gacc::Sequential<Scalar> perceptron() {
+    return gacc::Sequential(gacc::Linear<Scalar>(300, 203), gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(203, 70),
+                            gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(70, 10));
+}
+
+/// A network of the other layers.
+template <class Scalar>
+gacc::Sequential<Scalar> mixed() {
+    return gacc::Sequential(
+        gacc::Linear<Scalar>(300, 99), gacc::Tanh<Scalar>(),
+        gacc::Residual(gacc::LayerNorm<Scalar>(99), gacc::Linear<Scalar>(99, 70), gacc::GELU<Scalar>(),
+                       gacc::Dropout<Scalar>(0.1), gacc::Linear<Scalar>(70, 99, {.bias = false})),
+        gacc::Concat(gacc::Chain(gacc::Linear<Scalar>(99, 21), gacc::GroupNorm<Scalar>(3, 21), gacc::SiLU<Scalar>()),
+                     gacc::Chain(gacc::RMSNorm<Scalar>(99), gacc::Softplus<Scalar>()), gacc::Sigmoid<Scalar>()),
+        gacc::Linear<Scalar>(219, 10), gacc::ELU<Scalar>());
+}
+
+/// Three batches of 100 samples.
+template <class Scalar>
+std::uint64_t train(gacc::Sequential<Scalar> model, Index micro_batch, int threads) {
     gacc::set_threads(threads);
     gacc::Rng rng(1);
     gacc::Tensor<Scalar> inputs({300, 300});
@@ -35,8 +54,6 @@ std::uint64_t train(Index micro_batch, int threads) {
     for (int i = 0; i < 300; ++i) { labels.push_back(static_cast<gacc::Label>(rng.below(10))); }
     const gacc::TensorDataset<Scalar> data(std::move(inputs), std::move(labels));
 
-    gacc::Sequential model(gacc::Linear<Scalar>(300, 203), gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(203, 70),
-                           gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(70, 10));
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy<Scalar> loss;
     gacc::Adam adam(model.parameters());
@@ -52,11 +69,11 @@ std::uint64_t train(Index micro_batch, int threads) {
 }
 
 template <class Scalar>
-bool print(const char* name) {
-    const std::uint64_t expected = train<Scalar>(100, 1);
+bool print(const char* name, const gacc::Sequential<Scalar>& model) {
+    const std::uint64_t expected = train(model, 100, 1);
     for (const Index micro_batch : {7, 32, 100}) {
         for (const int threads : {1, 2, 3}) {
-            if (train<Scalar>(micro_batch, threads) != expected) {
+            if (train(model, micro_batch, threads) != expected) {
                 std::printf("%s: other bytes at micro-batch %td with %d threads\n", name, micro_batch, threads);
                 return false;
             }
@@ -69,7 +86,8 @@ bool print(const char* name) {
 }  // namespace
 
 int main() {
-    const bool same = print<float>("float") && print<double>("double");
+    const bool same = print("float", perceptron<float>()) && print("double", perceptron<double>()) &&
+                      print("mixed float", mixed<float>()) && print("mixed double", mixed<double>());
     std::puts("");
     return same ? 0 : 1;
 }

@@ -5,9 +5,12 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The sum of f(in[i]...) over `count` elements; f takes and returns packets. Element i is added in lane i % lanes, and
-/// the lanes are added up in the end, from the first to the last. So the bits depend on the numbers and the processor's
-/// lanes alone: not on where they lie in memory, as they do in Eigen's sums.
+/// f(f(..., in[0]...), in[1]...) over `count` elements, where f takes the sum so far and an element of each array, as
+/// packets, and adds something. Element i goes to lane i % lanes, and the lanes are added up in the end, from the first
+/// to the last. So the bits depend on the numbers and the processor's lanes alone: not on where they lie in memory, as
+/// they do in Eigen's sums. Where f adds a product, it does so by multiply_add, or the compiler might fuse it or not.
+///
+/// Example    sum_packets(count, [](const auto& sum, const auto& x) { return multiply_add(x, x, sum); }, numbers);
 template <class Scalar, class Function, class... Inputs>
 [[gnu::flatten]] Scalar sum_packets(Index count, Function f, const Scalar* first, const Inputs*... more) {
     using namespace Eigen::internal;
@@ -15,13 +18,13 @@ template <class Scalar, class Function, class... Inputs>
     constexpr Index lanes = Simd<Scalar>::lanes;
     Packet sums = pset1<Packet>(Scalar(0));
     Index i = 0;
-    for (; i + lanes <= count; i += lanes) { sums = padd(sums, f(ploadu<Packet>(first + i), ploadu<Packet>(more + i)...)); }
+    for (; i + lanes <= count; i += lanes) { sums = f(sums, ploadu<Packet>(first + i), ploadu<Packet>(more + i)...); }
     Scalar numbers[lanes];
     pstoreu(numbers, sums);
-    if (i < count) {
+    if (i < count) {  // a whole packet too, of which the first lanes count
         Scalar rest[lanes];
-        pstoreu(rest, f(load_padded(first + i, count - i), load_padded(more + i, count - i)...));
-        for (Index lane = 0; lane < count - i; ++lane) { numbers[lane] += rest[lane]; }
+        pstoreu(rest, f(sums, load_padded(first + i, count - i), load_padded(more + i, count - i)...));
+        for (Index lane = 0; lane < count - i; ++lane) { numbers[lane] = rest[lane]; }
     }
     Scalar sum = 0;
     for (const Scalar number : numbers) { sum += number; }

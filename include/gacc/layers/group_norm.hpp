@@ -58,12 +58,18 @@ public:
             Scalar* kept = at(call.kept, sample) + 2 * group;
             const auto count = static_cast<Scalar>(rows * width());
             kept[0] = sum(rows, [&](Index row) {
-                          return detail::sum_packets(width(), [](const Packet& x) { return x; }, part(row));
+                          return detail::sum_packets(
+                              width(), [](const Packet& total, const Packet& x) { return Eigen::internal::padd(total, x); },
+                              part(row));
                       }) / count;
             const Packet mean = all(kept[0]);
             const Scalar squares = sum(rows, [&](Index row) {
                 return detail::sum_packets(
-                    width(), [&](const Packet& x) { return mul(sub(x, mean), sub(x, mean)); }, part(row));
+                    width(),
+                    [&](const Packet& total, const Packet& x) {
+                        return detail::multiply_add(sub(x, mean), sub(x, mean), total);
+                    },
+                    part(row));
             });
             kept[1] = Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_));
             const Packet scale = all(kept[1]);
@@ -92,13 +98,17 @@ public:
             const auto count = static_cast<Scalar>(rows * width());
             const Packet minus_mean = all(-sum(rows, [&](Index row) {
                 return detail::sum_packets(
-                    width(), [](const Packet& g, const Packet& w) { return mul(g, w); }, grad_y(row), gain);
+                    width(),
+                    [](const Packet& total, const Packet& g, const Packet& w) {
+                        return detail::multiply_add(g, w, total);
+                    },
+                    grad_y(row), gain);
             }) / count);
             const Packet minus_along = all(-sum(rows, [&](Index row) {
                 return detail::sum_packets(
                     width(),
-                    [&](const Packet& number, const Packet& g, const Packet& w) {
-                        return mul(mul(g, w), mul(sub(number, mean), scale));
+                    [&](const Packet& total, const Packet& number, const Packet& g, const Packet& w) {
+                        return detail::multiply_add(mul(g, w), mul(sub(number, mean), scale), total);
                     },
                     x(row), grad_y(row), gain);
             }) / count);

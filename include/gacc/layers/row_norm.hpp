@@ -78,14 +78,17 @@ public:
             const auto center = all(mean), factor = all(scale);
             const auto along = sum_packets(
                 features(),
-                [&](const Packet& number, const Packet& g, const Packet& w) {
-                    return pmul(pmul(g, w), pmul(psub(number, center), factor));
+                [&](const Packet& sum, const Packet& number, const Packet& g, const Packet& w) {
+                    return multiply_add(pmul(g, w), pmul(psub(number, center), factor), sum);
                 },
                 x, grad_y, gain);
-            const auto in_all = Centered ? sum_packets(
-                                               features(), [](const Packet& g, const Packet& w) { return pmul(g, w); },
-                                               grad_y, gain)
-                                         : Scalar(0);
+            Scalar in_all = 0;
+            if constexpr (Centered) {
+                in_all = sum_packets(
+                    features(),
+                    [](const Packet& sum, const Packet& g, const Packet& w) { return multiply_add(g, w, sum); }, grad_y,
+                    gain);
+            }
             const auto count = static_cast<Scalar>(features());
             const auto minus_along = all(-along / count), minus_mean = all(-in_all / count);
             map_packets(
@@ -146,14 +149,14 @@ private:
     /// Mean and 1 / deviation of a row.
     std::pair<Scalar, Scalar> statistics(const Scalar* x) const {
         const auto count = static_cast<Scalar>(features());
-        const Scalar mean =
-            Centered ? sum_packets(features(), [](const Packet& number) { return number; }, x) / count : Scalar(0);
+        const auto add = [](const Packet& sum, const Packet& number) { return Eigen::internal::padd(sum, number); };
+        const Scalar mean = Centered ? sum_packets(features(), add, x) / count : Scalar(0);
         const auto center = all(mean);
         const Scalar squares = sum_packets(
             features(),
-            [&](const Packet& number) {
+            [&](const Packet& sum, const Packet& number) {
                 const Packet apart = psub(number, center);
-                return pmul(apart, apart);
+                return multiply_add(apart, apart, sum);
             },
             x);
         return {mean, Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_))};
