@@ -8,8 +8,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 using gacc::ConfigReader;
@@ -152,4 +154,16 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::Tanh(),
         gacc::Flatten()};
     for (auto& block : all) { check(*block.layer()); }
+}
+
+TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {
+    const LayerRegistry<float> layers;
+    const gacc::FrozenBatchNorm layer({1, -2, -1}, {-0.0, -0.0, 0}, {0, -0.0, 0}, {1, 4, 1});
+    ConfigReader options(layer.config(), "file", "layer 0");
+    const auto again = (*layers.find("FrozenBatchNorm"))(options).make().layer()->config();
+    const auto before = std::get<std::vector<double>>(layer.config().options[1].second);
+    const auto after = std::get<std::vector<double>>(again.options[1].second);
+    REQUIRE(after == before);
+    CHECK(std::signbit(before[1]));
+    for (std::size_t i = 0; i < before.size(); ++i) { CHECK(std::signbit(after[i]) == std::signbit(before[i])); }
 }

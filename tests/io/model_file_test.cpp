@@ -310,6 +310,8 @@ TEST_CASE("load_model: the exact errors of descriptions") {
     const auto linear = [&](const std::string& text) { return saved.error({{"gacc.model.0", text}}); };
     const auto layer = [&](const std::string& text) { return saved.error_of_layer(text); };
 
+    const std::string most = std::to_string(gacc::detail::most_in_tensor);
+    const std::string largest = std::to_string(std::numeric_limits<Index>::max() / 64);
     CHECK(model("[1]") == "expected an object in the description \"gacc.model\", got something else");
     CHECK(model(R"({"version":1,"input":[2]})") == "expected a \"blocks\" of the model, got none");
     CHECK(model(R"({"version":2,"input":[2],"blocks":2})") ==
@@ -317,9 +319,11 @@ TEST_CASE("load_model: the exact errors of descriptions") {
     CHECK(model(R"({"version":1,"input":[],"blocks":2})") ==
           "expected a list of one or more as \"input\" of the model, got an empty list");
     CHECK(model(R"({"version":1,"input":[0],"blocks":2})") ==
-          "expected a whole number from 1 to 144115188075855872 as a size of the input, got 0");
-    CHECK(model(R"({"version":1,"input":[4503599627370496,4503599627370496],"blocks":2})") ==
-          "expected an input of at most 144115188075855872 numbers, got 4503599627370496 x 4503599627370496");
+          "expected a whole number from 1 to " + most + " as a size of the input, got 0");
+    if (sizeof(Index) == 8) {
+        CHECK(model(R"({"version":1,"input":[4503599627370496,4503599627370496],"blocks":2})") ==
+              "expected an input of at most " + most + " numbers, got 4503599627370496 x 4503599627370496");
+    }
     CHECK(model(R"({"version":1,"input":[2],"blocks":1})") == "expected descriptions of 1 blocks, got 2");
     CHECK(model(R"({"version":1,"input":[2],"blocks":3})") == "expected a description \"gacc.model.2\", got none");
     CHECK(model(R"({"version":1,"input":[2],"blocks":4097})") ==
@@ -365,15 +369,15 @@ TEST_CASE("load_model: the exact errors of descriptions") {
 
     CHECK(linear(R"({"type":"Linear",)" + all) == "loaded");
     CHECK(linear(R"({"type":"Linear","in_features":-1,"out_features":1,"bias":true,"initialization":"he_normal"})") ==
-          "expected a whole number from 1 to 144115188075855871 for \"in_features\" of layer 0 (Linear), got -1");
+          "expected a whole number from 1 to " + largest + " for \"in_features\" of layer 0 (Linear), got -1");
     CHECK(linear(R"({"type":"Linear","in_features":2.0,"out_features":1,"bias":true,"initialization":"he_normal"})") ==
-          "expected a whole number from 1 to 144115188075855871 for \"in_features\" of layer 0 (Linear), got 2");
+          "expected a whole number from 1 to " + largest + " for \"in_features\" of layer 0 (Linear), got 2");
     CHECK(linear(R"({"type":"Linear","in_features":2,"out_features":1,"bias":1,"initialization":"he_normal"})") ==
           "expected true or false for \"bias\" of layer 0 (Linear), got 1");
     CHECK(
         linear(
-            R"({"type":"Linear","in_features":2,"out_features":1000000000000,"bias":false,"initialization":"he_normal"})") ==
-        "expected the tensors of this model, got others: 0.weight: expected 1000000000000 x 2, got 1 x 2; 0.bias: "
+            R"({"type":"Linear","in_features":2,"out_features":30000000,"bias":false,"initialization":"he_normal"})") ==
+        "expected the tensors of this model, got others: 0.weight: expected 30000000 x 2, got 1 x 2; 0.bias: "
         "expected none, got 1");
     CHECK(saved.error({{"gacc.model", R"({"version":1,"input":[3],"blocks":2})"}}) ==
           "expected a description of block 0 that fits, got \"gacc: Linear(2 -> 1): expected samples whose last size "
