@@ -55,7 +55,7 @@ TEST_CASE("summary: the bytes add up to the activations of a plan") {
     const auto bytes = model.workspace_bytes(3, model.activations())[gacc::memory::Kind::activations];
     CHECK(total(model.summary()) == gacc::detail::grouped(bytes / 3));
     gacc::Adam adam(model.parameters());
-    const auto plan = gacc::plan(model, adam, {.batch_size = 6, .micro_batch = 3});
+    const auto plan = gacc::plan({.batch_size = 6, .micro_batch = 3}, model, gacc::SoftmaxCrossEntropy(), adam);
     CHECK(plan.bytes[gacc::memory::Kind::activations] == bytes);
     CHECK(bytes % 3 == 0);
 }
