@@ -1,7 +1,16 @@
 // Trains a perceptron and a network of many layers under many cuts and numbers of threads. Prints one digest of the bytes that all of them end with;
-// exit code 1 if they do not.
+// exit code 1 if they do not. The network of many layers takes a while to compile: only with GACC_DIGEST_ALL.
 
+#ifdef GACC_DIGEST_ALL
 #include <gacc/gacc.hpp>
+#else
+#include <gacc/data/batches.hpp>
+#include <gacc/layers/linear.hpp>
+#include <gacc/layers/relu.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/model/sequential.hpp>
+#include <gacc/optim/adam.hpp>
+#endif
 
 #include <cinttypes>
 #include <cstdio>
@@ -31,6 +40,7 @@ gacc::Sequential<Scalar> perceptron() {
                             gacc::ReLU<Scalar>(), gacc::Linear<Scalar>(70, 10));
 }
 
+#ifdef GACC_DIGEST_ALL
 /// A network of the other layers.
 template <class Scalar>
 gacc::Sequential<Scalar> mixed() {
@@ -42,6 +52,7 @@ gacc::Sequential<Scalar> mixed() {
                      gacc::Chain(gacc::RMSNorm<Scalar>(99), gacc::Softplus<Scalar>()), gacc::Sigmoid<Scalar>()),
         gacc::Linear<Scalar>(219, 10), gacc::ELU<Scalar>());
 }
+#endif
 
 /// Three batches of 100 samples.
 template <class Scalar>
@@ -86,8 +97,10 @@ bool print(const char* name, const gacc::Sequential<Scalar>& model) {
 }  // namespace
 
 int main() {
-    const bool same = print("float", perceptron<float>()) && print("double", perceptron<double>()) &&
-                      print("mixed float", mixed<float>()) && print("mixed double", mixed<double>());
+    bool same = print("float", perceptron<float>()) && print("double", perceptron<double>());
+#ifdef GACC_DIGEST_ALL
+    same = same && print("mixed float", mixed<float>()) && print("mixed double", mixed<double>());
+#endif
     std::puts("");
     return same ? 0 : 1;
 }
