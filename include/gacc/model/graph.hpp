@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,8 +39,6 @@ struct Operation {
     std::vector<std::size_t> inputs{};
     std::size_t output = 0;
     bool by_samples = true;  // whether several threads may share out its samples: it has no parameters
-
-    std::string description() const { return layer != nullptr ? layer->description() : "a sum"; }
 };
 
 /// What a model computes, and from what: operations in the order in which they run, each of values made before. It is

@@ -8,6 +8,8 @@
 #include <gacc/model/first_values.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/ignored_samples.hpp>
+#include <gacc/model/model_body.hpp>
+#include <gacc/model/model_checks.hpp>
 #include <gacc/model/pass.hpp>
 #include <gacc/model/residual.hpp>
 #include <gacc/model/summary.hpp>
@@ -47,7 +49,7 @@ public:
              ((std::convertible_to<Parts, Block<Scalar>> || std::same_as<Parts, Input>)&&...))
     explicit Sequential(Parts... parts) { (add(std::move(parts)), ...); }
 
-    Sequential(const Sequential& other) { copy(other); }
+    Sequential(const Sequential& other) : body_(std::make_shared<detail::ModelBody<Scalar>>(other.body())) {}
     Sequential(Sequential&&) noexcept = default;
     /// Takes the other's layers and values; but where a handle or an optimizer refers to this model's parameters, it takes
     /// the other's values in their place, so that they stay those of the model.
@@ -55,13 +57,15 @@ public:
     /// Throws     UsageError if they are referred to and the other's have other names or shapes
     Sequential& operator=(const Sequential& other) {
         if (this == &other) { return *this; }
-        if (is_referred_to()) { return take_values(other); }
-        return replace_by(Sequential(other));
+        if (!is_referred_to()) { return replace_by(Sequential(other)); }
+        body_->take_values(other.body());
+        return *this;
     }
     Sequential& operator=(Sequential&& other) {
         if (this == &other) { return *this; }
-        if (is_referred_to()) { return take_values(other); }
-        return replace_by(std::move(other));
+        if (!is_referred_to()) { return replace_by(std::move(other)); }
+        body_->take_values(other.body());
+        return *this;
     }
     ~Sequential() = default;
 
@@ -84,7 +88,7 @@ public:
     /// of training.
     void initialize(Rng& rng) {
         body().seed = rng.seed();
-        for_each_layer([&](Layer<Scalar>& layer) {
+        body().for_each_layer([&](Layer<Scalar>& layer) {
             layer.initialize(rng);
             for (auto* parameter : layer.parameters()) { parameter->mark_set(); }
         });
@@ -94,7 +98,7 @@ public:
     /// Names are those of a PyTorch state_dict: "0.weight", "0.bias", "3.branch.0.weight".
     Parameters<Scalar> parameters() {
         complete_ = true;
-        return {all_parameters(), body().tally, body_};
+        return {body().parameters(), body().tally, body_};
     }
 
     /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
@@ -103,7 +107,7 @@ public:
     ///
     /// Throws     UsageError if initialize() was forgotten, and no one else has loaded or set the parameters
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
-        check(inputs);
+        detail::check_inputs(body(), inputs);
         check_planned(inputs.rows());
         check_initialized();
         if (!complete_ || activations_.empty()) { set_activations(graph().activations()); }
@@ -133,7 +137,8 @@ public:
     ///
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss) {
-        check(loss);
+        if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
+        detail::check_gradient(graph().output(), workspace_.samples(), loss);
         const Index samples = workspace_.samples();
         GradientTally tally = body().tally;
         tally.add(loss.reduction, loss.sample_weights, samples);
@@ -156,7 +161,7 @@ public:
     /// The outputs for any number of samples, which are walked in blocks so that the memory stays small.
     /// Changes nothing: several threads may predict with one model at once.
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
-        check(inputs);
+        detail::check_inputs(body(), inputs);
         auto activations = graph().activations();
         for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
         const Index rows = graph().output().rows();
@@ -226,81 +231,18 @@ public:
     const Block<Scalar>& operator[](std::size_t i) const { return body().blocks[i]; }
 
 private:
-    /// What handles to the parameters refer to, and so keep alive.
-    struct Body {
-        std::vector<Block<Scalar>> blocks;
-        detail::Graph<Scalar> graph;
-        GradientTally tally;
-        std::uint64_t seed = 0;
-    };
-
     Sequential& replace_by(Sequential other) noexcept {
         std::destroy_at(this);
         return *std::construct_at(this, std::move(other));
     }
     bool is_referred_to() const { return body_ != nullptr && body_.use_count() > 1; }
-    Sequential& take_values(const Sequential& other) {
-        const Sequential copy(other);  // whose parameters may be asked for
-        const auto from = copy.all_parameters(), to = all_parameters();
-        const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
-            return own->name() == its->name() && own->shape() == its->shape();
-        };
-        if (!std::ranges::equal(to, from, fits)) {
-            throw UsageError("Sequential", "expected a model of the same layers to assign to one whose parameters a "
-                                           "handle or an optimizer refers to, got another");
-        }
-        for (std::size_t i = 0; i < to.size(); ++i) {
-            std::ranges::copy(std::as_const(*from[i]).stored_values(), to[i]->stored_values().begin());
-        }
-        return *this;
-    }
-
     void append(Block<Scalar> block) {
         check_here();
         if (complete_) {
             throw UsageError("Sequential::add",
                              "expected all layers before the model is used, got " + block.description() + " after");
         }
-        detail::Graph<Scalar> graph = body().graph;
-        if (!graph.has_input()) {
-            if (block.input_shape().empty()) {
-                throw ShapeError("Sequential", "expected a first layer with a known number of features, or an Input "
-                                               "before it, got " + block.description());
-            }
-            graph.set_input(block.input_shape());
-        }
-        block.build(graph, graph.values().size() - 1);
-        graph.finish();
-        block.for_each_layer(std::to_string(size()), [](Layer<Scalar>& layer, const std::string& name) {
-            for (auto* parameter : layer.parameters()) { parameter->rename(name + '.' + parameter->name()); }
-        });
-        body().blocks.push_back(std::move(block));
-        body().graph = std::move(graph);
-    }
-
-    void copy(const Sequential& other) {
-        detail::Graph<Scalar> graph;
-        if (other.graph().has_input()) { graph.set_input(other.graph().input().shape); }
-        body().blocks = other.body().blocks;
-        for (auto& block : body().blocks) { block.build(graph, graph.values().size() - 1); }
-        graph.finish();
-        body().graph = std::move(graph);
-        body().seed = other.body().seed;
-    }
-
-    template <class F>
-    void for_each_layer(const F& f) const {
-        check_here();
-        for (auto& block : body_->blocks) {
-            block.for_each_layer("", [&](Layer<Scalar>& layer, const std::string&) { f(layer); });
-        }
-    }
-    std::vector<Parameter<Scalar>*> all_parameters() const {
-        std::vector<Parameter<Scalar>*> all;
-        for_each_layer([&](Layer<Scalar>& layer) {
-            for (auto* parameter : layer.parameters()) { all.push_back(parameter); }
-        });
-        return all;
+        body_->append(std::move(block));
     }
 
     void set_activations(const std::vector<Activation>& activations) {
@@ -315,23 +257,6 @@ private:
         for (Index first = 0; first < samples; first += most) { f(first, std::min(most, samples - first)); }
     }
 
-    void check(const ConstMatrixView<Scalar>& inputs) const {
-        if (size() == 0) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
-        const auto where = [this] { return body().blocks.front().description(); };
-        if (inputs.rows() == 0) { throw ShapeError(where(), "expected one sample or more, got none"); }
-        const Shape& shape = graph().input().shape;
-        if (inputs.cols() != in_features()) {
-            throw ShapeError(where(),
-                             detail::text("expected ", in_features(), " features a sample, got a micro-batch of shape ",
-                                          inputs.rows(), " x ", inputs.cols(), " (samples x features)"));
-        }
-        if (rows_of(shape) > 1 && inputs.outerStride() != inputs.cols() && inputs.rows() > 1) {
-            throw ShapeError(where(), detail::text("expected samples of ", to_string(shape),
-                                                   " that lie side by side, got some that lie ", inputs.outerStride(),
-                                                   " numbers apart; copy them into a gacc::Matrix"));
-        }
-    }
-
     void check_planned(Index samples) const {
         if (planned_ > 0 && samples > planned_) {
             throw UsageError("Sequential::forward",
@@ -343,7 +268,7 @@ private:
     /// Looks until all is there, and then never again.
     void check_initialized() {
         if (initialized_) { return; }
-        const auto parameters = all_parameters();
+        const auto parameters = body().parameters();
         if (const Parameter<Scalar>* unset = detail::without_first_values<Scalar>(parameters)) {
             throw UsageError("Sequential::forward",
                              "expected parameters with first values, got " + unset->name() +
@@ -352,25 +277,11 @@ private:
         initialized_ = true;
     }
 
-    void check(const LossGradient<Scalar>& loss) const {
-        const auto where = "Sequential::backward";
-        if (!ready_) { throw UsageError(where, "expected a forward before every backward, got none"); }
-        const Index rows = workspace_.samples() * graph().output().rows();
-        if (loss.grad.rows() != rows || loss.grad.cols() != out_features() ||
-            static_cast<Index>(loss.sample_weights.size()) != rows) {
-            throw ShapeError(
-                where, detail::text("expected a gradient of shape ", rows, " x ", out_features(),
-                                    " and as many weights as ", graph().output().rows() > 1 ? "rows" : "samples",
-                                    ", got ", loss.grad.rows(), " x ", loss.grad.cols(), " and ",
-                                    loss.sample_weights.size()));
-        }
-    }
-
-    Body& body() {
+    detail::ModelBody<Scalar>& body() {
         check_here();
         return *body_;
     }
-    const Body& body() const {
+    const detail::ModelBody<Scalar>& body() const {
         check_here();
         return *body_;
     }
@@ -381,7 +292,7 @@ private:
         }
     }
 
-    std::shared_ptr<Body> body_ = std::make_shared<Body>();
+    std::shared_ptr<detail::ModelBody<Scalar>> body_ = std::make_shared<detail::ModelBody<Scalar>>();
     Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
     std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
     detail::BackwardPlan backward_;        // with these

@@ -90,7 +90,7 @@ std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>
         }
         const char* other = operation.kind == OperationKind::sum ? "sum" : "concatenation";
         all_parameters += parameters;
-        table.add({names[operation.output - 1], operation.layer != nullptr ? operation.description() : other,
+        table.add({names[operation.output - 1], operation.layer != nullptr ? operation.layer->description() : other,
                    to_string(y.shape), parameters > 0 ? number(parameters) : "", std::move(held)});
     }
     table.add({"total", "", "", number(all_parameters), number(all_bytes)});

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/model/block.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/parameter.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// What a model is made of, and what handles to its parameters keep alive: blocks, the graph that they make, the tally
+/// of gradients and the seed of training. A copy has layers of its own, and gradients of nothing.
+template <class Scalar>
+struct ModelBody {
+    ModelBody() = default;
+    ModelBody(const ModelBody& other) : blocks(other.blocks), seed(other.seed) {
+        if (other.graph.has_input()) { graph.set_input(other.graph.input().shape); }
+        for (auto& block : blocks) { block.build(graph, graph.values().size() - 1); }
+        graph.finish();
+    }
+    ModelBody& operator=(const ModelBody&) = delete;
+
+    /// Adds a block and names its parameters.
+    ///
+    /// Throws     ShapeError if it does not fit; nothing has changed then
+    void append(Block<Scalar> block) {
+        Graph<Scalar> longer = graph;
+        if (!longer.has_input()) {
+            if (block.input_shape().empty()) {
+                throw ShapeError("Sequential", "expected a first layer with a known number of features, or an Input "
+                                               "before it, got " + block.description());
+            }
+            longer.set_input(block.input_shape());
+        }
+        block.build(longer, longer.values().size() - 1);
+        longer.finish();
+        block.for_each_layer(std::to_string(blocks.size()), [](Layer<Scalar>& layer, const std::string& name) {
+            for (auto* parameter : layer.parameters()) { parameter->rename(name + '.' + parameter->name()); }
+        });
+        blocks.push_back(std::move(block));
+        graph = std::move(longer);
+    }
+
+    /// f(layer) for all layers, in the order of their parameters.
+    template <class F>
+    void for_each_layer(const F& f) {
+        for (auto& block : blocks) {
+            block.for_each_layer("", [&](Layer<Scalar>& layer, const std::string&) { f(layer); });
+        }
+    }
+
+    std::vector<Parameter<Scalar>*> parameters() {
+        std::vector<Parameter<Scalar>*> all;
+        for_each_layer([&](Layer<Scalar>& layer) {
+            for (auto* parameter : layer.parameters()) { all.push_back(parameter); }
+        });
+        return all;
+    }
+
+    /// Sets the parameters to the values of another's.
+    ///
+    /// Throws     UsageError if those have other names or shapes; nothing has changed then
+    void take_values(const ModelBody& other) {
+        ModelBody copy(other);  // whose parameters may be asked for
+        const auto from = copy.parameters(), to = parameters();
+        const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
+            return own->name() == its->name() && own->shape() == its->shape();
+        };
+        if (!std::ranges::equal(to, from, fits)) {
+            throw UsageError("Sequential", "expected a model of the same layers to assign to one whose parameters a "
+                                           "handle or an optimizer refers to, got another");
+        }
+        for (std::size_t i = 0; i < to.size(); ++i) {
+            std::ranges::copy(std::as_const(*from[i]).stored_values(), to[i]->stored_values().begin());
+        }
+    }
+
+    std::vector<Block<Scalar>> blocks;
+    Graph<Scalar> graph;
+    GradientTally tally;
+    std::uint64_t seed = 0;
+};
+
+}  // namespace gacc::detail

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/shape.hpp>
+#include <gacc/core/view.hpp>
+#include <gacc/losses/loss.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/model/model_body.hpp>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// Throws     UsageError if the model has no layers; ShapeError if it cannot take these inputs
+template <class Scalar>
+void check_inputs(const ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& inputs) {
+    if (body.blocks.empty()) { throw UsageError("Sequential", "expected a model with layers, got none; add one"); }
+    const auto where = [&] { return body.blocks.front().description(); };
+    if (inputs.rows() == 0) { throw ShapeError(where(), "expected one sample or more, got none"); }
+    const Shape& shape = body.graph.input().shape;
+    if (inputs.cols() != elements(shape)) {
+        throw ShapeError(where(), text("expected ", elements(shape), " features a sample, got a micro-batch of shape ",
+                                       inputs.rows(), " x ", inputs.cols(), " (samples x features)"));
+    }
+    if (rows_of(shape) > 1 && inputs.outerStride() != inputs.cols() && inputs.rows() > 1) {
+        throw ShapeError(where(), text("expected samples of ", to_string(shape),
+                                       " that lie side by side, got some that lie ", inputs.outerStride(),
+                                       " numbers apart; copy them into a gacc::Matrix"));
+    }
+}
+
+/// Throws     ShapeError if the gradient, or its weights, are not by the outputs of so many samples
+template <class Scalar>
+void check_gradient(const Value& outputs, Index samples, const LossGradient<Scalar>& loss) {
+    const Index rows = samples * outputs.rows();
+    if (loss.grad.rows() != rows || loss.grad.cols() != outputs.features() ||
+        static_cast<Index>(loss.sample_weights.size()) != rows) {
+        throw ShapeError("Sequential::backward",
+                         text("expected a gradient of shape ", rows, " x ", outputs.features(), " and as many weights as ",
+                              outputs.rows() > 1 ? "rows" : "samples", ", got ", loss.grad.rows(), " x ",
+                              loss.grad.cols(), " and ", loss.sample_weights.size()));
+    }
+}
+
+}  // namespace gacc::detail
