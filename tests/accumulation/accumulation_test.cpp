@@ -15,6 +15,8 @@
 #include <span>
 #include <vector>
 
+namespace accumulation_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Label;
@@ -220,3 +222,5 @@ TEST_CASE("Accumulation: a micro-batch of ignored samples does not count in a me
     CHECK(weight(even_cut(64, 1), Reduction::mean_of_micro_batch_means) == counted);
     CHECK(weight(even_cut(64, 1), Reduction::sum_of_micro_batch_means) == 1);
 }
+
+}  // namespace accumulation_test

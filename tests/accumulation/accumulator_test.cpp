@@ -14,6 +14,8 @@
 #include <span>
 #include <vector>
 
+namespace accumulator_test {
+
 using namespace gacc::test;
 using gacc::Accumulated;
 using gacc::Accumulator;
@@ -238,3 +240,5 @@ TEST_CASE("Accumulator: an update without a backward is an error, and changes no
     CHECK(training.state() == after);
     CHECK(training.adam.steps() == 1);
 }
+
+}  // namespace accumulator_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace audit_test {
+
 using gacc::Index;
 using gacc::Label;
 using gacc::Matrix;
@@ -396,3 +398,5 @@ TEST_CASE("audit: what it cannot take is an error") {
     CHECK_THROWS_WITH_AS(gacc::audit(model, loss, no_samples, three, 2),
                          "gacc: Linear(5 -> 3): expected one sample or more, got none", gacc::ShapeError);
 }
+
+}  // namespace audit_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace gradient_check_test {
+
 using gacc::Index;
 using gacc::Label;
 using gacc::Matrix;
@@ -184,3 +186,5 @@ TEST_CASE("check_gradients: what it cannot take is an error") {
     CHECK_THROWS_WITH_AS(gacc::GradientCheck().worst(),
                          "gacc: GradientCheck: expected a model with parameters, got none", gacc::UsageError);
 }
+
+}  // namespace gradient_check_test

@@ -8,6 +8,8 @@
 #include <limits>
 #include <vector>
 
+namespace invariance_test {
+
 namespace {
 
 using gacc::Index;
@@ -136,3 +138,5 @@ TEST_CASE("Invariance: the cut and the threads do not change a bit, over 1000 ra
 }
 
 TEST_CASE("Invariance: nor in double, over 200") { check<double>(200); }
+
+}  // namespace invariance_test

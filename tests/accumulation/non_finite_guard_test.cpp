@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+namespace non_finite_guard_test {
+
 using namespace gacc;
 using gacc::test::random_matrix;
 using gacc::test::state_of;
@@ -232,3 +234,5 @@ TEST_CASE("NonFiniteGuard: weights whose sum no step can divide by are found, an
                          "learning rate, or skip such micro-batches",
                          NonFiniteError);
 }
+
+}  // namespace non_finite_guard_test

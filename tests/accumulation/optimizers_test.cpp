@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+namespace optimizers_test {
+
 using namespace gacc;
 
 namespace {
@@ -68,3 +70,5 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<SGD<Scalar>, SGDOptions>(
         {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1, .clip_norm = 0.1});
 }
+
+}  // namespace optimizers_test

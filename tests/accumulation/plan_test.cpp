@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+namespace plan_test {
+
 using gacc::Index;
 using gacc::memory::Kind;
 
@@ -379,3 +381,5 @@ TEST_CASE("plan: bytes that cannot be counted are refused with and without a bud
     CHECK(refusal(model, {.batch_size = 100, .micro_batch = 100, .memory = SIZE_MAX}) == refusal(model, options));
     CHECK(refusal(model, {.batch_size = 100, .memory = 1 << 20}).starts_with("gacc: plan: a micro-batch of 1 needs "));
 }
+
+}  // namespace plan_test

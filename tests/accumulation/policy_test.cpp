@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace policy_test {
+
 using gacc::Accumulated;
 using gacc::AccumulationPolicy;
 using gacc::EveryMicroBatches;
@@ -41,3 +43,5 @@ TEST_CASE("EveryMicroBatches, EverySamples: less than 1 is an error") {
     CHECK_THROWS_WITH_AS(EveryMicroBatches(0), "gacc: EveryMicroBatches: expected 1 or more, got 0", gacc::UsageError);
     CHECK_THROWS_WITH_AS(EverySamples(-8), "gacc: EverySamples: expected 1 or more, got -8", gacc::UsageError);
 }
+
+}  // namespace policy_test

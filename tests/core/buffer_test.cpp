@@ -19,6 +19,8 @@
 #include <psapi.h>
 #endif
 
+namespace buffer_test {
+
 using gacc::Buffer;
 using gacc::Index;
 
@@ -153,3 +155,5 @@ TEST_CASE("Buffer: a reserve of a size that cannot be leaves it as it was") {
     CHECK_THROWS_AS(buffer.reserve(std::numeric_limits<Index>::max()), std::bad_alloc);
     CHECK(holds_one_two_three(buffer));
 }
+
+}  // namespace buffer_test

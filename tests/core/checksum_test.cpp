@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+namespace checksum_test {
+
 using gacc::Crc64;
 
 namespace {
@@ -44,3 +46,5 @@ TEST_CASE("Crc64: every bit counts") {
         bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
     }
 }
+
+}  // namespace checksum_test

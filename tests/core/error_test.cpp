@@ -10,6 +10,8 @@
 #include <string_view>
 #include <type_traits>
 
+namespace error_test {
+
 TEST_CASE("Error: the text says where and what") {
     CHECK_THROWS_WITH_AS(throw gacc::ShapeError("Linear(2 -> 3)", "expected 2 features, got 4"),
                          "gacc: Linear(2 -> 3): expected 2 features, got 4", gacc::ShapeError);
@@ -85,3 +87,5 @@ TEST_CASE("shown: long text is cut, and not within a character") {
     CHECK(shown("aéb", 2) == "a...");
     CHECK(shown("abc", 1) == "a...");
 }
+
+}  // namespace error_test

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #endif
 
+namespace input_file_test {
+
 using gacc::DataError;
 using gacc::detail::InputFile;
 
@@ -72,3 +74,5 @@ TEST_CASE("shown_path: a path for a message") {
     const std::string deep(3000, 'a');
     CHECK(gacc::detail::shown_path(std::filesystem::path(deep)) == deep);
 }
+
+}  // namespace input_file_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+namespace memory_test {
+
 using gacc::Buffer;
 using gacc::memory::Kind;
 
@@ -75,3 +77,5 @@ TEST_CASE("Bytes: a total that cannot be counted is the largest one, not a small
     bytes[gacc::memory::Kind::data] = 9;
     CHECK(bytes.total() == SIZE_MAX - 1);
 }
+
+}  // namespace memory_test

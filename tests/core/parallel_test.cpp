@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace parallel_test {
+
 using gacc::Index;
 
 namespace {
@@ -103,3 +105,5 @@ TEST_CASE("set_threads: 0 is as many as the machine has") {
     CHECK(gacc::threads() == gacc::detail::ThreadPool::most_threads);
     gacc::set_threads(before);
 }
+
+}  // namespace parallel_test

@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace random_test {
+
 using gacc::Rng;
 
 namespace {
@@ -271,3 +273,5 @@ TEST_CASE("Rng: below(0) is refused") {
     Rng rng(1);
     CHECK_THROWS_WITH_AS(rng.below(0), "gacc: Rng::below: expected 1 or more, got 0", gacc::UsageError);
 }
+
+}  // namespace random_test

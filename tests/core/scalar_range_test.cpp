@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+namespace scalar_range_test {
+
 using gacc::detail::has_inverse;
 using gacc::detail::in_range;
 
@@ -34,3 +36,5 @@ TEST_CASE("has_inverse: what a step divides by has an inverse with all bits of i
     CHECK_FALSE(has_inverse<double>(1e-310));
     CHECK_FALSE(has_inverse<double>(std::numeric_limits<double>::infinity()));
 }
+
+}  // namespace scalar_range_test

@@ -5,6 +5,8 @@
 #include <new>
 #include <string>
 
+namespace sizes_test {
+
 using gacc::Index;
 using gacc::detail::largest_size;
 using gacc::detail::product_of;
@@ -39,3 +41,5 @@ TEST_CASE("sizes: memory that is not there is an error with its bytes") {
                          gacc::MemoryError);
     CHECK_THROWS_AS(with_memory("layer", largest_size, 4, "weight", "use smaller sizes", none), gacc::MemoryError);
 }
+
+}  // namespace sizes_test

@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+namespace state_test {
+
 using namespace gacc;
 
 static_assert(Stateful<Rng> && Stateful<GradientTally> && Stateful<DataPosition> && Stateful<MeanLoss>);
@@ -81,3 +83,5 @@ TEST_CASE("MeanLoss: goes on from any state as the one that it was taken from") 
     CHECK(other.mean() == mean.mean());
     CHECK_THROWS_AS(mean.set_state(State{1, 2, 3}), DataError);
 }
+
+}  // namespace state_test

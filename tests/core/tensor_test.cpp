@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+namespace tensor_test {
+
 using gacc::Matrix;
 using gacc::Shape;
 using gacc::ShapeError;
@@ -169,3 +171,5 @@ TEST_CASE("Tensor: one that was moved from says so, and can be assigned to") {
     first = Tensor<float>({4, 1});
     CHECK(first.matrix().rows() == 4);
 }
+
+}  // namespace tensor_test

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+namespace thread_pool_test {
+
 using gacc::Index;
 using gacc::detail::ThreadPool;
 
@@ -117,3 +119,5 @@ TEST_CASE("ThreadPool: works in a forked process, where its threads are not") {
     CHECK(status == 0);
 }
 #endif
+
+}  // namespace thread_pool_test

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+namespace thread_scratch_test {
+
 namespace {
 
 using gacc::detail::ThreadScratch;
@@ -111,3 +113,5 @@ TEST_CASE("ThreadScratch: kernels work to the end of a thread, in memory of thei
     CHECK(held() == before);
 }
 #endif
+
+}  // namespace thread_scratch_test

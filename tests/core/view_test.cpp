@@ -4,6 +4,8 @@
 
 #include <type_traits>
 
+namespace view_test {
+
 using gacc::ConstMatrixView;
 using gacc::Matrix;
 using gacc::MatrixView;
@@ -90,3 +92,5 @@ TEST_CASE("ConstMatrixView: refuses what would not live or has other numbers, an
     CHECK(!std::is_constructible_v<View, Matrix<double>&>);
     CHECK(!std::is_constructible_v<View, Eigen::MatrixXd&>);
 }
+
+}  // namespace view_test

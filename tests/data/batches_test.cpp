@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace batches_test {
+
 using gacc::BatchOptions;
 using gacc::ConstMatrixView;
 using gacc::Index;
@@ -413,3 +415,5 @@ TEST_CASE("batches: labels may be integers of any type, and one that would chang
                          gacc::DataError);
     CHECK_THROWS_AS(batched<std::uint64_t>(~std::uint64_t{0}), gacc::DataError);
 }
+
+}  // namespace batches_test

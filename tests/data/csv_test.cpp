@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace csv_test {
+
 using gacc::CsvOptions;
 using gacc::CsvTable;
 using gacc::DataError;
@@ -205,3 +207,5 @@ TEST_CASE("CsvTable: makes a dataset with the named column as labels") {
     CHECK_THROWS_AS(read("kind,a\n3e9,0.5\n").classification("kind"), DataError);
     CHECK_THROWS_AS(read("kind,a\n,0\n", {.missing = MissingNumbers::as_nan}).classification("kind"), DataError);
 }
+
+}  // namespace csv_test

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+namespace dataset_test {
+
 using gacc::DataError;
 using gacc::ImageDataset;
 using gacc::Index;
@@ -163,3 +165,5 @@ TEST_CASE("ImageDataset: a mean or deviation that is no number, or too small for
     }
     CHECK_THROWS_AS(all_pixel_values({.mean = 0.5, .deviation = 1e-40}), gacc::UsageError);
 }
+
+}  // namespace dataset_test

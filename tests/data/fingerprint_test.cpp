@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+namespace fingerprint_test {
+
 using gacc::fingerprint;
 using gacc::ImageDataset;
 using gacc::Index;
@@ -88,3 +90,5 @@ TEST_CASE("fingerprint: of numbers in double, likewise") {
     sum.add(bytes);
     CHECK(fingerprint(TensorDataset<double>(tensor<double>({1, 1}, {1.0}), {7})) == sum.value());
 }
+
+}  // namespace fingerprint_test

@@ -15,6 +15,8 @@
 
 #include <sys/stat.h>
 
+namespace gzip_test {
+
 using gacc::DataError;
 using gacc::Shape;
 using gacc::Tensor;
@@ -284,3 +286,5 @@ TEST_CASE("read_idx_gz: every truncation of a file is refused, and any other byt
           256 * static_cast<int>(golden.size()));  // time, system and level are not part of the images
     CHECK(refused > 200 * static_cast<int>(golden.size() - 10));
 }
+
+}  // namespace gzip_test

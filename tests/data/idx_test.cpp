@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #endif
 
+namespace idx_test {
+
 using gacc::DataError;
 using gacc::Shape;
 using gacc::Tensor;
@@ -270,3 +272,5 @@ TEST_CASE(
         bytes[i] = golden[i];
     }
 }
+
+}  // namespace idx_test

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+namespace mnist_test {
+
 using gacc::DataError;
 using gacc::Index;
 using gacc::Split;
@@ -157,3 +159,5 @@ TEST_CASE("load_mnist: a deviation of 0 is refused") {
                          "gacc: ImageDataset: expected a finite mean and a deviation other than 0, got 0 and 0",
                          gacc::UsageError);
 }
+
+}  // namespace mnist_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace position_test {
+
 using gacc::Index;
 using gacc::DataPosition;
 using gacc::Rng;
@@ -196,3 +198,5 @@ TEST_CASE("Batch: from() leaves out what is done, and no more than there is") {
     CHECK(batches[0].from(5).size() == 0);
     CHECK_THROWS_AS(batches[0].from(6), gacc::UsageError);
 }
+
+}  // namespace position_test

@@ -22,6 +22,8 @@
 #include <utility>
 #include <vector>
 
+namespace regression_dataset_test {
+
 using gacc::Index;
 using gacc::Matrix;
 using gacc::RegressionDataset;
@@ -198,3 +200,5 @@ TEST_CASE_TEMPLATE("RegressionDataset: neither the cut nor the threads change a 
     }
     gacc::set_threads(threads);
 }
+
+}  // namespace regression_dataset_test

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace subset_test {
+
 using gacc::Index;
 using gacc::Label;
 using gacc::Rng;
@@ -145,3 +147,5 @@ TEST_CASE("split: of data that would not live long enough is refused") {
     CHECK(std::is_constructible_v<Subset<Data>, const Data&, std::span<const Index>>);
     CHECK_FALSE(std::is_constructible_v<Subset<Data>, Data, std::span<const Index>>);
 }
+
+}  // namespace subset_test

@@ -19,6 +19,8 @@
 #include <sddl.h>
 #endif
 
+namespace atomic_file_test {
+
 using gacc::AtomicFile;
 namespace fs = std::filesystem;
 
@@ -247,3 +249,5 @@ TEST_CASE("AtomicFile: waits for a reader that has the file open for a moment") 
     CHECK(content(path) == "new");
 }
 #endif
+
+}  // namespace atomic_file_test

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+namespace byte_order_test {
+
 using gacc::detail::from_little_endian;
 using gacc::detail::little_endian;
 
@@ -23,3 +25,5 @@ TEST_CASE("from_little_endian: the number again, from any address") {
     CHECK(from_little_endian<std::uint16_t>(bytes.data() + 3) == 0x3f80);
     CHECK(from_little_endian<std::int64_t>(bytes.data() + 1) == -0x3fffffffc0800000);
 }
+
+}  // namespace byte_order_test

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace checkpoint_optimizers_test {
+
 using namespace gacc;
 
 namespace {
@@ -134,3 +136,5 @@ TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told
           "expected states that fit, got \"gacc: AdamW: expected 0.bias in group 0, got it in group 1; make the groups "
           "as they were when the state was saved\"");
 }
+
+}  // namespace checkpoint_optimizers_test

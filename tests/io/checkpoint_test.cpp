@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+namespace checkpoint_test {
+
 using namespace gacc;
 namespace fs = std::filesystem;
 
@@ -750,3 +752,5 @@ TEST_CASE("Checkpoint: an optimizer that gives a state and does not take it back
                          CheckpointError);
     CHECK(training.state() == before);
 }
+
+}  // namespace checkpoint_test

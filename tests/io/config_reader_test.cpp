@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+namespace config_reader_test {
+
 using gacc::ConfigReader;
 using gacc::DataError;
 using gacc::Index;
@@ -74,3 +76,5 @@ TEST_CASE("ConfigReader: options of another kind, or out of their range") {
     CHECK_THROWS_WITH_AS(reader(0.5).numbers("a"),
                          "gacc: file: expected a tensor of numbers for \"a\" of layer 3 (Scale), got 0.5", DataError);
 }
+
+}  // namespace config_reader_test

@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+namespace layer_registry_test {
+
 using gacc::ConfigReader;
 using gacc::Index;
 using gacc::LayerRecipe;
@@ -167,3 +169,5 @@ TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {
     CHECK(std::signbit(before[1]));
     for (std::size_t i = 0; i < before.size(); ++i) { CHECK(std::signbit(after[i]) == std::signbit(before[i])); }
 }
+
+}  // namespace layer_registry_test

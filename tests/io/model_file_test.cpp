@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+namespace model_file_test {
+
 using gacc::Block;
 using gacc::DataError;
 using gacc::Index;
@@ -503,3 +505,5 @@ TEST_CASE("load_model: every truncation and every changed byte of a header is an
         }
     }
 }
+
+}  // namespace model_file_test

@@ -22,6 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace posix_file_test {
+
 using gacc::AtomicFile;
 namespace fs = std::filesystem;
 
@@ -474,3 +476,5 @@ TEST_CASE("check_writable: a file that can neither be linked nor read cannot be 
     CHECK(WEXITSTATUS(refused(0644)) == 0);
     CHECK(WEXITSTATUS(refused(0600)) == 1);
 }
+
+}  // namespace posix_file_test

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+namespace safetensors_file_test {
+
 using gacc::DataError;
 using gacc::DType;
 using gacc::SafetensorsFile;
@@ -390,3 +392,5 @@ TEST_CASE("SafetensorsFile: of terabytes only the header is read before it is re
           (sizeof(void*) == 8 ? "gacc: test: expected a file that fits into memory, got 4,398,046,511,104 bytes"
                               : "gacc: test: expected tensor \"a\" of 67108864 x 65536 U8, got 4398046511104 bytes"));
 }
+
+}  // namespace safetensors_file_test

@@ -25,6 +25,8 @@
 #include <csignal>
 #endif
 
+namespace safetensors_test {
+
 using gacc::Index;
 using gacc::Linear;
 using gacc::Matrix;
@@ -418,3 +420,5 @@ TEST_CASE("load_safetensors: another model is refused before its numbers are rea
     CHECK_THROWS_AS(gacc::load_safetensors(path, model.parameters()), gacc::DataError);
     CHECK(gacc::memory::peak_total() - before < 1000);
 }
+
+}  // namespace safetensors_test

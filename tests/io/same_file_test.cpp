@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <string>
 
+namespace same_file_test {
+
 using gacc::same_file;
 namespace fs = std::filesystem;
 
@@ -80,3 +82,5 @@ TEST_CASE("same_file: case matters where the file system says so; a loop of link
     CHECK_FALSE(same_file(folder.path() / "loop1", folder.path() / "Q.st"));
 }
 #endif
+
+}  // namespace same_file_test

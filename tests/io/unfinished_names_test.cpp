@@ -6,6 +6,8 @@
 #include <set>
 #include <string>
 
+namespace unfinished_names_test {
+
 using gacc::detail::UnfinishedNames;
 namespace fs = std::filesystem;
 
@@ -45,3 +47,5 @@ TEST_CASE("UnfinishedNames: a long name loses its end, and never half a characte
     CHECK(file.size() == kept + 29);
     CHECK(file.substr(0, kept) == name.substr(0, kept));
 }
+
+}  // namespace unfinished_names_test

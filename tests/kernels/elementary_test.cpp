@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace elementary_test {
+
 using gacc::Index;
 using gacc::detail::Simd;
 
@@ -232,3 +234,5 @@ TEST_CASE_TEMPLATE("elementary functions: infinity, NaN, zeros and what is too l
         CHECK(std::isnan(mapped(Sigmoid{}, not_a_number)));
     }
 }
+
+}  // namespace elementary_test

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+namespace map_packets_test {
+
 using gacc::Index;
 
 TEST_CASE_TEMPLATE("map_packets: every element of arrays of any length, and none behind them", Scalar, float, double) {
@@ -42,3 +44,5 @@ TEST_CASE_TEMPLATE("map_packets: the last packet is filled up with elements", Sc
         out, in);
     CHECK(out[0] == 4);
 }
+
+}  // namespace map_packets_test

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <numeric>
 
+namespace panels_test {
+
 using gacc::Index;
 using gacc::Matrix;
 using gacc::detail::Runs;
@@ -88,3 +90,5 @@ TEST_CASE("Panels: a size that cannot be counted is the largest one") {
     CHECK(Panels::size(largest / 2 + 1, 4) == largest);
     CHECK(Panels::size(5, largest / 2 + 1) == largest);  // of numbers, with the zeros
 }
+
+}  // namespace panels_test

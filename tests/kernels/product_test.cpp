@@ -12,6 +12,8 @@
 #include <cstring>
 #include <type_traits>
 
+namespace product_test {
+
 using gacc::Buffer;
 using gacc::Index;
 using gacc::Matrix;
@@ -139,3 +141,5 @@ TEST_CASE("Product: does not depend on the number of threads") {
     }
     gacc::set_threads(before);
 }
+
+}  // namespace product_test

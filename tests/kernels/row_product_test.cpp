@@ -8,6 +8,8 @@
 #include <limits>
 #include <mutex>
 
+namespace row_product_test {
+
 using gacc::Buffer;
 using gacc::Index;
 using gacc::Matrix;
@@ -75,3 +77,5 @@ TEST_CASE("RowProduct: does not depend on the number of threads") {
     }
     gacc::set_threads(before);
 }
+
+}  // namespace row_product_test

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+namespace simd_test {
+
 TEST_CASE_TEMPLATE("square_root: is rounded correctly in every lane", Scalar, float, double) {
     using Packet = typename gacc::detail::Simd<Scalar>::Packet;
     Scalar roots[gacc::detail::Simd<Scalar>::lanes];
@@ -43,3 +45,5 @@ TEST_CASE_TEMPLATE("zero_below: keeps what is as large as the bound, or not a nu
     CHECK(below(-2) == -2);
     CHECK(std::isnan(below(std::numeric_limits<Scalar>::quiet_NaN())));
 }
+
+}  // namespace simd_test

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+namespace tile_test {
+
 using gacc::Index;
 using gacc::detail::Runs;
 using gacc::detail::Simd;
@@ -99,3 +101,5 @@ TEST_CASE_TEMPLATE("multiply_panel: one packet is the left half of two, and leav
         for (Index j = 0; j < width; ++j) { CHECK(left[r * width + j] == (j < lanes ? whole : c0)[r * width + j]); }
     }
 }
+
+}  // namespace tile_test

@@ -15,6 +15,8 @@
 #include <numbers>
 #include <string>
 
+namespace activations_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Matrix;
@@ -101,3 +103,5 @@ TEST_CASE("Softplus: values, and gradients for any shape and cut") {
     check_shapes([]<class S>() { return gacc::Softplus<S>(); });
     CHECK(gacc::Softplus().description() == "Softplus");
 }
+
+}  // namespace activations_test

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <cstdint>
 
+namespace dropout_test {
+
 using namespace gacc::test;
 using gacc::Dropout;
 using gacc::Index;
@@ -118,3 +120,5 @@ TEST_CASE("Dropout: a probability beyond its range is an error") {
     CHECK_THROWS_AS(Dropout(-0.1), gacc::UsageError);
     CHECK(Dropout(0.5).description() == "Dropout(0.5)");
 }
+
+}  // namespace dropout_test

@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+namespace embedding_test {
+
 using namespace gacc::test;
 using gacc::Embedding;
 using gacc::Index;
@@ -118,3 +120,5 @@ TEST_CASE("Flatten: an image gives channel after channel, as PyTorch's; gradient
         check_layer([]<class S>() { return gacc::Flatten<S>(); }, random_shape(rng, 1 + trial % 3), rng);
     }
 }
+
+}  // namespace embedding_test

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+namespace layer_test {
+
 namespace {
 
 /// y = 2 x, with no more than a layer must have.
@@ -48,3 +50,5 @@ TEST_CASE("Layer: central differences find a right gradient right and a wrong on
     CHECK(gacc::test::worst_gradient_error(right, x, rng) < 1e-8);
     CHECK(gacc::test::worst_gradient_error(wrong, x, rng) > 1e-4);
 }
+
+}  // namespace layer_test

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <limits>
 
+namespace linear_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Linear;
@@ -376,3 +378,5 @@ TEST_CASE("Linear: one that no memory can hold is refused by name and bytes") {
     CHECK_THROWS_AS(Linear<float>(5, std::numeric_limits<Index>::max()), gacc::MemoryError);
     CHECK_NOTHROW(Linear<float>(62, 5));
 }
+
+}  // namespace linear_test

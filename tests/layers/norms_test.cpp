@@ -10,6 +10,8 @@
 #include <cmath>
 #include <vector>
 
+namespace norms_test {
+
 using namespace gacc::test;
 using gacc::GroupNorm;
 using gacc::Index;
@@ -96,3 +98,5 @@ TEST_CASE("norms: what they cannot be made of, or take, is an error") {
                          "bias 1, mean 1 and variance -1 of feature 0",
                          gacc::UsageError);
 }
+
+}  // namespace norms_test

@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+namespace pytorch_layers_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Matrix;
@@ -90,3 +92,5 @@ TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
         }
     }
 }
+
+}  // namespace pytorch_layers_test

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 
+namespace relu_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Matrix;
@@ -108,3 +110,5 @@ TEST_CASE("ReLU: has no parameters, takes any width, and keeps it") {
     CHECK(layer.plan({3, 4, 11}).y == gacc::Shape{3, 4, 11});
     CHECK(layer.parameters().empty());
 }
+
+}  // namespace relu_test

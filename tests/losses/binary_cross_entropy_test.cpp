@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+namespace binary_cross_entropy_test {
+
 using gacc::BinaryCrossEntropy;
 using gacc::Matrix;
 
@@ -57,3 +59,5 @@ TEST_CASE("BinaryCrossEntropy: a target that is no probability is refused") {
                          gacc::UsageError);
     CHECK_THROWS_AS(loss.forward(logits, Matrix<float>{{-0.1F, 1}}), gacc::UsageError);
 }
+
+}  // namespace binary_cross_entropy_test

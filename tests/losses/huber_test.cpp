@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+namespace huber_test {
+
 using gacc::Huber;
 using gacc::Matrix;
 
@@ -45,3 +47,5 @@ TEST_CASE("Huber: a delta that is not positive, or no float, is refused") {
     CHECK_THROWS_AS(Huber<float>({.delta = 1e-40}), gacc::UsageError);
     CHECK_NOTHROW(Huber<double>({.delta = 1e39}));
 }
+
+}  // namespace huber_test

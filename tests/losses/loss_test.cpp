@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+namespace loss_test {
+
 TEST_CASE("LossValue: its mean is the sum over the weight") {
     gacc::LossValue<float> value;
     value.sum = 6;
@@ -16,3 +18,5 @@ TEST_CASE("LossGradient: is a mean over samples if nothing else is said") {
     const gacc::LossGradient<float> gradient{grad, {}};
     CHECK(gradient.reduction == gacc::Reduction::mean_over_samples);
 }
+
+}  // namespace loss_test

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+namespace mean_squared_error_test {
+
 using gacc::Matrix;
 using gacc::MeanSquaredError;
 
@@ -33,3 +35,5 @@ TEST_CASE("MeanSquaredError: a weight near the largest float does not make 0 * i
     loss.forward(outputs, targets, std::vector<float>{3e38F});
     CHECK(loss.backward().grad == Matrix<float>{{0, 0}});
 }
+
+}  // namespace mean_squared_error_test

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+namespace pytorch_losses_test {
+
 using gacc::ConstMatrixView;
 using gacc::Matrix;
 
@@ -57,3 +59,5 @@ TEST_CASE("Losses: values and gradients are those of PyTorch in double") {
         CHECK((grad - expected).cwiseAbs().maxCoeff() <= 1e-12 * expected.cwiseAbs().maxCoeff());
     }
 }
+
+}  // namespace pytorch_losses_test

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace softmax_cross_entropy_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Label;
@@ -390,3 +392,5 @@ TEST_CASE("SoftmaxCrossEntropy: a label smoothing that is no share is refused") 
     CHECK_THROWS_AS(SoftmaxCrossEntropy<float>({.label_smoothing = std::numeric_limits<double>::quiet_NaN()}),
                     gacc::UsageError);
 }
+
+}  // namespace softmax_cross_entropy_test

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+namespace target_loss_test {
+
 using namespace gacc::test;
 using gacc::ConstMatrixView;
 using gacc::Index;
@@ -318,3 +320,5 @@ TEST_CASE_TEMPLATE("TargetLoss: what does not fit is an error, and the forward b
     CHECK(loss.backward().grad == same.backward().grad);
     CHECK_THROWS_AS(loss.backward(), gacc::UsageError);
 }
+
+}  // namespace target_loss_test

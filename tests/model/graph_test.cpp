@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <vector>
 
+namespace graph_test {
+
 using gacc::Index;
 using gacc::Linear;
 using gacc::ReLU;
@@ -122,3 +124,5 @@ TEST_CASE("Graph: a sum of two shapes, and parts of a Concat that differ in thei
     const std::size_t both = graph.concat({a, b, 0});
     CHECK(graph.values()[both].shape == Shape{2, 12});
 }
+
+}  // namespace graph_test

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace ignored_samples_test {
+
 using namespace gacc::test;
 using gacc::Index;
 using gacc::Label;
@@ -186,3 +188,5 @@ TEST_CASE("Sequential: a sample that weighs something is not left out for its nu
     CHECK(std::isnan(model.parameters()[0].grad()(0, 1)));
     CHECK(model.parameters()[0].grad()(0, 0) == 4);  // a finite one is added as ever
 }
+
+}  // namespace ignored_samples_test

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace random_graphs_test {
+
 using namespace gacc::test;
 using gacc::Chain;
 using gacc::Concat;
@@ -219,3 +221,5 @@ TEST_CASE("Sequential: 1,000 random models give the same bytes for every cut, th
 }
 
 TEST_CASE("Sequential: 200 random models do so in double") { check_random_models<double>(5000, 200); }
+
+}  // namespace random_graphs_test

@@ -12,6 +12,8 @@
 #include <tuple>
 #include <vector>
 
+namespace recomputation_test {
+
 using gacc::Activation;
 using gacc::Index;
 using gacc::Matrix;
@@ -178,3 +180,5 @@ TEST_CASE("Sequential: recomputation changes no bit of the gradients") {
         }
     }
 }
+
+}  // namespace recomputation_test

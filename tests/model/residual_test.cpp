@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+namespace residual_test {
+
 using namespace gacc::test;
 using gacc::Chain;
 using gacc::Concat;
@@ -244,3 +246,5 @@ TEST_CASE("Residual: costs its activations, and one gradient beside them for wha
     CHECK(chain[Kind::scratch] == 0);
     CHECK(residual[Kind::scratch] == 0);  // the sum's gradient lies over the sum, and is x's, to which the branch adds
 }
+
+}  // namespace residual_test

@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace sequential_test {
+
 using namespace gacc::test;
 using gacc::ConstMatrixView;
 using gacc::Index;
@@ -740,3 +742,5 @@ TEST_CASE("Sequential: assigned to, it takes the values in place where an optimi
     free = perceptron(3);
     CHECK(free.size() == 5);
 }
+
+}  // namespace sequential_test

@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace summary_test {
+
 using gacc::Index;
 using gacc::Sequential;
 
@@ -92,3 +94,5 @@ TEST_CASE("summary: a model without layers") {
           "name   layer  shape  parameters  bytes a sample\n"
           "total                         0               0\n");
 }
+
+}  // namespace summary_test

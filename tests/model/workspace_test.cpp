@@ -6,6 +6,8 @@
 #include <set>
 #include <vector>
 
+namespace workspace_test {
+
 using gacc::Activation;
 using gacc::Index;
 using gacc::Workspace;
@@ -163,3 +165,5 @@ TEST_CASE("Workspace: numbers that cannot be counted are the largest size, and n
                              gacc::MemoryError);
     }
 }
+
+}  // namespace workspace_test

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+namespace adam_pass_test {
+
 using gacc::Buffer;
 using gacc::Index;
 using gacc::detail::AdamArrays;
@@ -60,3 +62,5 @@ TEST_CASE_TEMPLATE("AdamPass: updates the packets it is given, each once, like t
         }
     }
 }
+
+}  // namespace adam_pass_test

@@ -14,6 +14,8 @@
 #include <limits>
 #include <vector>
 
+namespace adam_test {
+
 using namespace gacc::test;
 using gacc::Adam;
 using gacc::AdamOptions;
@@ -486,3 +488,5 @@ TEST_CASE("Adam: may outlive the model whose parameters it trains") {
     adam->step();
     CHECK((adam->parameters()[0].value() - before).cwiseAbs().minCoeff() > 5e-4F);  // the learning rate is 1e-3
 }
+
+}  // namespace adam_test

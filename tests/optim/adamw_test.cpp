@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <limits>
 
+namespace adamw_test {
+
 using namespace gacc::test;
 using gacc::Adam;
 using gacc::AdamW;
@@ -136,3 +138,5 @@ TEST_CASE("AdamW: a decay that a float cannot hold is refused before anything ch
     CHECK(adamw.steps() == 0);
     for (const auto& moments : adamw.moments()) { CHECK(moments.stored[0] == 0); }
 }
+
+}  // namespace adamw_test

@@ -10,6 +10,8 @@
 #include <limits>
 #include <vector>
 
+namespace clip_test {
+
 using gacc::Index;
 using gacc::Matrix;
 
@@ -151,3 +153,5 @@ TEST_CASE("Adam: gradients that a float cannot shorten to clip_norm are refused 
     }
     CHECK((subject.parameters[0].value().array() == 0).all());
 }
+
+}  // namespace clip_test

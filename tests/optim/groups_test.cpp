@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace groups_test {
+
 using namespace gacc::test;
 using gacc::Adam;
 using gacc::AdamW;
@@ -240,3 +242,5 @@ TEST_CASE("Groups: the state of other groups, or of none, is refused, and nothin
     refuses(1, -1, "gacc: AdamW: expected weight_decay of group 1 of 0 or more, got -1");
     CHECK(one.state() == before);
 }
+
+}  // namespace groups_test

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace optimizer_test {
+
 using namespace gacc::test;
 using gacc::Label;
 using gacc::Linear;
@@ -220,3 +222,5 @@ TEST_CASE("Optimizer: a batch whose weight has no inverse in the Scalar type is 
     CHECK_NOTHROW(optimizer.step());
     CHECK(optimizer.steps() == 1);
 }
+
+}  // namespace optimizer_test

@@ -5,6 +5,8 @@
 #include <limits>
 #include <string>
 
+namespace option_range_test {
+
 using gacc::OptionRange;
 
 namespace {
@@ -51,3 +53,5 @@ TEST_CASE("OptionRange: an error names the place, the option, the range and what
     CHECK_THROWS_WITH_AS(gacc::detail::check_option<float>("SGD", "rate", -2, OptionRange::not_negative, 3),
                          "gacc: SGD: expected rate of group 3 of 0 or more, got -2", gacc::UsageError);
 }
+
+}  // namespace option_range_test

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+namespace packets_test {
+
 using gacc::Index;
 
 namespace {
@@ -46,3 +48,5 @@ TEST_CASE("Packets: little work is done by one thread") {
     });
     CHECK(calls == 2);
 }
+
+}  // namespace packets_test

@@ -14,6 +14,8 @@
 #include <iterator>
 #include <vector>
 
+namespace pytorch_optimizers_test {
+
 using gacc::Matrix;
 using gacc::vectors;
 namespace pytorch = gacc::test::pytorch;
@@ -134,3 +136,5 @@ TEST_CASE("SGD: PyTorch's trajectory, also with momentum, Nesterov's, clipped, w
     sgd.group(vectors, {.weight_decay = 0});
     CHECK(error(subject, sgd, pytorch::sgd_schedule, schedule) < bound);
 }
+
+}  // namespace pytorch_optimizers_test

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+namespace schedule_test {
+
 using gacc::Constant;
 using gacc::CosineDecay;
 using gacc::Index;
@@ -102,3 +104,5 @@ TEST_CASE("Schedules: what cannot be is refused") {
                          gacc::UsageError);
     CHECK_THROWS_WITH_AS(WarmUp(0, Constant(1)), "gacc: WarmUp: expected 1 or more steps, got 0", gacc::UsageError);
 }
+
+}  // namespace schedule_test

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+namespace sgd_pass_test {
+
 using gacc::Buffer;
 using gacc::Index;
 using gacc::detail::Momentum;
@@ -66,3 +68,5 @@ TEST_CASE("SGDPass: without momentum there need be no velocities") {
     pass.run(same.view(), 0, packets);
     CHECK(arrays == same);
 }
+
+}  // namespace sgd_pass_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+namespace sgd_test {
+
 using namespace gacc::test;
 using gacc::Matrix;
 using gacc::SGD;
@@ -161,3 +163,5 @@ TEST_CASE("SGD: the state of one with other memory is refused, and so are words 
     CHECK(other.options().momentum == 0.5);
     CHECK(other.state() == momentum.state());
 }
+
+}  // namespace sgd_test

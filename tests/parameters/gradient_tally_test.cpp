@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace gradient_tally_test {
+
 using gacc::GradientTally;
 using gacc::Reduction;
 
@@ -191,3 +193,5 @@ TEST_CASE("GradientTally: rows may weigh, and samples of several rows are counte
     CHECK(tally.weight() == 3);
     CHECK(tally.samples() == 2);
 }
+
+}  // namespace gradient_tally_test

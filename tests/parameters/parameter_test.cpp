@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace parameter_test {
+
 using gacc::Index;
 using gacc::Matrix;
 using gacc::Parameter;
@@ -169,3 +171,5 @@ TEST_CASE("Parameter: is set once somebody has written its values, or may have")
     read.materialize_grads();
     CHECK_FALSE(read.is_set());
 }
+
+}  // namespace parameter_test

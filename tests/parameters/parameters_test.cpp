@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace parameters_test {
+
 using gacc::GradientTally;
 using gacc::Index;
 using gacc::Matrix;
@@ -99,3 +101,5 @@ TEST_CASE("Parameters: zero_grad empties every gradient and their tally, not the
     CHECK(layer.tally.weight() == 0);
     CHECK(layer.weight.value() == one_to_six);
 }
+
+}  // namespace parameters_test

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+namespace metrics_test {
+
 using gacc::count_correct;
 using gacc::Index;
 using gacc::Label;
@@ -140,3 +142,5 @@ TEST_CASE("count_correct: another number of labels than of samples is refused") 
     CHECK_THROWS_WITH_AS(gacc::count_correct(outputs, std::vector<gacc::Label>{1, 0}),
                          "gacc: count_correct: expected a label for each of 1 samples, got 2", gacc::ShapeError);
 }
+
+}  // namespace metrics_test

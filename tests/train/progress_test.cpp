@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+namespace progress_test {
+
 using gacc::Progress;
 
 namespace {
@@ -175,3 +177,5 @@ TEST_CASE("Progress: leaves the format of the stream as it was") {
     out << 0.123456789;
     CHECK(out.str() == "0.123457");
 }
+
+}  // namespace progress_test
