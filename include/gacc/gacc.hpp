@@ -23,6 +23,7 @@
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>
+#include <gacc/parameters/gradient_buffers.hpp>
 
 #include <gacc/layers/layer_calls.hpp>
 #include <gacc/layers/layer_config.hpp>

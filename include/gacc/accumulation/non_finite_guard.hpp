@@ -43,7 +43,7 @@ class NonFiniteGuard {
 public:
     explicit NonFiniteGuard(const Optimizer<Scalar>& optimizer, NonFinite then = NonFinite::stop)
         : optimizer_(optimizer), then_(then),
-          before_(then == NonFinite::skip ? parameters().stored_count() : 0, memory::Kind::gradients) {}
+          before_(then == NonFinite::skip ? parameters().stored_gradients() : 0, memory::Kind::gradients) {}
     explicit NonFiniteGuard(const Optimizer<Scalar>&& optimizer, NonFinite then = NonFinite::stop) = delete;
 
     /// Bytes that it keeps from micro-batch to micro-batch.
@@ -72,7 +72,7 @@ public:
             throw UsageError("NonFiniteGuard::accepts_gradients",
                              "expected accepts() with the losses of this micro-batch before it, got none");
         }
-        for (auto& parameter : parameters()) {
+        for (auto& parameter : parameters().with_gradients()) {
             if (finite(parameter.materialize_grads())) { continue; }
             const Scalar worst = not_finite(parameter.materialize_grads());
             if (then_ == NonFinite::skip) { restore(); }
@@ -116,17 +116,17 @@ private:
     void remember() {
         remembered_ = true;
         tally_ = parameters().tally();
-        empty_ = std::ranges::all_of(parameters(), [](const auto& parameter) { return parameter.grad_is_zero(); });
+        empty_ = std::ranges::all_of(parameters().with_gradients(), [](const auto& parameter) { return parameter.grad_is_zero(); });
         if (empty_) { return; }
         Scalar* to = before_.data();
-        for (auto& parameter : parameters()) { to = std::ranges::copy(parameter.materialize_grads(), to).out; }
+        for (auto& parameter : parameters().with_gradients()) { to = std::ranges::copy(parameter.materialize_grads(), to).out; }
     }
     void restore() const {
         parameters().zero_grad();
         parameters().set_tally(tally_);
         if (empty_) { return; }
         const Scalar* from = before_.data();
-        for (auto& parameter : parameters()) {
+        for (auto& parameter : parameters().with_gradients()) {
             const auto grads = parameter.materialize_grads();
             std::ranges::copy_n(from, static_cast<Index>(grads.size()), grads.begin());
             from += grads.size();

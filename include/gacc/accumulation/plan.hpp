@@ -101,8 +101,8 @@ public:
     memory::Bytes bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         using memory::Kind;
         memory::Bytes bytes = model_.workspace_bytes(micro_batch, activations);
-        bytes[Kind::parameters] = bytes[Kind::gradients] =
-            planned_bytes(optimizer_.parameters().stored_count(), sizeof(Scalar));
+        bytes[Kind::parameters] = planned_bytes(optimizer_.all_parameters().stored_count(), sizeof(Scalar));
+        bytes[Kind::gradients] = planned_bytes(optimizer_.parameters().stored_gradients(), sizeof(Scalar));
         bytes[Kind::moments] = optimizer_.state_bytes();
         const memory::Bytes others = parts_({micro_batch, largest_batch(), model_.output_shape()});
         for (std::size_t i = 0; i < memory::kinds; ++i) { bytes[Kind(i)] += others[Kind(i)]; }

@@ -84,9 +84,9 @@ public:
         const GradientTally& tally = parameters().tally();
         if (tally.partial()) { throw UsageError(where, tally.obstacle()); }
         const bool with_gradients =
-            std::ranges::any_of(parameters(), [](const auto& parameter) { return !parameter.grad_is_zero(); });
+            std::ranges::any_of(parameters().with_gradients(), [](const auto& each) { return !each.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
-        for (auto& parameter : parameters()) {
+        for (auto& parameter : parameters().with_gradients()) {
             if (parameter.grad_is_zero()) { std::ranges::fill(parameter.grad_storage(), Scalar(0)); }
         }
         SafetensorsHeader header{.tensors = {}, .metadata = settings};
@@ -157,11 +157,11 @@ private:
 
     std::vector<Array> arrays(bool with_gradients) const {
         std::vector<Array> all;
-        for (auto& parameter : parameters()) {
+        for (auto& parameter : optimizer_.all_parameters()) {
             all.push_back({parameter.name(), &parameter, parameter.value_storage()});
         }
         if (with_gradients) {
-            for (auto& parameter : parameters()) {
+            for (auto& parameter : parameters().with_gradients()) {
                 all.push_back({"gradients/" + parameter.name(), &parameter, parameter.grad_storage()});
             }
         }
@@ -198,10 +198,10 @@ private:
         for (const Array& array : arrays) { detail::check_numbers<Scalar>(file, array.name, array.non_negative); }
         set_states(states_in(file), file.where());
         // Nothing can fail from here on.
-        for (auto& parameter : parameters()) { parameter.zero_grad(); }
-        for (auto& parameter : parameters()) { parameter.mark_set(); }
+        for (auto& parameter : optimizer_.all_parameters()) { parameter.mark_set(); }
+        for (auto& parameter : parameters().with_gradients()) { parameter.zero_grad(); }
         if (with_gradients) {  // all of which are going to be written
-            for (auto& parameter : parameters()) { parameter.start_grads(); }
+            for (auto& parameter : parameters().with_gradients()) { parameter.start_grads(); }
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {

@@ -17,7 +17,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Reads the options of a layer that a file describes. Each must be there, of its kind, and read once.
+/// Reads the options of a layer that a file describes. Each must be of its kind and read once, and there unless has()
+/// says otherwise.
 ///
 /// Throws     DataError that names the file, the layer and the option
 /// Example    const Index features = options.size("features");
@@ -28,6 +29,12 @@ public:
         : config_(std::move(config)), where_(std::move(where)), layer_(std::move(layer)) {}
 
     const std::string& type() const { return config_.type; }
+
+    /// Whether there is such an option.
+    bool has(std::string_view name) const {
+        return std::ranges::find(config_.options, name, [](const auto& option) { return std::string_view(option.first); }) !=
+               config_.options.end();
+    }
 
     /// A whole number of 1 or more, which memory could hold.
     Index size(std::string_view name) {
@@ -65,6 +72,12 @@ public:
             refuse(name, all, option);
         }
         return static_cast<std::size_t>(found - words.begin());
+    }
+    std::string word(std::string_view name) {
+        LayerOption option = take(name);
+        auto* word = std::get_if<std::string>(&option);
+        if (word == nullptr) { refuse(name, "a word", option); }
+        return std::move(*word);
     }
     std::vector<double> numbers(std::string_view name) {
         LayerOption option = take(name);

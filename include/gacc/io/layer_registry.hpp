@@ -38,6 +38,8 @@ template <class Scalar>
 struct LayerRecipe {
     std::vector<std::pair<std::string, Shape>> parameters{};  ///< names within the layer: {"weight", {128, 784}}
     std::function<Block<Scalar>()> make{};
+    /// Parameters of the model whose values the layer uses: {"0.weight", {65, 128}}.
+    std::vector<std::pair<std::string, Shape>> shared{};
 };
 
 /// How layers are made again from their LayerConfig, by type. It knows gacc's own layers, and those that you add.
@@ -147,9 +149,15 @@ private:
             const bool bias = options.flag("bias");
             const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
             const LinearOptions given{.initialization = he ? Initialization::he_normal : Initialization::uniform_fan_in,
-                                      .bias = bias};
-            return {.parameters = weight_and_bias({out, in}, out, bias),
-                    .make = [=] { return Linear<Scalar>(in, out, given); }};
+                                      .bias = bias,
+                                      .shares = options.has("shares") ? options.word("shares") : ""};
+            Recipe recipe{.parameters = weight_and_bias({out, in}, out, bias),
+                          .make = [=] { return Linear<Scalar>(in, out, given); }};
+            if (!given.shares.empty()) {
+                recipe.parameters.erase(recipe.parameters.begin());
+                recipe.shared.push_back({given.shares, {out, in}});
+            }
+            return recipe;
         });
     }
 

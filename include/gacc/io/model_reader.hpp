@@ -162,6 +162,7 @@ private:
         for (const auto& [parameter, shape] : recipe.parameters) {
             differences_.find(text(name, '.', parameter), shape);
         }
+        for (const auto& [parameter, shape] : recipe.shared) { differences_.find(parameter, shape); }
         return [this, type, place, recipe = std::move(recipe)] {
             Block<Scalar> block = as_data_error(place, recipe.make);
             check_parameters(block, recipe, type);
@@ -219,7 +220,8 @@ private:
     static void check_parameters(Block<Scalar>& block, const LayerRecipe<Scalar>& recipe, const std::string& type) {
         bool same = block.layer() != nullptr;
         if (same) {
-            const auto made = block.layer()->parameters();
+            auto made = block.layer()->parameters();
+            std::erase_if(made, [](const auto* parameter) { return !parameter->shares().empty(); });
             same = made.size() == recipe.parameters.size();
             for (std::size_t i = 0; same && i < made.size(); ++i) {
                 same = made[i]->name() == recipe.parameters[i].first && made[i]->shape() == recipe.parameters[i].second;

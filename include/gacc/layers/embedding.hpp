@@ -52,15 +52,7 @@ public:
     }
 
     void backward(Backward<Scalar> call) override {
-        Scalar* grad = weight_.materialize_grads().data();
-        const Index tokens = call.x.cols(), features = weight_.cols();
-        // Threads share out features; each walks all rows in order.
-        detail::parallel_for(features, std::int64_t{call.grad_y.rows()} * features, [&](Index first, Index last) {
-            for (Index row = 0; row < call.grad_y.rows(); ++row) {
-                Scalar* to = grad + start(token(call.x(row / tokens, row % tokens)));
-                for (Index i = first; i < last; ++i) { to[i * width] += call.grad_y(row, i); }
-            }
-        });
+        if (!weight_.is_frozen()) { add_gradient(call); }
         if (call.wants_grad_x()) { call.grad_x.setZero(); }
     }
 
@@ -88,6 +80,18 @@ private:
                                                         number));
         }
         return static_cast<Index>(number);
+    }
+
+    void add_gradient(const Backward<Scalar>& call) {
+        Scalar* grad = weight_.materialize_grads().data();
+        const Index tokens = call.x.cols(), features = weight_.cols();
+        // Threads share out features; each walks all rows in order.
+        detail::parallel_for(features, std::int64_t{call.grad_y.rows()} * features, [&](Index first, Index last) {
+            for (Index row = 0; row < call.grad_y.rows(); ++row) {
+                Scalar* to = grad + start(token(call.x(row / tokens, row % tokens)));
+                for (Index i = first; i < last; ++i) { to[i * width] += call.grad_y(row, i); }
+            }
+        });
     }
 
     Parameter<Scalar> weight_;  // vocabulary x features

@@ -174,8 +174,9 @@ private:
 
     /// Threads share out groups; each walks all rows in order, from what is there.
     void add_gradients(const Backward<Scalar>& call) {
-        Scalar* grad_gain = gain_.materialize_grads().data();
-        Scalar* grad_shift = shift_.materialize_grads().data();
+        Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
+        Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();
+        if (grad_gain == nullptr && grad_shift == nullptr) { return; }
         const Index rows = call.x.rows() / call.samples;
         detail::parallel_for(groups_, std::int64_t{call.x.rows()} * channels() * 2, [&](Index first, Index last) {
             for (Index row = 0; row < call.x.rows(); ++row) {
@@ -184,12 +185,15 @@ private:
                     const Packet mean = all(kept[0]), scale = all(kept[1]);
                     const Index begin = group * width();
                     const Scalar* grad_y = at(call.grad_y, row) + begin;
-                    detail::map_packets(
-                        width(),
-                        [&](const Packet& total, const Packet& x, const Packet& g) {
-                            return detail::multiply_add(g, mul(sub(x, mean), scale), total);
-                        },
-                        grad_gain + begin, grad_gain + begin, at(call.x, row) + begin, grad_y);
+                    if (grad_gain != nullptr) {
+                        detail::map_packets(
+                            width(),
+                            [&](const Packet& total, const Packet& x, const Packet& g) {
+                                return detail::multiply_add(g, mul(sub(x, mean), scale), total);
+                            },
+                            grad_gain + begin, grad_gain + begin, at(call.x, row) + begin, grad_y);
+                    }
+                    if (grad_shift == nullptr) { continue; }
                     detail::map_packets(
                         width(), [](const Packet& total, const Packet& g) { return Eigen::internal::padd(total, g); },
                         grad_shift + begin, grad_shift + begin, grad_y);

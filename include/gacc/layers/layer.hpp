@@ -60,7 +60,7 @@ public:
     /// Writes y, and what is kept. Changes nothing else, so that several threads may call it at once.
     virtual void forward(Forward<Scalar> call) const = 0;
 
-    /// **Adds** to the gradients of the parameters and **writes** grad_x, if it is wanted.
+    /// **Adds** to the gradients of the parameters that are not frozen, and **writes** grad_x, if it is wanted.
     virtual void backward(Backward<Scalar> call) = 0;
 
     /// In a fixed order, named within the layer ("weight", "bias").

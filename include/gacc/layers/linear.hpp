@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -19,6 +20,8 @@ enum class Initialization {
 struct LinearOptions {
     Initialization initialization = Initialization::he_normal;
     bool bias = true;  ///< without, y = x Wᵀ
+    /// The name in the model of a parameter whose values the layer uses for W: "0.weight" of an Embedding before it.
+    std::string shares{};
 };
 
 /// Fully connected layer: y = x Wᵀ + b, for every row.
@@ -30,22 +33,24 @@ struct LinearOptions {
 /// Throws     ShapeError if a size is not positive or samples have not in_features in their last size;
 ///            MemoryError if there is no memory for the parameters
 /// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128, {.bias = false});
+///            gacc::Linear head(128, vocabulary, {.bias = false, .shares = "0.weight"});
 template <class Scalar = float>
 class Linear : public Layer<Scalar> {
 public:
     Linear(Index in_features, Index out_features, LinearOptions options = {})
-        : options_(options),
-          weight_("weight", {checked(out_features), checked(in_features)}, described(in_features, out_features)) {
-        if (options.bias) { bias_.emplace("bias", Shape{out_features}, described(in_features, out_features)); }
+        : options_(std::move(options)), weight_(made_weight(in_features, out_features)) {
+        if (options_.bias) { bias_.emplace("bias", Shape{out_features}, described(in_features, out_features)); }
     }
 
     std::string description() const override { return described(weight_.cols(), weight_.rows()); }
     LayerConfig config() const override {
         const bool he = options_.initialization == Initialization::he_normal;
-        return {"Linear", {{"in_features", weight_.cols()},
-                           {"out_features", weight_.rows()},
-                           {"bias", bias_.has_value()},
-                           {"initialization", he ? "he_normal" : "uniform_fan_in"}}};
+        LayerConfig config{"Linear", {{"in_features", weight_.cols()},
+                                      {"out_features", weight_.rows()},
+                                      {"bias", bias_.has_value()},
+                                      {"initialization", he ? "he_normal" : "uniform_fan_in"}}};
+        if (!options_.shares.empty()) { config.options.push_back({"shares", options_.shares}); }
+        return config;
     }
     Shape input_shape() const override { return {weight_.cols()}; }
 
@@ -73,7 +78,8 @@ public:
     }
 
     void backward(Backward<Scalar> call) override {
-        add_gradients(call.x, call.grad_y);
+        if (!weight_.is_frozen()) { add_weight_gradient(call.x, call.grad_y); }
+        if (bias_ && !bias_->is_frozen()) { add_column_sums(call.grad_y, bias_->materialize_grads().data()); }
         if (!call.wants_grad_x()) { return; }
         input_gradient(call.grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& tile) {
             call.put(row, column, tile);
@@ -95,9 +101,11 @@ public:
     void initialize(Rng& rng) override {
         const double scale = std::sqrt(1 / static_cast<double>(weight_.cols()));
         const bool he = options_.initialization == Initialization::he_normal;
-        weight_.generate([&] {
-            return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
-        });
+        if (options_.shares.empty()) {
+            weight_.generate([&] {
+                return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
+            });
+        }
         if (bias_) { bias_->generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); }); }
     }
 
@@ -113,10 +121,16 @@ private:
         if (features < 1) { throw ShapeError("Linear", detail::text("expected 1 or more features, got ", features)); }
         return features;
     }
+    Parameter<Scalar> made_weight(Index in_features, Index out_features) const {
+        Shape shape{checked(out_features), checked(in_features)};
+        const std::string layer = described(in_features, out_features);
+        if (options_.shares.empty()) { return Parameter<Scalar>("weight", std::move(shape), layer); }
+        return Parameter<Scalar>("weight", std::move(shape), SharedValues{options_.shares}, layer);
+    }
     static Columns zeros() { return {detail::zeros<Scalar>.data(), 0, 0, true}; }
 
-    /// grad_W += grad_yᵀ x,  grad_b += column sums of grad_y
-    void add_gradients(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& grad_y) {
+    /// grad_W += grad_yᵀ x
+    void add_weight_gradient(const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& grad_y) {
         const auto [grad_weight, weight_from_zero] = weight_.start_grads();
         const Index panel = x.cols() * width;
         Product{.rows = x.cols(),
@@ -127,7 +141,6 @@ private:
                 .c0 = weight_from_zero ? zeros() : Columns{grad_weight.data(), width, panel, true},
                 .c = {grad_weight.data(), width, panel, true}}
             .run();
-        if (bias_) { add_column_sums(grad_y, bias_->materialize_grads().data()); }
     }
 
     /// grad_x = grad_y W, without a place for it yet.

@@ -47,18 +47,7 @@ public:
     }
 
     void backward(Backward<Scalar> call) override {
-        Scalar* grad = weight_.materialize_grads().data();
-        const Index tokens = call.grad_y.rows() / call.samples, features = weight_.cols();
-        // Threads share out tokens; each walks all samples in order.
-        detail::parallel_for(tokens, std::int64_t{call.grad_y.rows()} * features, [&](Index first, Index last) {
-            for (Index sample = 0; sample < call.samples; ++sample) {
-                for (Index token = first; token < last; ++token) {
-                    Scalar* to = grad + start(token);
-                    const Index row = sample * tokens + token;
-                    for (Index i = 0; i < features; ++i) { to[i * width] += call.grad_y(row, i); }
-                }
-            }
-        });
+        if (!weight_.is_frozen()) { add_gradient(call); }
         if (call.wants_grad_x()) { call.grad_x = call.grad_y; }
     }
 
@@ -80,6 +69,21 @@ private:
     }
     /// Where the weights of a position begin, `width` apart.
     Index start(Index position) const { return position / width * width * weight_.cols() + position % width; }
+
+    void add_gradient(const Backward<Scalar>& call) {
+        Scalar* grad = weight_.materialize_grads().data();
+        const Index tokens = call.grad_y.rows() / call.samples, features = weight_.cols();
+        // Threads share out tokens; each walks all samples in order.
+        detail::parallel_for(tokens, std::int64_t{call.grad_y.rows()} * features, [&](Index first, Index last) {
+            for (Index sample = 0; sample < call.samples; ++sample) {
+                for (Index token = first; token < last; ++token) {
+                    Scalar* to = grad + start(token);
+                    const Index row = sample * tokens + token;
+                    for (Index i = 0; i < features; ++i) { to[i * width] += call.grad_y(row, i); }
+                }
+            }
+        });
+    }
 
     Parameter<Scalar> weight_;  // tokens x features
 };

@@ -165,8 +165,9 @@ private:
     /// Threads share out columns; each walks all rows in order, from what is there.
     template <class Kept>
     void add_gradients(const Backward<Scalar>& call, const Kept& kept_of) {
-        Scalar* grad_gain = gain_.materialize_grads().data();
-        Scalar* grad_shift = shift_ ? shift_->materialize_grads().data() : nullptr;
+        Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
+        Scalar* grad_shift = shift_ && !shift_->is_frozen() ? shift_->materialize_grads().data() : nullptr;
+        if (grad_gain == nullptr && grad_shift == nullptr) { return; }
         constexpr Index lanes = Simd<Scalar>::lanes;
         const Index packets = (features() + lanes - 1) / lanes;
         parallel_for(packets, std::int64_t{call.x.rows()} * features() * 2, [&](Index first, Index last) {
@@ -175,12 +176,14 @@ private:
                 const Scalar* x = call.x.data() + row * call.x.outerStride() + begin;
                 const Scalar* grad_y = call.grad_y.data() + row * call.grad_y.outerStride() + begin;
                 const auto center = all(kept_of(row)[0]), factor = all(kept_of(row)[1]);
-                map_packets(
-                    count,
-                    [&](const Packet& sum, const Packet& number, const Packet& g) {
-                        return multiply_add(g, pmul(psub(number, center), factor), sum);
-                    },
-                    grad_gain + begin, grad_gain + begin, x, grad_y);
+                if (grad_gain != nullptr) {
+                    map_packets(
+                        count,
+                        [&](const Packet& sum, const Packet& number, const Packet& g) {
+                            return multiply_add(g, pmul(psub(number, center), factor), sum);
+                        },
+                        grad_gain + begin, grad_gain + begin, x, grad_y);
+                }
                 if (grad_shift != nullptr) {
                     map_packets(
                         count, [](const Packet& sum, const Packet& g) { return Eigen::internal::padd(sum, g); },

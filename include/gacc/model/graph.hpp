@@ -17,7 +17,7 @@ struct Value {
     std::size_t producer = 0;            // the operation that writes it; none for the inputs
     std::vector<std::size_t> readers{};  // the operations that read it, in order
     std::size_t slot = 0;                // the activation that it lies in; none for the inputs
-    bool wants_grad = false;             // whether a parameter lies below it
+    bool wants_grad = false;             // whether a parameter that is trained lies below it
 
     Index rows() const { return rows_of(shape); }
     Index features() const { return shape.back(); }
@@ -39,6 +39,8 @@ struct Operation {
     std::vector<std::size_t> inputs{};
     std::size_t output = 0;
     bool by_samples = true;  // whether several threads may share out its samples: it has no parameters
+    /// Whose gradients are complete, for a block, when the backward pass has gone through it.
+    std::vector<Parameter<Scalar>*> completes{};
 };
 
 /// What a model computes, and from what: operations in the order in which they run, each of values made before. It is
@@ -101,7 +103,8 @@ public:
         return append({.kind = OperationKind::concat, .inputs = std::move(parts)}, std::move(y));
     }
 
-    /// When all operations are there, or more have come: decides which values share an activation.
+    /// When all operations are there, or more have come, or parameters were frozen: decides which values share an
+    /// activation, and how far down the backward pass goes.
     void finish() {
         activations_.clear();
         for (Value& value : values_) {
@@ -113,6 +116,7 @@ public:
         }
         for (const auto& operation : operations_) { place(operation); }
         mark_boundaries();
+        mark_completed();
     }
 
     const std::vector<Value>& values() const { return values_; }
@@ -150,7 +154,29 @@ private:
         activation.work = sum_of(activation.work, operation.plan.work);
         activation.extra = sum_of(activation.extra, operation.plan.kept);
         for (const std::size_t input : operation.inputs) { y.wants_grad = y.wants_grad || values_[input].wants_grad; }
-        y.wants_grad = y.wants_grad || !operation.by_samples;
+        y.wants_grad = y.wants_grad || !trained(operation).empty();
+    }
+
+    /// Parameters of its layer that are trained.
+    static std::vector<Parameter<Scalar>*> trained(const Operation<Scalar>& operation) {
+        if (operation.by_samples) { return {}; }
+        auto all = operation.layer->parameters();
+        std::erase_if(all, [](const auto* parameter) { return parameter->is_frozen(); });
+        return all;
+    }
+
+    /// The backward pass comes last to the first operation that uses a parameter's values.
+    void mark_completed() {
+        std::vector<const Parameter<Scalar>*> seen;
+        for (auto& operation : operations_) {
+            operation.completes.clear();
+            for (auto* parameter : trained(operation)) {
+                Parameter<Scalar>& owner = parameter->owner();
+                if (std::ranges::find(seen, &owner) != seen.end()) { continue; }
+                seen.push_back(&owner);
+                operation.completes.push_back(&owner);
+            }
+        }
     }
 
     /// Activations whose last value is all that later operations read of what comes before.

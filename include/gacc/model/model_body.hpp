@@ -23,13 +23,15 @@ struct ModelBody {
     ModelBody(const ModelBody& other) : blocks(other.blocks), seed(other.seed) {
         if (other.graph.has_input()) { graph.set_input(other.graph.input().shape); }
         for (auto& block : blocks) { block.build(graph, graph.values().size() - 1); }
+        link_parameters();
         graph.finish();
     }
     ModelBody& operator=(const ModelBody&) = delete;
 
     /// Adds a block and names its parameters.
     ///
-    /// Throws     ShapeError if it does not fit; nothing has changed then
+    /// Throws     ShapeError if it does not fit; UsageError if it uses the values of a parameter that is not there.
+    ///            Nothing has changed then
     void append(Block<Scalar> block) {
         Graph<Scalar> longer = graph;
         if (!longer.has_input()) {
@@ -40,12 +42,45 @@ struct ModelBody {
             longer.set_input(block.input_shape());
         }
         block.build(longer, longer.values().size() - 1);
-        longer.finish();
         block.for_each_layer(std::to_string(blocks.size()), [](Layer<Scalar>& layer, const std::string& name) {
             for (auto* parameter : layer.parameters()) { parameter->rename(name + '.' + parameter->name()); }
         });
         blocks.push_back(std::move(block));
+        try {
+            link_parameters();
+            longer.finish();
+        } catch (...) {
+            blocks.pop_back();
+            link_parameters();
+            throw;
+        }
         graph = std::move(longer);
+    }
+
+    /// Lets parameters that use the values of others know where those are.
+    void link_parameters() {
+        const auto all = parameters();
+        for (auto* parameter : all) { parameter->unlink(); }
+        for (auto* parameter : all) {
+            if (parameter->shares().empty()) { continue; }
+            const auto owner = std::ranges::find_if(all, [&](const auto* other) {
+                return other->shares().empty() && other->name() == parameter->shares();
+            });
+            if (owner == all.end()) {
+                throw UsageError("Sequential", "expected a parameter \"" + parameter->shares() + "\", whose values " +
+                                                   parameter->name() + " uses, got none; add its layer before");
+            }
+            parameter->share(**owner);
+        }
+    }
+
+    /// Freezes all parameters that `which` takes, or trains them again; those that use their values with them.
+    template <class Which>
+    void set_frozen(const Which& which, bool frozen) {
+        for (auto* parameter : parameters()) {
+            if (which(std::as_const(parameter->owner()))) { frozen ? parameter->freeze() : parameter->unfreeze(); }
+        }
+        graph.finish();
     }
 
     /// f(layer) for all layers, in the order of their parameters.
@@ -56,6 +91,7 @@ struct ModelBody {
         }
     }
 
+    /// All of all layers, also those that use the values of others.
     std::vector<Parameter<Scalar>*> parameters() {
         std::vector<Parameter<Scalar>*> all;
         for_each_layer([&](Layer<Scalar>& layer) {

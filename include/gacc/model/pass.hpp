@@ -10,9 +10,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
-namespace gacc::inline GACC_ABI::detail {
+namespace gacc::inline GACC_ABI {
+
+/// Called in a backward pass with each parameter, as soon as the pass adds nothing more to its gradient.
+template <class Scalar>
+using GradientReady = std::function<void(Parameter<Scalar>&)>;
+
+namespace detail {
 
 /// The way of one block of samples through a graph, forward and backward.
 ///
@@ -33,10 +40,11 @@ public:
         for (const auto& operation : graph_.operations()) { forward(operation); }
     }
 
-    /// Adds to the gradients of all parameters. Activations and gradients of ignored samples are 0 where they would not
+    /// Adds to the gradients of all parameters, and calls ready(parameter) when nothing more is added. Activations and gradients of ignored samples are 0 where they would not
     /// be finite; the inputs are not ours, and operations are not shown these samples of them.
     void backward(const BackwardPlan& plan, const std::vector<Activation>& activations,
-                  const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {}) const {
+                  const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {},
+                  const GradientReady<Scalar>& ready = {}) const {
         // Dropped activations from this one on have been computed again, or are still there.
         std::size_t there = workspace_.blocks() == 1 ? last_dropped_run(activations) : activations.size();
         for (const BackwardStep& step : plan.steps) {
@@ -53,6 +61,9 @@ public:
                 if (i != 0) { there = compute_again(graph_.values()[i].slot, there, activations); }
             }
             backward(step, operation, from, plan, ignored);
+            if (ready) {
+                for (auto* parameter : operation.completes) { ready(*parameter); }
+            }
         }
     }
 
@@ -216,4 +227,5 @@ private:
     Where where_;
 };
 
-}  // namespace gacc::detail
+}  // namespace detail
+}  // namespace gacc

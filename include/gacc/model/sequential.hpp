@@ -101,6 +101,18 @@ public:
         return {body().parameters(), body().tally, body_};
     }
 
+    /// Parameters that `which(parameter)` takes are not trained from now on, or are again: frozen ones have no gradients
+    /// and no moments, and the backward pass stops where nothing below is trained. Before an optimizer is made.
+    ///
+    /// Throws     UsageError if a handle or an optimizer refers to the parameters, whose gradients it counts on
+    /// Example    model.freeze([](const auto& p) { return !p.name().starts_with("6."); });  // all but the last layer
+    template <class Which>
+        requires std::predicate<Which&, const Parameter<Scalar>&>
+    void freeze(const Which& which) { set_frozen(which, true); }
+    template <class Which>
+        requires std::predicate<Which&, const Parameter<Scalar>&>
+    void unfreeze(const Which& which) { set_frozen(which, false); }
+
     /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
     /// them again. For training: a model whose weights are still the zeros that they are made of is refused (predict()
     /// takes it). Vectors, as biases are, may stay zero.
@@ -135,8 +147,11 @@ public:
     /// If a layer throws, some gradients may have been added and others not: until zero_grad() the model then takes
     /// neither backward nor step.
     ///
+    /// `ready`, if given, is called with each parameter that is trained as soon as this micro-batch adds nothing more to
+    /// its gradient: the last layers' first. If the micro-batch is the last one of its batch, that gradient is final.
+    ///
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
-    void backward(const LossGradient<Scalar>& loss) {
+    void backward(const LossGradient<Scalar>& loss, const GradientReady<Scalar>& ready = {}) {
         if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
         detail::check_gradient(graph().output(), workspace_.samples(), loss);
         const Index samples = workspace_.samples();
@@ -148,8 +163,9 @@ public:
         const ConstMatrixView<Scalar> inputs(inputs_, samples, in_features(), input_stride_);
         const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights, graph().output().rows());
         for_each_block(workspace_, [&](Index first, Index count) {
+            const bool is_last = first + count == samples;
             detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
-                .backward(backward_, activations_, loss.grad, ignored);
+                .backward(backward_, activations_, loss.grad, ignored, is_last ? ready : GradientReady<Scalar>());
         });
         body().tally = tally;
     }
@@ -234,6 +250,17 @@ private:
     Sequential& replace_by(Sequential other) noexcept {
         std::destroy_at(this);
         return *std::construct_at(this, std::move(other));
+    }
+    template <class Which>
+    void set_frozen(const Which& which, bool frozen) {
+        if (is_referred_to()) {
+            throw UsageError(frozen ? "Sequential::freeze" : "Sequential::unfreeze",
+                             "expected a model whose parameters no handle and no optimizer refers to, got one with; "
+                             "freeze before the optimizer is made");
+        }
+        body().set_frozen(which, frozen);
+        ready_ = false;
+        if (!activations_.empty()) { set_activations(std::vector<Activation>(activations_)); }
     }
     bool is_referred_to() const { return body_ != nullptr && body_.use_count() > 1; }
     void append(Block<Scalar> block) {

@@ -77,7 +77,9 @@ std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>
         const Value& y = graph.values()[operation.output];
         Index parameters = 0;
         if (operation.layer != nullptr) {
-            for (const auto* parameter : operation.layer->parameters()) { parameters += parameter->size(); }
+            for (const auto* parameter : operation.layer->parameters()) {
+                parameters += parameter->shares().empty() ? parameter->size() : 0;
+            }
         }
         std::string held = "in place";
         if (y.slot == slots) {

@@ -55,6 +55,7 @@ public:
                                               ", got a sum of ", tally.weight(),
                                               "; nothing has changed, and zero_grad() leaves this batch out"));
         }
+        parameters_.join_grads();
         ++steps_;
         try {
             update(tally.weight());
@@ -93,13 +94,15 @@ public:
 
     /// Updates made so far.
     Index steps() const { return steps_; }
+    /// Those that it updates: the model's without the frozen ones.
     const Parameters<Scalar>& parameters() const { return parameters_; }
+    const Parameters<Scalar>& all_parameters() const { return all_; }
     /// "Adam"
     const std::string& name() const { return name_; }
 
 protected:
     Optimizer(std::string name, Parameters<Scalar> parameters)
-        : name_(std::move(name)), parameters_(std::move(parameters)) {
+        : name_(std::move(name)), all_(std::move(parameters)), parameters_(all_.trained()) {
         if (parameters_.size() == 0) { throw UsageError(name_, "expected parameters to train, got none"); }
     }
     Optimizer(Optimizer&&) noexcept = default;
@@ -115,6 +118,7 @@ protected:
 
 private:
     std::string name_;
+    Parameters<Scalar> all_;
     Parameters<Scalar> parameters_;
     Index steps_ = 0;
 };

@@ -44,6 +44,14 @@ public:
         return next;
     }
 
+    /// The same gradients, in a model that has seen as many samples and batches as another tally says.
+    GradientTally with_seen(const GradientTally& other) const {
+        GradientTally next = *this;
+        next.seen_ = other.seen_;
+        next.batches_ = other.batches_;
+        return next;
+    }
+
     /// A step was made with these gradients. (One of a batch that weighs nothing is none.)
     void mark_stepped() { stepped_ = true; }
     bool stepped() const { return stepped_; }

@@ -15,16 +15,26 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// One trained matrix and the gradients added to it so far.
+/// Makes a parameter use the values of another one: {"0.weight"}, its name in the model.
+struct SharedValues {
+    std::string name;
+};
+
+/// A matrix or a vector that a model trains, and the gradients added to it so far.
 ///
 /// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
 /// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
-/// nothing is ever packed; layers and optimizers work on stored_values() and materialize_grads(), in one common layout; the
-/// padding stays zero.
+/// nothing is ever packed; layers and optimizers work on stored_values() and materialize_grads(), in one common layout;
+/// the padding stays zero.
+///
+/// A frozen parameter is not trained: it has values but no gradients. One with SharedValues has no values of its own: it
+/// reads and writes those of another parameter, and has gradients of its own, since two layers that add to one buffer
+/// would mix their sums in an order that depends on the cut. join_grads() adds them up, once a batch.
 ///
 /// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
 /// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape;
-///            MemoryError if there is no memory for its values and gradients
+///            MemoryError if there is no memory for its values and gradients; UsageError if gradients of a frozen one
+///            are asked for, or values of another one before the model has said which it is
 template <class Scalar>
 class Parameter {
 public:
@@ -33,6 +43,9 @@ public:
         : name_(std::move(name)), shape_(checked(std::move(shape), layer)),
           value_(allocate(memory::Kind::parameters, name_, layer)),
           grad_(allocate(memory::Kind::gradients, "gradients of " + name_, layer)) {}
+    /// Takes no memory until share() says whose values it uses.
+    Parameter(std::string name, Shape shape, SharedValues of, const std::string& layer = "Parameter")
+        : name_(std::move(name)), shape_(checked(std::move(shape), layer)), shares_(std::move(of.name)) {}
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }
@@ -44,13 +57,19 @@ public:
     Index size() const { return rows() * cols(); }
 
     /// A copy, and const, since to change it would change nothing here: see set_value().
-    const Matrix<Scalar> value() const { return matrix(value_); }
-    /// Sums over samples, never divided; a copy too.
-    const Matrix<Scalar> grad() const { return grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_); }
+    const Matrix<Scalar> value() const { return matrix(stored_values()); }
+    /// Sums over samples, never divided; a copy too. With those of the parameters that share its values.
+    const Matrix<Scalar> grad() const {
+        Matrix<Scalar> sum = grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_.span());
+        for (const Parameter* sharer : links_.sharers) {
+            if (!sharer->grad_is_zero_) { sum += sharer->matrix(sharer->grad_.span()); }
+        }
+        return sum;
+    }
 
     void set_value(const Matrix<Scalar>& value) {
-        set(value_, value);
-        is_set_ = true;
+        set(value_storage(), value);
+        mark_set();
     }
     /// Sets the elements one after the other, row by row, to what next() returns.
     template <class Next>
@@ -67,37 +86,94 @@ public:
         }
     }
     void set_grad(const Matrix<Scalar>& grad) {
-        set(grad_, grad);
+        check_trained();
+        set(grad_.span(), grad);
         grad_is_zero_ = false;
     }
     /// Takes no time: the next backward pass starts its sums from zero.
     void zero_grad() { grad_is_zero_ = true; }
     bool grad_is_zero() const { return grad_is_zero_; }
 
-    std::span<const Scalar> stored_values() const { return value_.span(); }
+    std::span<const Scalar> stored_values() const { return owner().value_.span(); }
     /// To write them: from then on is_set().
     std::span<Scalar> stored_values() {
-        is_set_ = true;
-        return value_.span();
+        mark_set();
+        return value_storage();
     }
     /// Whether the values have been set, and are not just the zeros of a new parameter.
-    bool is_set() const { return is_set_; }
+    bool is_set() const { return owner().is_set_; }
     /// Those zeros are meant.
-    void mark_set() { is_set_ = true; }
+    void mark_set() { owner().is_set_ = true; }
 
     std::span<Scalar> materialize_grads() {
+        check_trained();
         if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
     }
     /// For a layer that starts its sums from zero itself if that was so, and writes every stored number.
     std::pair<std::span<Scalar>, bool> start_grads() {
+        check_trained();
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
     /// Where the gradients lie, whatever it holds while they are zero.
     std::span<Scalar> grad_storage() { return grad_.span(); }
     /// Where the values lie, for one who may write them later and then calls mark_set().
-    std::span<Scalar> value_storage() { return value_.span(); }
+    std::span<Scalar> value_storage() { return owner().value_.span(); }
+    /// Exchanges the gradients for others of the same size: see GradientBuffers.
+    void swap_grads(Buffer<Scalar>& grads, bool& are_zero) {
+        std::swap(grad_, grads);
+        std::swap(grad_is_zero_, are_zero);
+    }
+
+    /// Gives its gradients back: layers then leave them out, and it is no longer trained. Sequential::freeze() does it
+    /// for a model, whose backward pass then also stops where nothing below is trained.
+    void freeze() {
+        frozen_ = true;
+        grad_is_zero_ = true;
+        grad_ = Buffer<Scalar>(memory::Kind::gradients);
+    }
+    void unfreeze() {
+        if (frozen_) { grad_ = allocate(memory::Kind::gradients, "gradients of " + name_, name_); }
+        frozen_ = false;
+    }
+    bool is_frozen() const { return frozen_; }
+
+    /// The name of the parameter whose values it uses; empty if it has its own.
+    const std::string& shares() const { return shares_; }
+    /// Says whose values it uses from now on. A copy of either must be told again: a model does so.
+    ///
+    /// Throws     ShapeError if that one has another shape; MemoryError if there is no memory for the gradients
+    void share(Parameter& other) {
+        if (other.shape_ != shape_) {
+            throw ShapeError(name_, "expected a parameter of shape [" + to_string(shape_) + "] to share, got " +
+                                        other.name_ + " of [" + to_string(other.shape_) + "]");
+        }
+        if (!frozen_ && grad_.size() == 0) { grad_ = allocate(memory::Kind::gradients, "gradients of " + name_, name_); }
+        links_.owner = &other;
+        other.links_.sharers.push_back(this);
+    }
+    /// Whose values it uses: its own, or those of the parameter that share() was told.
+    const Parameter& owner() const {
+        if (shares_.empty()) { return *this; }
+        if (links_.owner == nullptr) {
+            throw UsageError(name_, "expected a layer in a model that has \"" + shares_ +
+                                        "\", whose values it uses, got one outside");
+        }
+        return *links_.owner;
+    }
+    Parameter& owner() { return const_cast<Parameter&>(std::as_const(*this).owner()); }
+    /// Takes back what share() said, of it and of those that share with it.
+    void unlink() { links_ = Links(); }
+    /// Adds the gradients of those that share its values to its own, in their order, and empties theirs.
+    void join_grads() {
+        for (Parameter* sharer : links_.sharers) {
+            if (sharer->grad_is_zero_) { continue; }
+            const auto sums = materialize_grads();
+            for (std::size_t i = 0; i < sums.size(); ++i) { sums[i] += sharer->grad_.span()[i]; }
+            sharer->zero_grad();
+        }
+    }
 
 private:
     using Panels = detail::Panels<Scalar>;
@@ -117,11 +193,17 @@ private:
     static Index stored_size(const Shape& shape) {
         return shape.size() == 1 ? Panels::size(shape[0], 1) : Panels::size(shape[0], shape[1]);
     }
-    Matrix<Scalar> matrix(const Buffer<Scalar>& stored) const {
+    void check_trained() const {
+        if (frozen_) {
+            throw UsageError(name_, "expected gradients to be asked of parameters that are trained, got a frozen one; "
+                                    "leave it out where is_frozen()");
+        }
+    }
+    Matrix<Scalar> matrix(std::span<const Scalar> stored) const {
         if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }
         return Panels::unpack(stored.data(), rows(), cols());
     }
-    void set(Buffer<Scalar>& stored, const Matrix<Scalar>& matrix) {
+    void set(std::span<Scalar> stored, const Matrix<Scalar>& matrix) {
         if (matrix.rows() != rows() || matrix.cols() != cols()) {
             throw ShapeError(name_, detail::text("expected a matrix of ", rows(), " x ", cols(), ", got ",
                                                  matrix.rows(), " x ", matrix.cols()));
@@ -133,12 +215,28 @@ private:
         }
     }
 
+    /// Parameters of one model that refer to each other. A copied or moved parameter refers to none.
+    struct Links {
+        Links() = default;
+        Links(const Links&) noexcept {}
+        Links& operator=(const Links&) noexcept {
+            owner = nullptr;
+            sharers.clear();
+            return *this;
+        }
+        Parameter* owner = nullptr;        // of the values
+        std::vector<Parameter*> sharers{};  // of these values
+    };
+
     std::string name_;
     Shape shape_;
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
     Buffer<Scalar> grad_;       // the same
     bool grad_is_zero_ = true;  // whatever grad_ holds
     bool is_set_ = false;       // value_ is
+    bool frozen_ = false;
+    std::string shares_;        // the name of the parameter whose values it uses
+    Links links_;
 };
 
 }  // namespace gacc

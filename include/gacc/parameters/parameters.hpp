@@ -5,13 +5,15 @@
 
 #include <cstddef>
 #include <memory>
+#include <ranges>
 #include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI {
 
 /// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.
-/// It shares the ownership of both, so an optimizer may outlive its model.
+/// It shares the ownership of both, so an optimizer may outlive its model. Values that several layers use are one
+/// parameter, of the layer that has them.
 ///
 /// Example    for (const auto& parameter : model.parameters()) { std::cout << parameter.name() << '\n'; }
 template <class Scalar>
@@ -20,7 +22,12 @@ public:
     /// `owner` keeps the parameters and the tally alive; without one, you must.
     Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally,
                std::shared_ptr<const void> owner = nullptr)
-        : parameters_(std::move(parameters)), tally_(&tally), owner_(std::move(owner)) {}
+        : parameters_(std::move(parameters)), tally_(&tally), owner_(std::move(owner)) {
+        for (auto* parameter : parameters_) {
+            if (!parameter->is_frozen()) { with_gradients_.push_back(parameter); }
+        }
+        std::erase_if(parameters_, [](const auto* parameter) { return !parameter->shares().empty(); });
+    }
 
     class Iterator {
     public:
@@ -44,7 +51,21 @@ public:
     std::size_t size() const { return parameters_.size(); }
     Parameter<Scalar>& operator[](std::size_t i) const { return *parameters_[i]; }
 
-    /// Trained numbers in all.
+    /// Those that are not frozen, which an optimizer updates.
+    Parameters trained() const {
+        Parameters some = *this;
+        std::erase_if(some.parameters_, [](const auto* parameter) { return parameter->is_frozen(); });
+        return some;
+    }
+
+    /// Everything that has a gradient buffer: the parameters that are trained, and one more for each layer that uses the
+    /// values of another. Their gradients lie there until join_grads().
+    auto with_gradients() const {
+        const auto* first = with_gradients_.data();
+        return std::ranges::subrange(Iterator(first), Iterator(first + with_gradients_.size()));
+    }
+
+    /// Numbers in all.
     Index count() const {
         Index sum = 0;
         for (const auto& parameter : *this) { sum += parameter.size(); }
@@ -57,18 +78,31 @@ public:
         for (auto& parameter : *this) { sum += static_cast<Index>(std::as_const(parameter).stored_values().size()); }
         return sum;
     }
+    /// Likewise, in all gradient buffers.
+    Index stored_gradients() const {
+        Index sum = 0;
+        for (auto& parameter : with_gradients()) { sum += static_cast<Index>(parameter.grad_storage().size()); }
+        return sum;
+    }
 
     const GradientTally& tally() const { return *tally_; }
     void set_tally(const GradientTally& tally) const { *tally_ = tally; }
 
+    /// Adds up the gradients of values that several layers use, once a batch and in model order. An optimizer does it
+    /// before its step.
+    void join_grads() const {
+        for (auto& parameter : *this) { parameter.join_grads(); }
+    }
+
     /// Empties the gradient buffers and their tally.
     void zero_grad() const {
-        for (auto& parameter : *this) { parameter.zero_grad(); }
+        for (auto& parameter : with_gradients()) { parameter.zero_grad(); }
         *tally_ = tally_->emptied();
     }
 
 private:
     std::vector<Parameter<Scalar>*> parameters_;
+    std::vector<Parameter<Scalar>*> with_gradients_;
     GradientTally* tally_;
     std::shared_ptr<const void> owner_;
 };

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <gacc/core/buffer.hpp>
+#include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/parameters.hpp>
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI {
+
+/// A second set of gradient buffers for a model, with a tally: to add up parts of a batch apart from each other.
+///
+/// Memory     as many bytes as the model's gradients take
+/// Throws     UsageError from swap() if the parameters that are trained are not those of when it was made
+/// Example    gacc::GradientBuffers<float> others(model.parameters());
+///            model.backward(...);                  // adds to the model's own
+///            others.swap(model.parameters());      // these are put aside, and the model's are empty
+template <class Scalar>
+class GradientBuffers {
+public:
+    explicit GradientBuffers(const Parameters<Scalar>& parameters) {
+        for (auto& parameter : parameters.with_gradients()) {
+            sets_.push_back({Buffer<Scalar>(size_of(parameter), memory::Kind::gradients)});
+        }
+    }
+
+    /// Exchanges gradients and tallies; copies nothing. Batches and samples that the model has seen stay the model's, so
+    /// that random numbers of training do not change.
+    void swap(const Parameters<Scalar>& parameters) {
+        check(parameters);
+        std::size_t i = 0;
+        for (auto& parameter : parameters.with_gradients()) {
+            parameter.swap_grads(sets_[i].grads, sets_[i].are_zero);
+            ++i;
+        }
+        const GradientTally own = parameters.tally();
+        parameters.set_tally(tally_.with_seen(own));
+        tally_ = own;
+    }
+
+    /// What the gradients here hold.
+    const GradientTally& tally() const { return tally_; }
+
+    std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (const Set& set : sets_) { sum += set.grads.bytes(); }
+        return sum;
+    }
+
+private:
+    struct Set {
+        Buffer<Scalar> grads;
+        bool are_zero = true;  // whatever grads hold
+    };
+
+    static Index size_of(Parameter<Scalar>& parameter) { return static_cast<Index>(parameter.grad_storage().size()); }
+    void check(const Parameters<Scalar>& parameters) const {
+        std::size_t count = 0;
+        bool same = true;
+        for (auto& parameter : parameters.with_gradients()) {
+            same = same && count < sets_.size() && sets_[count].grads.size() == size_of(parameter);
+            ++count;
+        }
+        if (!same || count != sets_.size()) {
+            throw UsageError("GradientBuffers::swap",
+                             "expected the parameters that it was made for, got others; make it after freeze()");
+        }
+    }
+
+    std::vector<Set> sets_;  // one for each gradient buffer of the model
+    GradientTally tally_;
+};
+
+}  // namespace gacc
