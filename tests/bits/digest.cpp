@@ -1,5 +1,6 @@
-// Trains a perceptron and a network of many layers under many cuts and numbers of threads. Prints one digest of the bytes that all of them end with;
-// exit code 1 if they do not. The network of many layers takes a while to compile: only with GACC_DIGEST_ALL.
+// Trains a network under many cuts and numbers of threads, and prints a digest of the bytes that all of them end with.
+// Exit code 1 if they do not. A perceptron in float; with GACC_DIGEST_DOUBLE in double too; with GACC_DIGEST_ALL also a
+// network of many layers, which takes a while to compile.
 
 #ifdef GACC_DIGEST_ALL
 #include <gacc/gacc.hpp>
@@ -90,17 +91,19 @@ bool print(const char* name, const gacc::Sequential<Scalar>& model) {
             }
         }
     }
-    std::printf("%s %016" PRIx64 " ", name, expected);
+    std::printf("%s %016" PRIx64 "\n", name, expected);
     return true;
 }
 
 }  // namespace
 
 int main() {
-    bool same = print("float", perceptron<float>()) && print("double", perceptron<double>());
-#ifdef GACC_DIGEST_ALL
-    same = same && print("mixed float", mixed<float>()) && print("mixed double", mixed<double>());
+    bool same = print("float", perceptron<float>());
+#if defined(GACC_DIGEST_DOUBLE) || defined(GACC_DIGEST_ALL)
+    same = same && print("double", perceptron<double>());
 #endif
-    std::puts("");
+#ifdef GACC_DIGEST_ALL
+    same = same && print("mixed-float", mixed<float>()) && print("mixed-double", mixed<double>());
+#endif
     return same ? 0 : 1;
 }

@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# flags_test.sh SOURCE WORK EIGEN_INCLUDE: builds digest.cpp with many flags and runs each build. In every build all cuts
-# and threads must give one digest; with contraction off, compilers and levels must agree. At -O2 without contraction that is the perceptron
-# and a network of the other layers, else the perceptron alone.
+# flags_test.sh SOURCE WORK EIGEN_INCLUDE MACHINE: builds digest.cpp with many flags for a kind of machine, and runs each
+# build. In every build all cuts and numbers of threads must give one digest. With contraction off, both compilers and all
+# levels must agree. At -O2 the digest is also of double and, without contraction, of a network of the other layers.
 set -u
 source=$1 work=$2 eigen=$3
+case $4 in
+baseline) machine= levels="-O0 -O2 -O3" ;;
+native) machine=-march=native levels="-O0 -O2 -O3" ;;
+baseline-scalar) machine=-DEIGEN_DONT_VECTORIZE levels=-O2 ;;
+native-scalar) machine="-march=native -DEIGEN_DONT_VECTORIZE" levels=-O2 ;;
+esac
 mkdir -p "$work"
 failed=0 passed=0
-declare -A agreed
+declare -A agreed  # what each network must give with contraction off
 
 for compiler in g++ clang++; do
     if ! command -v $compiler >/dev/null; then
@@ -14,32 +20,28 @@ for compiler in g++ clang++; do
         [ "${CI:-}" = true ] && failed=$((failed + 1))
         continue
     fi
-    for machine in "" -march=native -DEIGEN_DONT_VECTORIZE "-march=native -DEIGEN_DONT_VECTORIZE"; do
-        for contract in off fast; do
-            for level in -O0 -O2 -O3; do
-                # without SIMD one level will do
-                [[ "$machine" = *-DEIGEN_DONT_VECTORIZE ]] && [ $level != -O2 ] && continue
-                got=
-                flags="$level $machine -ffp-contract=$contract"
-                [ $level$contract = -O2off ] && flags+=" -DGACC_DIGEST_ALL"
-                if ! $compiler -std=c++20 $flags -pthread -I"$source/include" -isystem "$eigen" \
-                        "$source/tests/bits/digest.cpp" -o "$work/digest" || ! got=$("$work/digest"); then
-                    echo "FAILED: $compiler $flags: ${got:-does not compile}"
+    for contract in off fast; do
+        for level in $levels; do
+            flags="$level $machine -ffp-contract=$contract"
+            [ $level = -O2 ] && flags+=" -DGACC_DIGEST_DOUBLE"
+            [ $level$contract = -O2off ] && flags+=" -DGACC_DIGEST_ALL"
+            got=
+            if ! $compiler -std=c++20 $flags -pthread -I"$source/include" -isystem "$eigen" \
+                    "$source/tests/bits/digest.cpp" -o "$work/digest" || ! got=$("$work/digest"); then
+                echo "FAILED: $compiler $flags: ${got:-does not compile}"
+                failed=$((failed + 1))
+                continue
+            fi
+            echo "$compiler $flags:" $got
+            passed=$((passed + 1))
+            [ $contract = off ] || continue
+            while read -r network digest; do
+                expected=${agreed[$network]:=$digest}
+                if [ "$digest" != "$expected" ]; then
+                    echo "FAILED: $compiler $flags: expected $network to be $expected, as in the builds before"
                     failed=$((failed + 1))
-                    continue
                 fi
-                echo "$compiler $flags: $got"
-                passed=$((passed + 1))
-                if [ $contract = off ]; then
-                    perceptron=${got%%mixed*} mixed=${got#"${got%%mixed*}"}
-                    expected=${agreed[${machine:-none}]:=$perceptron}
-                    if [ $level = -O2 ]; then expected+=${agreed[mixed ${machine:-none}]:=$mixed}; fi
-                    if [ "$got" != "$expected" ]; then
-                        echo "FAILED: $compiler $flags: expected $expected, as the build before"
-                        failed=$((failed + 1))
-                    fi
-                fi
-            done
+            done <<<"$got"
         done
     done
 done

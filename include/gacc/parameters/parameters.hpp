@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -45,6 +44,12 @@ public:
     private:
         Parameter<Scalar>* const* at_ = nullptr;
     };
+    struct Range {
+        Parameter<Scalar>* const* first;
+        Parameter<Scalar>* const* last;
+        Iterator begin() const { return Iterator(first); }
+        Iterator end() const { return Iterator(last); }
+    };
 
     Iterator begin() const { return Iterator(parameters_.data()); }
     Iterator end() const { return Iterator(parameters_.data() + parameters_.size()); }
@@ -60,10 +65,7 @@ public:
 
     /// Everything that has a gradient buffer: the parameters that are trained, and one more for each layer that uses the
     /// values of another. Their gradients lie there until join_grads().
-    auto with_gradients() const {
-        const auto* first = with_gradients_.data();
-        return std::ranges::subrange(Iterator(first), Iterator(first + with_gradients_.size()));
-    }
+    Range with_gradients() const { return {with_gradients_.data(), with_gradients_.data() + with_gradients_.size()}; }
 
     /// Numbers in all.
     Index count() const {
