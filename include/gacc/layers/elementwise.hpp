@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/kernels/map_packets.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/layers/layer.hpp>
 
 #include <string>
@@ -49,7 +50,7 @@ public:
     void backward(Backward<Scalar> call) override {
         const auto& at = Function::reads_x ? call.x : call.y;
         detail::map_rows([this](const auto& here,
-                                const auto& grad) { return Eigen::internal::pmul(f_.slope(here), grad); },
+                                const auto& grad) { return detail::times(f_.slope(here), grad); },
                          call.grad_x, at, call.grad_y);
     }
 
@@ -60,13 +61,4 @@ private:
     Function f_;
 };
 
-namespace detail {
-
-/// The number in every lane.
-template <class Packet>
-EIGEN_ALWAYS_INLINE Packet all_lanes(double number) {
-    return Eigen::internal::pset1<Packet>(static_cast<typename Eigen::internal::unpacket_traits<Packet>::type>(number));
-}
-
-}  // namespace detail
 }  // namespace gacc

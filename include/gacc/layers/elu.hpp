@@ -18,16 +18,14 @@ struct ELUFunction {
 
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
-        using namespace Eigen::internal;
         const Packet all_alpha = all_lanes<Packet>(alpha);
-        const Packet below = multiply_add(all_alpha, exponential(x), pnegate(all_alpha));
-        return pselect(pcmp_le(x, pzero(x)), below, x);
+        const Packet below = multiply_add(all_alpha, exponential(x), negated(all_alpha));
+        return choose(is_at_most(x, all_lanes<Packet>(0)), below, x);
     }
     /// 1 where y > 0, else alpha exp(x) = y + alpha.
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& y) const {
-        using namespace Eigen::internal;
-        return pselect(pcmp_lt(pzero(y), y), all_lanes<Packet>(1), padd(y, all_lanes<Packet>(alpha)));
+        return choose(is_less(all_lanes<Packet>(0), y), all_lanes<Packet>(1), plus(y, all_lanes<Packet>(alpha)));
     }
     std::string description() const { return text("ELU(", alpha, ")"); }
     LayerConfig config() const { return {"ELU", {{"alpha", alpha}}}; }

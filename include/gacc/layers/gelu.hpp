@@ -25,7 +25,7 @@ struct GELUFunction {
     /// x P(x), where P is the normal distribution.
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
-        return Eigen::internal::pmul(x, distribution(x));
+        return times(x, distribution(x));
     }
     /// P(x) + x P'(x)
     template <class Packet>
@@ -40,31 +40,29 @@ struct GELUFunction {
 private:
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet distribution(const Packet& x) const {
-        using namespace Eigen::internal;
         const Packet half = all_lanes<Packet>(0.5);
         const Packet odd = by_tanh ? hyperbolic_tangent(inner(x))
-                                   : error_function(pmul(x, all_lanes<Packet>(std::numbers::sqrt2 / 2)));
+                                   : error_function(times(x, all_lanes<Packet>(std::numbers::sqrt2 / 2)));
         return multiply_add(half, odd, half);
     }
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet density(const Packet& x) const {
-        using namespace Eigen::internal;
-        const Packet square = pmul(x, x);
+        const Packet square = times(x, x);
         if (!by_tanh) {  // exp(-x² / 2) / sqrt(2 pi)
-            return pmul(exponential(pmul(square, all_lanes<Packet>(-0.5))),
-                        all_lanes<Packet>(std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2));
+            return times(exponential(times(square, all_lanes<Packet>(-0.5))),
+                         all_lanes<Packet>(std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2));
         }
         const Packet tanh = hyperbolic_tangent(inner(x));
-        const Packet slope_of_tanh = multiply_add(pnegate(tanh), tanh, all_lanes<Packet>(1));
-        const Packet slope_of_inner = multiply_add(square, all_lanes<Packet>(3 * cubic * scale), all_lanes<Packet>(scale));
-        return pmul(pmul(slope_of_tanh, slope_of_inner), all_lanes<Packet>(0.5));
+        const Packet slope_of_tanh = multiply_add(negated(tanh), tanh, all_lanes<Packet>(1));
+        const Packet slope_of_inner =
+            multiply_add(square, all_lanes<Packet>(3 * cubic * scale), all_lanes<Packet>(scale));
+        return times(times(slope_of_tanh, slope_of_inner), all_lanes<Packet>(0.5));
     }
     /// sqrt(2 / pi) (x + 0.044715 x³)
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet inner(const Packet& x) const {
-        using namespace Eigen::internal;
-        const Packet factor = multiply_add(pmul(x, x), all_lanes<Packet>(cubic * scale), all_lanes<Packet>(scale));
-        return pmul(x, factor);
+        const Packet factor = multiply_add(times(x, x), all_lanes<Packet>(cubic * scale), all_lanes<Packet>(scale));
+        return times(x, factor);
     }
 
     static constexpr double cubic = 0.044715, scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;

@@ -17,14 +17,12 @@ struct LeakyReLUFunction {
 
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
-        using namespace Eigen::internal;
-        return pselect(pcmp_lt(x, pzero(x)), pmul(x, all_lanes<Packet>(negative_slope)), x);
+        return choose(is_less(x, all_lanes<Packet>(0)), times(x, all_lanes<Packet>(negative_slope)), x);
     }
     /// y > 0 where x > 0.
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& y) const {
-        using namespace Eigen::internal;
-        return pselect(pcmp_lt(pzero(y), y), all_lanes<Packet>(1), all_lanes<Packet>(negative_slope));
+        return choose(is_less(all_lanes<Packet>(0), y), all_lanes<Packet>(1), all_lanes<Packet>(negative_slope));
     }
     std::string description() const { return text("LeakyReLU(", negative_slope, ")"); }
     LayerConfig config() const { return {"LeakyReLU", {{"negative_slope", negative_slope}}}; }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gacc/kernels/simd.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/layers/layer.hpp>
 
 namespace gacc::inline GACC_ABI {
@@ -23,9 +23,9 @@ public:
             Scalar* out = call.y.data() + i * call.y.outerStride();
             Index j = 0;
             for (; j + lanes <= call.x.cols(); j += lanes) {
-                const Packet value = Eigen::internal::ploadu<Packet>(in + j);
-                const Packet negative = Eigen::internal::pcmp_lt(value, Eigen::internal::pzero(value));
-                Eigen::internal::pstoreu(out + j, Eigen::internal::pandnot(value, negative));
+                const Packet value = detail::load_packet(in + j);
+                const Packet negative = detail::is_less(value, detail::all_lanes<Packet>(0));
+                detail::store_packet(out + j, detail::zero_where(negative, value));
             }
             for (; j < call.x.cols(); ++j) { out[j] = in[j] < 0 ? Scalar(0) : in[j]; }
         }
@@ -38,10 +38,9 @@ public:
             Scalar* out = call.grad_x.data() + i * call.grad_x.outerStride();
             Index j = 0;
             for (; j + lanes <= call.y.cols(); j += lanes) {
-                const Packet here = Eigen::internal::ploadu<Packet>(value + j);
-                const Packet positive = Eigen::internal::pcmp_lt(Eigen::internal::pzero(here), here);
-                Eigen::internal::pstoreu(out + j,
-                                         Eigen::internal::pand(Eigen::internal::ploadu<Packet>(grad + j), positive));
+                const Packet here = detail::load_packet(value + j);
+                const Packet positive = detail::is_less(detail::all_lanes<Packet>(0), here);
+                detail::store_packet(out + j, detail::keep_where(positive, detail::load_packet(grad + j)));
             }
             for (; j < call.y.cols(); ++j) { out[j] = value[j] > 0 ? grad[j] : Scalar(0); }
         }

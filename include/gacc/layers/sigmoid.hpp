@@ -17,7 +17,7 @@ struct SigmoidFunction {
     /// y (1 - y)
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& y) const {
-        return Eigen::internal::pmul(y, Eigen::internal::psub(all_lanes<Packet>(1), y));
+        return times(y, minus(all_lanes<Packet>(1), y));
     }
     std::string description() const { return "Sigmoid"; }
     LayerConfig config() const { return {"Sigmoid"}; }

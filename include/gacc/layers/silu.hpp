@@ -12,14 +12,13 @@ struct SiLUFunction {
 
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
-        return Eigen::internal::pmul(x, sigmoid(x));
+        return times(x, sigmoid(x));
     }
     /// s (1 + x (1 - s)), where s = sigmoid(x)
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& x) const {
-        using namespace Eigen::internal;
         const Packet one = all_lanes<Packet>(1), s = sigmoid(x);
-        return pmul(s, multiply_add(x, psub(one, s), one));
+        return times(s, multiply_add(x, minus(one, s), one));
     }
     std::string description() const { return "SiLU"; }
     LayerConfig config() const { return {"SiLU"}; }

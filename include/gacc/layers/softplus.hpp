@@ -15,14 +15,12 @@ struct SoftplusFunction {
     /// max(x, 0) + log(1 + t), t = exp(-|x|). Of a small t, log(1 + t) = t - t²/2.
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
-        using namespace Eigen::internal;
-        using Number = typename unpacket_traits<Packet>::type;
-        constexpr double small = std::numeric_limits<Number>::digits == 24 ? 0x1p-9 : 0x1p-18;
-        const Packet t = exponential(pnegate(pabs(x)));
-        const Packet series = pmul(t, multiply_add(t, all_lanes<Packet>(-0.5), all_lanes<Packet>(1)));
-        const Packet logs = pselect(pcmp_lt(t, all_lanes<Packet>(small)), series,
-                                    logarithm(padd(all_lanes<Packet>(1), t)));
-        return padd(pselect(pcmp_lt(x, pzero(x)), pzero(x), x), logs);
+        constexpr double small = std::numeric_limits<ScalarOf<Packet>>::digits == 24 ? 0x1p-9 : 0x1p-18;
+        const Packet t = exponential(negated(magnitude(x)));
+        const Packet series = times(t, multiply_add(t, all_lanes<Packet>(-0.5), all_lanes<Packet>(1)));
+        const Packet logs = choose(is_less(t, all_lanes<Packet>(small)), series,
+                                    logarithm(plus(all_lanes<Packet>(1), t)));
+        return plus(choose(is_less(x, all_lanes<Packet>(0)), all_lanes<Packet>(0), x), logs);
     }
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& x) const {

@@ -17,7 +17,7 @@ struct TanhFunction {
     /// 1 - y²
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet slope(const Packet& y) const {
-        return multiply_add(Eigen::internal::pnegate(y), y, all_lanes<Packet>(1));
+        return multiply_add(negated(y), y, all_lanes<Packet>(1));
     }
     std::string description() const { return "Tanh"; }
     LayerConfig config() const { return {"Tanh"}; }

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <gacc/kernels/packet_bits.hpp>
+#include <gacc/kernels/simd.hpp>
+
+// What layers do with packets, in every lane by itself. A product that is added to something goes through multiply_add
+// (simd.hpp), or the compiler might fuse one and not another. A mask is what a comparison gives: all bits of a lane
+// where it holds; no bit where it does not, or where a number is NaN.
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// As many numbers from here on as a packet has lanes, wherever they lie.
+template <class Scalar>
+EIGEN_ALWAYS_INLINE auto load_packet(const Scalar* from) {
+    return Eigen::internal::ploadu<typename Simd<Scalar>::Packet>(from);
+}
+template <class Scalar>
+EIGEN_ALWAYS_INLINE void store_packet(Scalar* to, const typename Simd<Scalar>::Packet& packet) {
+    Eigen::internal::pstoreu(to, packet);
+}
+
+/// The number in every lane.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet all_lanes(double number) {
+    return Eigen::internal::pset1<Packet>(static_cast<ScalarOf<Packet>>(number));
+}
+
+/// a + b
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet plus(const Packet& a, const Packet& b) {
+    return Eigen::internal::padd(a, b);
+}
+/// a - b
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet minus(const Packet& a, const Packet& b) {
+    return Eigen::internal::psub(a, b);
+}
+/// a b
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet times(const Packet& a, const Packet& b) {
+    return Eigen::internal::pmul(a, b);
+}
+/// -x
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet negated(const Packet& x) {
+    return Eigen::internal::pnegate(x);
+}
+/// |x|
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet magnitude(const Packet& x) {
+    return Eigen::internal::pabs(x);
+}
+
+/// The mask of a < b.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet is_less(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_lt(a, b);
+}
+/// The mask of a <= b.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet is_at_most(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_le(a, b);
+}
+/// a where the mask holds, else b.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet choose(const Packet& mask, const Packet& a, const Packet& b) {
+    return Eigen::internal::pselect(mask, a, b);
+}
+/// x where the mask holds, else 0.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet keep_where(const Packet& mask, const Packet& x) {
+    return Eigen::internal::pand(x, mask);
+}
+/// 0 where the mask holds, else x.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet zero_where(const Packet& mask, const Packet& x) {
+    return Eigen::internal::pandnot(x, mask);
+}
+
+}  // namespace gacc::detail
