@@ -1,12 +1,11 @@
 #pragma once
 
 #include <gacc/core/parallel.hpp>
-#include <gacc/kernels/map_packets.hpp>
-#include <gacc/kernels/row_sums.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/layers/normalization.hpp>
 
-#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -54,33 +53,19 @@ public:
     void forward(Forward<Scalar> call) const override {
         for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
             const Index begin = group * width();
-            const auto part = [&](Index row) { return at(call.x, first_row + row) + begin; };
-            Scalar* kept = at(call.kept, sample) + 2 * group;
+            const auto x = [&](Index row) { return at(call.x, first_row + row) + begin; };
             const auto count = static_cast<Scalar>(rows * width());
-            kept[0] = sum(rows, [&](Index row) {
-                          return detail::sum_packets(
-                              width(), [](const Packet& total, const Packet& x) { return Eigen::internal::padd(total, x); },
-                              part(row));
-                      }) / count;
-            const Packet mean = all(kept[0]);
-            const Scalar squares = sum(rows, [&](Index row) {
-                return detail::sum_packets(
-                    width(),
-                    [&](const Packet& total, const Packet& x) {
-                        return detail::multiply_add(sub(x, mean), sub(x, mean), total);
-                    },
-                    part(row));
-            });
-            kept[1] = Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_));
-            const Packet scale = all(kept[1]);
+            const Scalar mean = sum(rows, [&](Index row) { return Normalization::sum(width(), x(row)); }) / count;
+            const Scalar squares =
+                sum(rows, [&](Index row) { return Normalization::sum_of_squares(width(), x(row), mean); });
+            const Scalar scale = Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_));
+            Scalar* kept = at(call.kept, sample) + 2 * group;
+            kept[0] = mean;
+            kept[1] = scale;
+            const Normalization norm(mean, scale);
             for (Index row = 0; row < rows; ++row) {
-                detail::map_packets(
-                    width(),
-                    [&](const Packet& x, const Packet& g, const Packet& s) {
-                        return detail::multiply_add(mul(sub(x, mean), scale), g, s);
-                    },
-                    at(call.y, first_row + row) + begin, part(row), gain_.stored_values().data() + begin,
-                    shift_.stored_values().data() + begin);
+                norm.write_y(width(), at(call.y, first_row + row) + begin, x(row), gain_.stored_values().data() + begin,
+                             shift_.stored_values().data() + begin);
             }
         });
     }
@@ -90,36 +75,17 @@ public:
         if (!call.wants_grad_x()) { return; }
         for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
             const Index begin = group * width();
-            const Scalar* kept = at(call.kept, sample) + 2 * group;
-            const Packet mean = all(kept[0]), scale = all(kept[1]);
+            const auto norm = normalization(call, sample, group);
             const Scalar* gain = gain_.stored_values().data() + begin;
             const auto x = [&](Index row) { return at(call.x, first_row + row) + begin; };
             const auto grad_y = [&](Index row) { return at(call.grad_y, first_row + row) + begin; };
             const auto count = static_cast<Scalar>(rows * width());
-            const Packet minus_mean = all(-sum(rows, [&](Index row) {
-                return detail::sum_packets(
-                    width(),
-                    [](const Packet& total, const Packet& g, const Packet& w) {
-                        return detail::multiply_add(g, w, total);
-                    },
-                    grad_y(row), gain);
-            }) / count);
-            const Packet minus_along = all(-sum(rows, [&](Index row) {
-                return detail::sum_packets(
-                    width(),
-                    [&](const Packet& total, const Packet& number, const Packet& g, const Packet& w) {
-                        return detail::multiply_add(mul(g, w), mul(sub(number, mean), scale), total);
-                    },
-                    x(row), grad_y(row), gain);
-            }) / count);
+            const Scalar g = sum(rows, [&](Index row) { return norm.sum_of_g(width(), grad_y(row), gain); });
+            const Scalar g_xhat =
+                sum(rows, [&](Index row) { return norm.sum_of_g_xhat(width(), x(row), grad_y(row), gain); });
             for (Index row = 0; row < rows; ++row) {
-                detail::map_packets(
-                    width(),
-                    [&](const Packet& number, const Packet& g, const Packet& w) {
-                        const Packet straight = detail::multiply_add(g, w, minus_mean);
-                        return mul(scale, detail::multiply_add(mul(sub(number, mean), scale), minus_along, straight));
-                    },
-                    at(call.grad_x, first_row + row) + begin, x(row), grad_y(row), gain);
+                norm.write_grad_x(width(), at(call.grad_x, first_row + row) + begin, x(row), grad_y(row), gain,
+                                  g / count, g_xhat / count);
             }
         });
     }
@@ -131,11 +97,7 @@ public:
     }
 
 private:
-    using Packet = typename detail::Simd<Scalar>::Packet;
-
-    static Packet all(Scalar number) { return Eigen::internal::pset1<Packet>(number); }
-    static Packet mul(const Packet& a, const Packet& b) { return Eigen::internal::pmul(a, b); }
-    static Packet sub(const Packet& a, const Packet& b) { return Eigen::internal::psub(a, b); }
+    using Normalization = detail::Normalization<Scalar>;
 
     template <class View>
     static auto* at(View& view, Index row) {
@@ -172,6 +134,12 @@ private:
         });
     }
 
+    /// By what forward kept of the group.
+    static Normalization normalization(const Backward<Scalar>& call, Index sample, Index group) {
+        const Scalar* kept = at(call.kept, sample) + 2 * group;
+        return {kept[0], kept[1]};
+    }
+
     /// Threads share out groups; each walks all rows in order, from what is there.
     void add_gradients(const Backward<Scalar>& call) {
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
@@ -181,22 +149,13 @@ private:
         detail::parallel_for(groups_, std::int64_t{call.x.rows()} * channels() * 2, [&](Index first, Index last) {
             for (Index row = 0; row < call.x.rows(); ++row) {
                 for (Index group = first; group < last; ++group) {
-                    const Scalar* kept = at(call.kept, row / rows) + 2 * group;
-                    const Packet mean = all(kept[0]), scale = all(kept[1]);
                     const Index begin = group * width();
                     const Scalar* grad_y = at(call.grad_y, row) + begin;
+                    const auto norm = normalization(call, row / rows, group);
                     if (grad_gain != nullptr) {
-                        detail::map_packets(
-                            width(),
-                            [&](const Packet& total, const Packet& x, const Packet& g) {
-                                return detail::multiply_add(g, mul(sub(x, mean), scale), total);
-                            },
-                            grad_gain + begin, grad_gain + begin, at(call.x, row) + begin, grad_y);
+                        norm.add_grad_gain(width(), grad_gain + begin, at(call.x, row) + begin, grad_y);
                     }
-                    if (grad_shift == nullptr) { continue; }
-                    detail::map_packets(
-                        width(), [](const Packet& total, const Packet& g) { return Eigen::internal::padd(total, g); },
-                        grad_shift + begin, grad_shift + begin, grad_y);
+                    if (grad_shift != nullptr) { norm.add_grad_shift(width(), grad_shift + begin, grad_y); }
                 }
             }
         });

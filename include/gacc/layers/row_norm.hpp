@@ -1,14 +1,14 @@
 #pragma once
 
 #include <gacc/core/parallel.hpp>
-#include <gacc/kernels/map_packets.hpp>
-#include <gacc/kernels/row_sums.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/layers/normalization.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -35,69 +35,31 @@ public:
     }
 
     void forward(Forward<Scalar> call) const override {
-        Index per_sample = call.x.rows() / call.samples;
+        const Index per_sample = call.x.rows() / call.samples;
         const Scalar* gain = gain_.stored_values().data();
         const Scalar* shift = shift_ ? shift_->stored_values().data() : nullptr;
         for_rows(call.x, [&](Index row) {
             const Scalar* x = call.x.data() + row * call.x.outerStride();
-            Scalar* y = call.y.data() + row * call.y.outerStride();
-            const auto [mean, scale] = statistics(x);
             Scalar* kept = call.kept.data() + row / per_sample * call.kept.outerStride() + row % per_sample * 2;
-            kept[0] = mean;
-            kept[1] = scale;
-            const auto center = all(mean), factor = all(scale);
-            if (shift != nullptr) {
-                map_packets(
-                    features(),
-                    [&](const Packet& number, const Packet& g, const Packet& s) {
-                        return multiply_add(pmul(psub(number, center), factor), g, s);
-                    },
-                    y, x, gain, shift);
-            } else {
-                map_packets(
-                    features(),
-                    [&](const Packet& number, const Packet& g) { return pmul(pmul(psub(number, center), factor), g); },
-                    y, x, gain);
-            }
+            std::tie(kept[0], kept[1]) = statistics(x);
+            Normalization<Scalar>(kept[0], kept[1])
+                .write_y(features(), call.y.data() + row * call.y.outerStride(), x, gain, shift);
         });
     }
 
     void backward(Backward<Scalar> call) override {
-        const Index per_sample = call.x.rows() / call.samples;
-        const auto kept_of = [&](Index row) {
-            return call.kept.data() + row / per_sample * call.kept.outerStride() + row % per_sample * 2;
-        };
-        add_gradients(call, kept_of);
+        add_gradients(call);
         if (!call.wants_grad_x()) { return; }
         const Scalar* gain = gain_.stored_values().data();
         for_rows(call.x, [&](Index row) {
             const Scalar* x = call.x.data() + row * call.x.outerStride();
             const Scalar* grad_y = call.grad_y.data() + row * call.grad_y.outerStride();
-            Scalar* grad_x = call.grad_x.data() + row * call.grad_x.outerStride();
-            const Scalar mean = kept_of(row)[0], scale = kept_of(row)[1];
-            const auto center = all(mean), factor = all(scale);
-            const auto along = sum_packets(
-                features(),
-                [&](const Packet& sum, const Packet& number, const Packet& g, const Packet& w) {
-                    return multiply_add(pmul(g, w), pmul(psub(number, center), factor), sum);
-                },
-                x, grad_y, gain);
-            Scalar in_all = 0;
-            if constexpr (Centered) {
-                in_all = sum_packets(
-                    features(),
-                    [](const Packet& sum, const Packet& g, const Packet& w) { return multiply_add(g, w, sum); }, grad_y,
-                    gain);
-            }
             const auto count = static_cast<Scalar>(features());
-            const auto minus_along = all(-along / count), minus_mean = all(-in_all / count);
-            map_packets(
-                features(),
-                [&](const Packet& number, const Packet& g, const Packet& w) {
-                    const Packet straight = multiply_add(g, w, minus_mean);
-                    return pmul(factor, multiply_add(pmul(psub(number, center), factor), minus_along, straight));
-                },
-                grad_x, x, grad_y, gain);
+            const auto norm = normalization(call, row);
+            const Scalar g_xhat = norm.sum_of_g_xhat(features(), x, grad_y, gain);
+            const Scalar g = Centered ? norm.sum_of_g(features(), grad_y, gain) : Scalar(0);
+            norm.write_grad_x(features(), call.grad_x.data() + row * call.grad_x.outerStride(), x, grad_y, gain,
+                              g / count, g_xhat / count);
         });
     }
 
@@ -123,12 +85,6 @@ protected:
     bool has_bias() const { return shift_.has_value(); }
 
 private:
-    using Packet = typename Simd<Scalar>::Packet;
-
-    static Packet all(Scalar number) { return Eigen::internal::pset1<Packet>(number); }
-    static Packet pmul(const Packet& a, const Packet& b) { return Eigen::internal::pmul(a, b); }
-    static Packet psub(const Packet& a, const Packet& b) { return Eigen::internal::psub(a, b); }
-
     static Index checked(const std::string& name, Index features, double epsilon) {
         if (features < 1) { throw ShapeError(name, text("expected 1 or more features, got ", features)); }
         if (!(epsilon >= 0 && std::isfinite(epsilon))) {
@@ -149,22 +105,19 @@ private:
     /// Mean and 1 / deviation of a row.
     std::pair<Scalar, Scalar> statistics(const Scalar* x) const {
         const auto count = static_cast<Scalar>(features());
-        const auto add = [](const Packet& sum, const Packet& number) { return Eigen::internal::padd(sum, number); };
-        const Scalar mean = Centered ? sum_packets(features(), add, x) / count : Scalar(0);
-        const auto center = all(mean);
-        const Scalar squares = sum_packets(
-            features(),
-            [&](const Packet& sum, const Packet& number) {
-                const Packet apart = psub(number, center);
-                return multiply_add(apart, apart, sum);
-            },
-            x);
+        const Scalar mean = Centered ? Normalization<Scalar>::sum(features(), x) / count : Scalar(0);
+        const Scalar squares = Normalization<Scalar>::sum_of_squares(features(), x, mean);
         return {mean, Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_))};
+    }
+    /// By what forward kept of the row.
+    static Normalization<Scalar> normalization(const Backward<Scalar>& call, Index row) {
+        const Index per_sample = call.x.rows() / call.samples;
+        const Scalar* kept = call.kept.data() + row / per_sample * call.kept.outerStride() + row % per_sample * 2;
+        return {kept[0], kept[1]};
     }
 
     /// Threads share out columns; each walks all rows in order, from what is there.
-    template <class Kept>
-    void add_gradients(const Backward<Scalar>& call, const Kept& kept_of) {
+    void add_gradients(const Backward<Scalar>& call) {
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
         Scalar* grad_shift = shift_ && !shift_->is_frozen() ? shift_->materialize_grads().data() : nullptr;
         if (grad_gain == nullptr && grad_shift == nullptr) { return; }
@@ -175,20 +128,9 @@ private:
             for (Index row = 0; row < call.x.rows(); ++row) {
                 const Scalar* x = call.x.data() + row * call.x.outerStride() + begin;
                 const Scalar* grad_y = call.grad_y.data() + row * call.grad_y.outerStride() + begin;
-                const auto center = all(kept_of(row)[0]), factor = all(kept_of(row)[1]);
-                if (grad_gain != nullptr) {
-                    map_packets(
-                        count,
-                        [&](const Packet& sum, const Packet& number, const Packet& g) {
-                            return multiply_add(g, pmul(psub(number, center), factor), sum);
-                        },
-                        grad_gain + begin, grad_gain + begin, x, grad_y);
-                }
-                if (grad_shift != nullptr) {
-                    map_packets(
-                        count, [](const Packet& sum, const Packet& g) { return Eigen::internal::padd(sum, g); },
-                        grad_shift + begin, grad_shift + begin, grad_y);
-                }
+                const auto norm = normalization(call, row);
+                if (grad_gain != nullptr) { norm.add_grad_gain(count, grad_gain + begin, x, grad_y); }
+                if (grad_shift != nullptr) { norm.add_grad_shift(count, grad_shift + begin, grad_y); }
             }
         });
     }
