@@ -1,5 +1,7 @@
-# Fails if a header includes one of a floor above its own. Floors from the ground up; folders on one line share a floor
-# and do not include each other.
+# Fails if the code reaches past its floor:
+# - a header includes one of a floor above its own. Floors from the ground up; folders on one line share a floor and do
+#   not include each other;
+# - a layer or a loss names Eigen::internal.
 set(floor_core 0)
 set(floor_kernels 1)
 set(floor_parameters 2)
@@ -31,3 +33,20 @@ if(checked EQUAL 0)
   message(SEND_ERROR "no include found below ${FOLDER}")
 endif()
 message(STATUS "${checked} includes checked")
+
+# Fails where one of the files has a line with these words.
+function(refuse words advice)
+  if(NOT ARGN)
+    message(SEND_ERROR "no file found in which to look for ${words}")
+  endif()
+  foreach(file IN LISTS ARGN)
+    file(STRINGS ${file} lines REGEX "${words}")
+    foreach(line IN LISTS lines)
+      string(STRIP "${line}" line)
+      message(SEND_ERROR "${file}: expected no ${words}, got \"${line}\"; ${advice}")
+    endforeach()
+  endforeach()
+endfunction()
+
+file(GLOB files ${FOLDER}/layers/*.hpp ${FOLDER}/losses/*.hpp)
+refuse("Eigen::internal" "compute with gacc/kernels/packet_arithmetic.hpp" ${files})
