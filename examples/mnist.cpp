@@ -54,7 +54,7 @@ enum ExitCode {
     interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
 };
 
-void complain(const std::exception& error) { std::cerr << escaped(error.what()) << '\n'; }
+void complain(const std::exception& error) { std::cerr << gacc::escaped(error.what()) << '\n'; }
 
 // --- one run -------------------------------------------------------------------------------------------------------
 
@@ -122,9 +122,8 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     if (!settings.resume.empty()) {
         for (const auto& option : checkpoint.load(settings.resume)) {
             if (option.name == "learning_rate") { continue; }  // which --learning-rate and --schedule decide
-            std::cerr << escaped(gacc::detail::text("gacc: ", resuming(settings.resume), ": Adam's ", option.name,
-                                                    " is the checkpoint's ", option.in_checkpoint,
-                                                    ", not the program's ", option.in_program))
+            std::cerr << gacc::escaped("gacc: " + resuming(settings.resume) + ": Adam's " + option.name)
+                      << " is the checkpoint's " << option.in_checkpoint << ", not the program's " << option.in_program
                       << '\n';
         }
         check_position(settings, position, data.size(), arm.batch_size);
@@ -150,12 +149,11 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
     const auto planned = plan(arm, settings, data, model, loss, adam);
     if (!settings.quiet) {
         const std::string text = planned.description();
-        std::cerr << text.substr(0, text.find('\n')) << ", " << gacc::detail::grouped(planned.bytes.total())
-                  << " bytes\n";
+        std::cerr << text.substr(0, text.find('\n')) << ", " << grouped(planned.bytes.total()) << " bytes\n";
     }
     if (data.size() > 0 && settings.epochs > std::numeric_limits<Index>::max() / data.size()) {
-        throw gacc::UsageError("gacc-mnist", gacc::detail::text("expected fewer epochs of ", data.size(),
-                                                                " samples, got ", settings.epochs));
+        throw gacc::UsageError("gacc-mnist", "expected fewer epochs of " + std::to_string(data.size()) +
+                                                 " samples, got " + std::to_string(settings.epochs));
     }
     const Index batches = data.size() / arm.batch_size + (data.size() % arm.batch_size != 0 ? 1 : 0);
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
@@ -169,7 +167,10 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                              .color = std::getenv("NO_COLOR") == nullptr});
     Result result;
     result.plan = planned;
-    result.name = arm.name.empty() ? gacc::detail::text(planned.micro_batches, " x ", planned.micro_batch) : arm.name;
+    result.name = arm.name;
+    if (arm.name.empty()) {
+        result.name = std::to_string(planned.micro_batches) + " x " + std::to_string(planned.micro_batch);
+    }
     double seconds = 0;
     Index trained = 0;  // samples
     std::optional<Interruption> interruption;
@@ -189,9 +190,10 @@ Result train(const Arm& arm, const Settings& settings, const gacc::ImageDataset<
                 progress.add(micro.size(), mean.mean());
                 if (interruption && interruption->signal() != 0) {
                     save();
-                    throw Interrupted{interruption->signal(),
-                                      gacc::detail::text("epoch ", position.epoch + 1, ", batch ", position.batch + 1,
-                                                         ", after ", position.sample, " of ", batch.size(), " samples")};
+                    std::ostringstream at;
+                    at << "epoch " << position.epoch + 1 << ", batch " << position.batch + 1 << ", after "
+                       << position.sample << " of " << batch.size() << " samples";
+                    throw Interrupted{interruption->signal(), at.str()};
                 }
             }
             if (!adam.parameters().tally().empty()) {
@@ -319,7 +321,7 @@ void check_data_files(const Settings& settings) {
         if (!name.starts_with("train-") && !name.starts_with("t10k-")) { continue; }
         for (const auto& [option, path] : outputs) {
             if (!path.empty() && gacc::same_file(entry.path(), path)) {
-                throw CLI::ValidationError(option, "expected another file than the data, got " + escaped(name));
+                throw CLI::ValidationError(option, "expected another file than the data, got " + gacc::escaped(name));
             }
         }
     }
@@ -385,8 +387,8 @@ std::optional<int> parse(Settings& settings, std::optional<Resumed>& resumed, Co
         } catch (const CLI::ParseError& error) {
             std::ostringstream out, wrong;
             const int code = app.exit(error, out, wrong);
-            std::cout << escaped(out.str(), "\n");
-            std::cerr << escaped(wrong.str(), "\n");
+            std::cout << gacc::escaped(out.str(), "\n");
+            std::cerr << gacc::escaped(wrong.str(), "\n");
             return code == 0 ? done : usage;
         }
     }
@@ -398,9 +400,11 @@ void check_output(const std::string& file, const char* option, gacc::AtomicFile:
     const auto folder = std::filesystem::absolute(file).parent_path();
     std::error_code unreadable;
     if (!std::filesystem::is_directory(folder, unreadable)) {
-        throw gacc::OutputError(option, gacc::detail::text("expected the folder ", folder, ", got none"));
+        std::ostringstream what;
+        what << "expected the folder " << folder << ", got none";
+        throw gacc::OutputError(option, what.str());
     }
-    gacc::check_writable(file, gacc::detail::text(option, " \"", file, '"'), previous);
+    gacc::check_writable(file, std::string(option) + " \"" + file + '"', previous);
 }
 
 }  // namespace
@@ -418,17 +422,20 @@ int main(int argc, char** argv) {
         const auto data = gacc::load_mnist(settings.data, gacc::Split::train, reader);
         const auto test = gacc::load_mnist(settings.data, gacc::Split::test, reader);
         if (test.features() != data.features()) {
-            throw gacc::DataError("gacc-mnist", gacc::detail::text("expected test images of ", data.features(),
-                                                                   " pixels as for training, got ", test.features()));
+            throw gacc::DataError("gacc-mnist", "expected test images of " + std::to_string(data.features()) +
+                                                    " pixels as for training, got " + std::to_string(test.features()));
         }
         if (!settings.save.empty()) {
-            settings.fingerprint =
-                gacc::detail::text(std::hex, std::setw(16), std::setfill('0'), gacc::fingerprint(data));
+            std::ostringstream digits;
+            digits << std::hex << std::setw(16) << std::setfill('0') << gacc::fingerprint(data);
+            settings.fingerprint = digits.str();
         }
         if (resumed) {
             check_network(settings, data.features());
             resumed->notes.push_back(check_data(settings, resumed->fingerprint));
-            for (const std::string& note : resumed->notes) { std::cerr << escaped(note) << (note.empty() ? "" : "\n"); }
+            for (const std::string& note : resumed->notes) {
+                if (!note.empty()) { std::cerr << gacc::escaped(note) << '\n'; }
+            }
         }
         if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
         const int code = command(settings, data, test);

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <iomanip>
 #include <iostream>
+#include <locale>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -52,8 +53,16 @@ inline std::string fixed(double value, int digits) {
     return out.str();
 }
 
-inline std::string grouped(double value) {
-    return gacc::detail::grouped(static_cast<std::uint64_t>(std::llround(value)));
+/// With commas between thousands: 47,040,016.
+inline std::string grouped(std::uint64_t number) {
+    struct Thousands : std::numpunct<char> {
+        char do_thousands_sep() const override { return ','; }
+        std::string do_grouping() const override { return "\3"; }
+    };
+    std::ostringstream out;
+    out.imbue(std::locale(std::locale::classic(), new Thousands));  // which deletes it
+    out << number;
+    return out.str();
 }
 
 inline void print_table(const std::vector<Result>& results) {
@@ -65,22 +74,27 @@ inline void print_table(const std::vector<Result>& results) {
     row("", [](const Result& r) { return r.name; });
     row("batch (samples)", [](const Result& r) { return std::to_string(r.plan.batch_size); });
     row("micro-batch (samples)", [](const Result& r) { return std::to_string(r.plan.micro_batch); });
-    row("updates", [](const Result& r) { return grouped(static_cast<double>(r.updates)); });
+    row("updates", [](const Result& r) { return grouped(static_cast<std::uint64_t>(r.updates)); });
     row("final training loss", [](const Result& r) { return fixed(r.final_loss, 4); });
     row("test accuracy", [](const Result& r) { return fixed(100 * r.test_accuracy, 2) + " %"; });
     row("seconds an epoch", [](const Result& r) { return fixed(r.seconds_per_epoch, 2); });
-    row("samples/s", [](const Result& r) { return grouped(r.samples_per_second); });
+    row("samples/s", [](const Result& r) {
+        return grouped(static_cast<std::uint64_t>(std::llround(r.samples_per_second)));
+    });
     row("planned memory (MiB)",
         [](const Result& r) { return fixed(static_cast<double>(r.plan.bytes.total()) / 1048576, 1); });
     row("process peak (MiB)", [](const Result& r) { return fixed(static_cast<double>(r.peak_memory) / 1048576, 1); });
 }
 
 inline std::string json(const Result& result) {
-    return gacc::detail::text(
-        R"({"name": ")", result.name, R"(", "batch_size": )", result.plan.batch_size,
-        ", \"micro_batch\": ", result.plan.micro_batch, ", \"updates\": ", result.updates,
-        ", \"final_loss\": ", fixed(result.final_loss, 6), ", \"test_accuracy\": ", fixed(result.test_accuracy, 4),
-        ", \"seconds_per_epoch\": ", fixed(result.seconds_per_epoch, 4),
-        ", \"samples_per_second\": ", fixed(result.samples_per_second, 0),
-        ", \"planned_bytes\": ", result.plan.bytes.total(), ", \"peak_memory_bytes\": ", result.peak_memory, "}");
+    std::ostringstream out;
+    out << R"({"name": ")" << result.name << R"(", "batch_size": )" << result.plan.batch_size
+        << ", \"micro_batch\": " << result.plan.micro_batch << ", \"updates\": " << result.updates
+        << ", \"final_loss\": " << fixed(result.final_loss, 6)
+        << ", \"test_accuracy\": " << fixed(result.test_accuracy, 4)
+        << ", \"seconds_per_epoch\": " << fixed(result.seconds_per_epoch, 4)
+        << ", \"samples_per_second\": " << fixed(result.samples_per_second, 0)
+        << ", \"planned_bytes\": " << result.plan.bytes.total()
+        << ", \"peak_memory_bytes\": " << result.peak_memory << "}";
+    return out.str();
 }

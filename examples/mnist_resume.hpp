@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,19 +57,18 @@ inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, c
         const auto found = in_file.find(name);
         if (found == in_file.end()) { continue; }
         if (!can_be_recorded(name, found->second)) {
-            throw gacc::CheckpointError(where,
-                                        gacc::detail::text("expected a --", name, " that gacc-mnist takes, got \"",
-                                                           found->second.substr(0, 80), "\" in the checkpoint"));
+            throw gacc::CheckpointError(where, "expected a --" + name + " that gacc-mnist takes, got \"" +
+                                                   found->second.substr(0, 80) + "\" in the checkpoint");
         }
         if (app["--" + name]->count() == 0) {
             result.arguments.push_back("--" + name + "=" + found->second);
         } else if (found->second != value) {
             if (name == "batch-size" || name == "seed") {
-                throw gacc::CheckpointError(where, gacc::detail::text("expected --", name, ' ', found->second,
-                                                                      " as in the checkpoint, got ", value));
+                throw gacc::CheckpointError(where, "expected --" + name + ' ' + found->second +
+                                                       " as in the checkpoint, got " + value);
             }
-            result.notes.push_back(gacc::detail::text("gacc: ", where, ": from here on with --", name, ' ', value,
-                                                      ", not the checkpoint's ", found->second));
+            result.notes.push_back("gacc: " + where + ": from here on with --" + name + ' ' + value +
+                                   ", not the checkpoint's " + found->second);
         }
     }
     const auto found = in_file.find(fingerprint_key);
@@ -87,9 +87,9 @@ inline std::string check_data(const Settings& settings, const std::optional<std:
     if (*fingerprint == settings.fingerprint) { return ""; }
     if (settings.other_data) { return "gacc: " + where + ": from here on with other training data"; }
     throw gacc::CheckpointError(
-        where, gacc::detail::text("expected the training data of the checkpoint (fingerprint ",
-                                  fingerprint->substr(0, 80), "), got others (fingerprint ", settings.fingerprint,
-                                  "); give --data the same folder, or --other-data to go on with these"));
+        where, "expected the training data of the checkpoint (fingerprint " + fingerprint->substr(0, 80) +
+                   "), got others (fingerprint " + settings.fingerprint +
+                   "); give --data the same folder, or --other-data to go on with these");
 }
 
 /// Before a network as wide as the checkpoint says takes any memory: its parameters are in the file.
@@ -110,7 +110,9 @@ inline void check_network(const Settings& settings, Index features) {
 /// Throws     CheckpointError if training of this data, in batches of this size, cannot go on from this place
 inline void check_position(const Settings& settings, const gacc::DataPosition& position, Index samples, Index batch_size) {
     const auto refuse = [&](const auto&... what) {
-        throw gacc::CheckpointError(resuming(settings.resume), gacc::detail::text(what...));
+        std::ostringstream text;
+        (text << ... << what);
+        throw gacc::CheckpointError(resuming(settings.resume), text.str());
     };
     if (position.epoch > settings.epochs) {
         refuse("expected a checkpoint within ", settings.epochs, " epochs, got one after ", position.epoch,

@@ -15,6 +15,7 @@
 #include <iomanip>
 #include <limits>
 #include <map>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,13 +115,13 @@ inline void derive(Settings& settings) {
     const Index batch = settings.batch_size;
     if (!std::isfinite(settings.learning_rate)) {
         throw CLI::ValidationError("--learning-rate",
-                                   gacc::detail::text("expected a finite number, got ", settings.learning_rate));
+                                   "expected a finite number, got " + std::to_string(settings.learning_rate));
     }
     if (settings.hidden.empty()) { throw CLI::ValidationError("--hidden", "expected one width or more, got none"); }
     if (settings.accumulate > batch) {
-        throw CLI::ValidationError(
-            "--accumulate",
-            gacc::detail::text("expected at most the ", batch, " samples of a batch, got ", settings.accumulate));
+        throw CLI::ValidationError("--accumulate", "expected at most the " + std::to_string(batch) +
+                                                       " samples of a batch, got " +
+                                                       std::to_string(settings.accumulate));
     }
     if (settings.accumulate == 0 && settings.micro_batch == 0) {
         if (settings.memory > 0) { return; }  // the plan chooses
@@ -130,9 +131,10 @@ inline void derive(Settings& settings) {
     settings.micro_batch = std::min(settings.micro_batch, batch);
     const Index pieces = (batch + settings.micro_batch - 1) / settings.micro_batch;
     if (settings.accumulate > 0 && pieces != settings.accumulate) {
-        throw CLI::ValidationError("--accumulate", gacc::detail::text("expected a number of micro-batches that ", batch,
-                                                                      " samples can be cut into, got ",
-                                                                      settings.accumulate, "; try ", pieces));
+        throw CLI::ValidationError("--accumulate", "expected a number of micro-batches that " + std::to_string(batch) +
+                                                       " samples can be cut into, got " +
+                                                       std::to_string(settings.accumulate) + "; try " +
+                                                       std::to_string(pieces));
     }
     settings.accumulate = pieces;
 }
@@ -141,11 +143,13 @@ inline void derive(Settings& settings) {
 inline gacc::Settings recorded(const Settings& settings) {
     std::string hidden;
     for (const Index width : settings.hidden) { hidden += (hidden.empty() ? "" : ",") + std::to_string(width); }
+    std::ostringstream learning_rate;
+    learning_rate << std::setprecision(17) << settings.learning_rate;
     return {{"batch-size", std::to_string(settings.batch_size)},
             {"epochs", std::to_string(settings.epochs)},
             {"hidden", hidden},
             {"non-finite", settings.non_finite == gacc::NonFinite::skip ? "skip" : "stop"},
-            {"learning-rate", gacc::detail::text(std::setprecision(17), settings.learning_rate)},
+            {"learning-rate", learning_rate.str()},
             {"schedule", settings.schedule},
             {"seed", std::to_string(settings.seed)}};
 }

@@ -1,8 +1,8 @@
 #pragma once
 
-// What is shown: whether there is a terminal, and text of others that must not command it.
+// The terminal, if there is one, and words for a shell to read.
 
-#include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,29 +27,11 @@ inline bool stderr_is_terminal() {
 
 inline bool is_printable(std::string_view text) {
     while (!text.empty()) {
-        const std::size_t size = gacc::detail::printable(text);
+        const std::size_t size = gacc::printable_size(text);
         if (size == 0) { return false; }
         text.remove_prefix(size);
     }
     return true;
-}
-
-/// The text with every byte that could command a terminal as \x1b. Of `kept` it keeps every one.
-inline std::string escaped(std::string_view text, std::string_view kept = "") {
-    std::string out;
-    while (!text.empty()) {
-        std::size_t size = kept.find(text[0]) != kept.npos ? 1 : gacc::detail::printable(text);
-        if (size == 0) {
-            std::array<char, 5> code{};
-            std::snprintf(code.data(), code.size(), "\\x%02x", static_cast<unsigned char>(text[0]));
-            out += code.data();
-            size = 1;
-        } else {
-            out += text.substr(0, size);
-        }
-        text.remove_prefix(size);
-    }
-    return out;
 }
 
 /// The word as a shell reads it.
@@ -61,7 +43,7 @@ inline std::string shell_word(const std::string& word) {
     const bool commands = !is_printable(word);
     std::string quoted = commands ? "$'" : "'";
     for (std::size_t i = 0; i < word.size();) {
-        const std::size_t size = std::max<std::size_t>(gacc::detail::printable(std::string_view(word).substr(i)), 1);
+        const std::size_t size = std::max<std::size_t>(gacc::printable_size(std::string_view(word).substr(i)), 1);
         const std::string character = word.substr(i, size);
         if (commands) {  // octal, which ends after three digits
             std::array<char, 5> code{};

@@ -8,6 +8,7 @@
 
 #include <gacc/core/types.hpp>
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/pages.hpp>

@@ -7,7 +7,6 @@
 #include <locale>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <type_traits>
 
 namespace error_test {
@@ -52,40 +51,6 @@ TEST_CASE("text: does not follow the locale of the program") {
     const std::string printed = gacc::detail::text(1000);
     std::locale::global(before);
     CHECK(printed == "1000");
-}
-
-TEST_CASE("shown: a terminal has nothing to obey") {
-    using gacc::detail::shown;
-    CHECK(shown("0.weight, \"é\" \\ € 𝄞") == "0.weight, \"é\" \\ € 𝄞");
-    CHECK(shown("\x1b[31mred\a\n\t\x7f") == R"(\x1b[31mred\x07\x0a\x09\x7f)");
-    CHECK(shown(std::string_view("a\0b", 3)) == R"(a\x00b)");
-    CHECK(shown("\xc2\x9b"
-                "31m") == R"(\xc2\x9b31m)");  // U+009B begins a sequence too
-    CHECK(shown("\xc2\xa0") == "\xc2\xa0");
-}
-
-TEST_CASE("shown: what is not UTF-8 is shown byte by byte") {
-    using gacc::detail::shown;
-    CHECK(shown("\xff") == R"(\xff)");
-    CHECK(shown("\x80") == R"(\x80)");
-    CHECK(shown("\xc3") == R"(\xc3)");
-    CHECK(shown("\xc3(") == R"(\xc3()");
-    CHECK(shown("\xe2\x82") == R"(\xe2\x82)");
-    CHECK(shown("\xc0\xaf") == R"(\xc0\xaf)");                  // longer than need be
-    CHECK(shown("\xe0\x80\xaf") == R"(\xe0\x80\xaf)");          // likewise
-    CHECK(shown("\xf0\x82\x82\xac") == R"(\xf0\x82\x82\xac)");  // likewise
-    CHECK(shown("\xed\xa0\x80") == R"(\xed\xa0\x80)");          // half a pair of UTF-16
-    CHECK(shown("\xf4\x90\x80\x80") == R"(\xf4\x90\x80\x80)");  // beyond the last character
-    CHECK(shown("\xf8\x88\x80\x80\x80") == R"(\xf8\x88\x80\x80\x80)");
-}
-
-TEST_CASE("shown: long text is cut, and not within a character") {
-    using gacc::detail::shown;
-    CHECK(shown(std::string(80, 'a')) == std::string(80, 'a'));
-    CHECK(shown(std::string(81, 'a')) == std::string(80, 'a') + "...");
-    CHECK(shown("aé", 3) == "aé");
-    CHECK(shown("aéb", 2) == "a...");
-    CHECK(shown("abc", 1) == "a...");
 }
 
 }  // namespace error_test

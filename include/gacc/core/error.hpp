@@ -2,8 +2,6 @@
 
 #include <gacc/core/abi.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <locale>
@@ -69,43 +67,6 @@ std::string text(const Parts&... parts) {
     out.imbue(std::locale::classic());  // whatever the program has set
     (out << ... << parts);
     return out.str();
-}
-
-/// The bytes of the character that `text` begins with, if it is one that a terminal only shows: printable, and UTF-8
-/// in its shortest form. Otherwise 0.
-inline std::size_t printable(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-    const unsigned first = byte(0);
-    if (first < 0x80) { return first >= 0x20 && first != 0x7f ? 1 : 0; }
-    const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    std::uint32_t code = first & (0x7fU >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) { return 0; }
-        code = code << 6 | (byte(i) & 0x3f);
-    }
-    constexpr std::array<std::uint32_t, 5> shortest{0, 0, 0xa0, 0x800, 0x10000};  // 0x80 to 0x9f are controls
-    const bool valid = first >= 0xc0 && code >= shortest[size] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-    return valid ? size : 0;
-}
-
-/// Text that came from a file, for a message: bytes that a terminal would obey, and all that is not UTF-8, as \x1b; cut
-/// with "..." after `most` bytes.
-inline std::string shown(std::string_view text, std::size_t most = 80) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    while (!text.empty()) {
-        const std::size_t size = std::max<std::size_t>(printable(text), 1);
-        if (most < size) { return out + "..."; }
-        most -= size;
-        if (printable(text) > 0) {
-            out += text.substr(0, size);
-        } else {
-            const auto byte = static_cast<unsigned char>(text[0]);
-            out += {'\\', 'x', digits[byte / 16], digits[byte % 16]};
-        }
-        text.remove_prefix(size);
-    }
-    return out;
 }
 
 /// A number with commas between its thousands: 47,040,016.

@@ -2,6 +2,7 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/input_file.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/types.hpp>
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/printable.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/data/position.hpp>
 #include <gacc/io/byte_order.hpp>

@@ -2,6 +2,7 @@
 
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/safetensors_file.hpp>

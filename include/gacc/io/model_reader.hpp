@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/io/config_reader.hpp>

@@ -2,6 +2,7 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/tensor.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/safetensors_start.hpp>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/io/byte_order.hpp>
 #include <gacc/io/safetensors_parser.hpp>
 #include <gacc/io/tensor_info.hpp>
