@@ -71,6 +71,7 @@
 #include <gacc/data/fingerprint.hpp>
 #include <gacc/data/lazy_inputs.hpp>
 #include <gacc/data/position.hpp>
+#include <gacc/data/batch.hpp>
 #include <gacc/data/batches.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>

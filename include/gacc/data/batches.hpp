@@ -1,165 +1,18 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
-#include <gacc/core/error.hpp>
 #include <gacc/core/random.hpp>
+#include <gacc/data/batch.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
 #include <gacc/data/position.hpp>
 
 #include <algorithm>
-#include <concepts>
+#include <cstddef>
 #include <numeric>
-#include <span>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
-
-namespace detail {
-
-inline Buffer<Index> in_order(Index samples) {
-    Buffer<Index> order(samples, memory::Kind::staging);
-    std::iota(order.data(), order.data() + samples, Index{0});
-    return order;
-}
-
-/// Walks over `count` things that `range[i]` makes when they are asked for.
-template <class Range>
-class IndexIterator {
-public:
-    using difference_type = std::ptrdiff_t;
-    using value_type = typename Range::value_type;
-
-    IndexIterator() = default;
-    IndexIterator(const Range* range, Index at) : range_(range), at_(at) {}
-    value_type operator*() const { return (*range_)[at_]; }
-    IndexIterator& operator++() { return ++at_, *this; }
-    void operator++(int) { ++at_; }
-    bool operator==(const IndexIterator&) const = default;
-
-private:
-    const Range* range_ = nullptr;
-    Index at_ = 0;
-};
-
-/// The labels of a batch, where its dataset has labels.
-template <class Data>
-struct BatchLabels {
-    static BatchLabels of(Staging<Data>&, std::span<const Index>) { return {}; }
-    BatchLabels part(std::size_t, std::size_t) const { return {}; }
-};
-template <LabelledDataset Data>
-struct BatchLabels<Data> {
-    std::span<const Label> labels;  ///< of each sample; valid until the next batch
-
-    static BatchLabels of(Staging<Data>& staging, std::span<const Index> samples) {
-        return {staging.gather_labels(samples)};
-    }
-    BatchLabels part(std::size_t first, std::size_t count) const { return {labels.subspan(first, count)}; }
-};
-
-/// The targets of a batch, where its dataset has targets.
-template <class Data>
-struct BatchTargets {
-    BatchTargets(Staging<Data>&, std::span<const Index>) {}
-};
-template <TargetDataset Data>
-struct BatchTargets<Data> {
-    BatchTargets(Staging<Data>& staging, std::span<const Index> samples) : targets(staging, samples) {}
-
-    LazyTargets<Data> targets;  ///< samples x target_features
-};
-
-}  // namespace detail
-
-template <Dataset Data>
-class MicroBatches;
-
-/// Some samples of a dataset: a whole batch, or one of its micro-batches, which are batches themselves. Beside `inputs`
-/// it has `labels` or `targets`, as the dataset has.
-template <Dataset Data>
-class Batch : public detail::BatchLabels<Data>, public detail::BatchTargets<Data> {
-public:
-    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, detail::BatchLabels<Data> batch_labels)
-        : detail::BatchLabels<Data>(batch_labels), detail::BatchTargets<Data>(staging, batch_samples),
-          inputs(staging, batch_samples), samples(batch_samples), staging_(&staging) {}
-
-    Index size() const { return static_cast<Index>(samples.size()); }
-
-    /// The batch cut into the fewest micro-batches of at most `at_most` samples, as equal as can be: 100 at most 32 are
-    /// four of 25; 10 at most 4 are 4, 3, 3.
-    ///
-    /// Throws     UsageError if at_most < 1
-    MicroBatches<Data> micro_batches(Index at_most) const { return {*this, at_most}; }
-
-    /// Cut as planned: `plan` says a batch_size and a micro_batch, as a Plan does.
-    ///
-    /// Throws     UsageError if this batch is larger than the plan's
-    template <class P>
-    requires requires(const P& plan) {
-        { plan.batch_size } -> std::convertible_to<Index>;
-        { plan.micro_batch } -> std::convertible_to<Index>;
-    }
-    MicroBatches<Data> micro_batches(const P& plan) const {
-        if (size() > plan.batch_size) {
-            throw UsageError("micro_batches", detail::text("expected a batch of at most the ", plan.batch_size,
-                                                           " samples of the plan, got ", size()));
-        }
-        return micro_batches(plan.micro_batch);
-    }
-
-    /// Samples first to first + count - 1 of this batch.
-    ///
-    /// Throws     UsageError if it has not so many
-    Batch part(Index first, Index count) const {
-        if (first < 0 || count < 0 || first > size() - count) {
-            throw UsageError("Batch::part", detail::text("expected samples within the ", size(), " of the batch, got ",
-                                                         count, " from ", first, " on"));
-        }
-        const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
-        return {*staging_, samples.subspan(from, size), detail::BatchLabels<Data>::part(from, size)};
-    }
-
-    /// All but the first `done` samples, which may be none.
-    ///
-    /// Throws     UsageError if it has not so many
-    Batch from(Index done) const { return part(done, size() - done); }
-
-    LazyInputs<Data> inputs;         ///< samples x features
-    std::span<const Index> samples;  ///< which of the dataset they are
-
-private:
-    detail::Staging<Data>* staging_;
-};
-
-/// The micro-batches of a batch, in order.
-template <Dataset Data>
-class MicroBatches {
-public:
-    using value_type = Batch<Data>;
-
-    MicroBatches(Batch<Data> batch, Index at_most) : batch_(batch) {
-        if (at_most < 1) {
-            throw UsageError("micro_batches", detail::text("expected 1 or more samples a micro-batch, got ", at_most));
-        }
-        count_ = batch.size() / at_most + (batch.size() % at_most != 0 ? 1 : 0);
-    }
-
-    Index size() const { return count_; }
-    Batch<Data> operator[](Index i) const {
-        const Index small = batch_.size() / count_,
-                    larger = batch_.size() % count_;  // the first `larger` have one more
-        return batch_.part(i * small + std::min(i, larger), small + (i < larger ? 1 : 0));
-    }
-    detail::IndexIterator<MicroBatches> begin() const& { return {this, 0}; }
-    detail::IndexIterator<MicroBatches> end() const& { return {this, count_}; }
-    void begin() const&& = delete;  // an iterator refers to this object
-    void end() const&& = delete;
-
-private:
-    Batch<Data> batch_;
-    Index count_ = 0;
-};
 
 struct BatchOptions {
     Index batch_size = 0;
@@ -204,6 +57,16 @@ private:
     Index count_ = 0;  // and the others, which these are
     mutable detail::Staging<Data> staging_;
 };
+
+namespace detail {
+
+inline Buffer<Index> in_order(Index samples) {
+    Buffer<Index> order(samples, memory::Kind::staging);
+    std::iota(order.data(), order.data() + samples, Index{0});
+    return order;
+}
+
+}  // namespace detail
 
 /// The samples in the order of the dataset.
 ///
