@@ -95,6 +95,8 @@
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan.hpp>
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/audit_layer.hpp>
+#include <gacc/accumulation/audit_judge.hpp>
 #include <gacc/accumulation/audit_causes.hpp>
 #include <gacc/accumulation/audit.hpp>
 #include <gacc/accumulation/gradient_check.hpp>

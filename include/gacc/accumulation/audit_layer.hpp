@@ -1,0 +1,120 @@
+#pragma once
+
+#include <gacc/accumulation/audit_run.hpp>
+#include <gacc/core/random.hpp>
+#include <gacc/core/shape.hpp>
+#include <gacc/layers/layer.hpp>
+#include <gacc/model/block.hpp>
+#include <gacc/model/sequential.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// Hands x on, and writes down the gradient by it.
+template <class Scalar>
+class GradientProbe : public Layer<Scalar> {
+public:
+    explicit GradientProbe(std::shared_ptr<Matrix<Scalar>> grad_x) : grad_x_(std::move(grad_x)) { none_.mark_set(); }
+
+    std::string description() const override { return "GradientProbe"; }
+    LayerPlan plan(const Shape& x) const override { return {.y = x, .reads_x = false, .reads_y = false}; }
+    void forward(Forward<Scalar> call) const override { call.y = call.x; }
+    void backward(Backward<Scalar> call) override {
+        grad_x_->middleRows(call.where.first_row, call.grad_y.rows()) = call.grad_y;
+    }
+    /// One, since no gradient is made for layers that have none before them.
+    std::vector<Parameter<Scalar>*> parameters() override { return {&none_}; }
+
+private:
+    std::shared_ptr<Matrix<Scalar>> grad_x_;  // rows of all samples x features; copies share it
+    Parameter<Scalar> none_{"none", {1}};
+};
+
+/// What a layer, or the loss, makes of all samples.
+template <class Scalar>
+struct AuditPass {
+    Matrix<Scalar> y, grad_x;               // of the loss: the losses, and the gradient by the outputs
+    std::vector<Matrix<Scalar>> gradients;  // of the layer's parameters
+};
+
+/// A layer of a model alone, given x and a random grad_y, which is the same for a row whatever the cut.
+///
+/// Shapes     x, y, grad_x  rows of the samples x features
+template <class Scalar>
+class AuditLayer {
+public:
+    /// The first layer with parameters makes no grad_x: then `wants_grad_x` is false, and grad_x stays zero.
+    AuditLayer(const Block<Scalar>& layer, const Shape& x, Index samples, bool wants_grad_x)
+        : samples_(samples), probes_(wants_grad_x ? 1 : 0), grad_x_(std::make_shared<Matrix<Scalar>>()) {
+        *grad_x_ = Matrix<Scalar>::Zero(samples * rows_of(x), x.back());
+        model_.add(Input(x));
+        if (wants_grad_x) { model_.add(GradientProbe<Scalar>(grad_x_)); }
+        model_.add(layer);
+    }
+
+    /// All samples, forward and backward, in these micro-batches.
+    AuditPass<Scalar> pass(const Matrix<Scalar>& x, const Cut& cut) {
+        begin(0);
+        AuditPass<Scalar> pass;
+        pass.y.resize(samples_, elements(model_.output_shape()));
+        for_each_part(cut, [&](Index first, Index count, std::size_t) { run(x, first, count, &pass.y); });
+        pass.grad_x = *grad_x_;
+        pass.gradients = gradients();
+        return pass;
+    }
+
+    /// The gradients of the layer's parameters, of each micro-batch alone.
+    std::vector<std::vector<Matrix<Scalar>>> gradients_of_each(const Matrix<Scalar>& x, const Cut& cut) {
+        std::vector<std::vector<Matrix<Scalar>>> all;
+        for_each_part(cut, [&](Index first, Index count, std::size_t) {
+            begin(first);
+            run(x, first, count, nullptr);
+            all.push_back(gradients());
+        });
+        return all;
+    }
+
+private:
+    /// Gradients become zero; the next sample is this one of the batch.
+    void begin(Index sample) {
+        GradientTally tally;
+        tally.see(sample);
+        model_.parameters().zero_grad();
+        model_.parameters().set_tally(tally);
+    }
+    void run(const Matrix<Scalar>& x, Index first, Index count, Matrix<Scalar>* y) {
+        const ConstMatrixView<Scalar> made = model_.forward(x.middleRows(first, count));
+        const Index rows = made.rows(), columns = made.cols();
+        for (Index i = 0; y != nullptr && i < rows; ++i) {
+            std::copy_n(made.data() + i * made.outerStride(), columns,
+                        y->data() + (first * rows / count + i) * columns);
+        }
+        Matrix<Scalar> grad_y(rows, columns);
+        for (Index i = 0; i < rows; ++i) {
+            Rng rng(static_cast<std::uint64_t>(first * rows / count + i));  // of the row, so the same for every cut
+            for (Index j = 0; j < columns; ++j) { grad_y(i, j) = static_cast<Scalar>(rng.uniform(-1, 1)); }
+        }
+        const std::vector<Scalar> ones(static_cast<std::size_t>(rows), Scalar(1));
+        model_.backward({grad_y, ones});
+    }
+
+    std::vector<Matrix<Scalar>> gradients() {
+        auto all = gradients_of(model_.parameters());
+        all.erase(all.begin(), all.begin() + probes_);
+        return all;
+    }
+
+    Index samples_;
+    std::ptrdiff_t probes_;                   // before the layer; each has one parameter
+    std::shared_ptr<Matrix<Scalar>> grad_x_;  // rows of all samples x features
+    Sequential<Scalar> model_;
+};
+
+}  // namespace gacc::detail
