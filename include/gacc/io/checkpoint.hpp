@@ -7,6 +7,7 @@
 #include <gacc/io/checkpoint_file.hpp>
 #include <gacc/io/checkpoint_info.hpp>
 #include <gacc/io/differences.hpp>
+#include <gacc/io/kept_states.hpp>
 #include <gacc/io/moments_check.hpp>
 #include <gacc/io/safetensors.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -15,7 +16,6 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -51,12 +51,12 @@ public:
         keep("rng", rng);
         keep("place", position);
         keep(optimizer.name(), optimizer);
-        kept_.push_back({"state/tally", [this] { return parameters().tally().state(); },
-                         [this](std::span<const std::uint64_t> words) {
-                             GradientTally tally;
-                             tally.set_state(words);
-                             parameters().set_tally(tally);
-                         }});
+        kept_.add({"state/tally", [this] { return parameters().tally().state(); },
+                   [this](std::span<const std::uint64_t> words) {
+                       GradientTally tally;
+                       tally.set_state(words);
+                       parameters().set_tally(tally);
+                   }});
     }
     Checkpoint(const Checkpoint&) = delete;
     Checkpoint& operator=(const Checkpoint&) = delete;
@@ -66,12 +66,10 @@ public:
     /// Throws     UsageError if something of that name is kept already
     template <Stateful T>
     void keep(const std::string& name, T& object) {
-        if (name == "checksum" || name == "tally" ||
-            std::ranges::find(kept_, "state/" + name, &Kept::name) != kept_.end()) {
+        if (name == "checksum" || name == "tally" || kept_.has("state/" + name)) {
             throw UsageError("Checkpoint::keep", "expected a name that is not kept yet, got \"" + name + '"');
         }
-        kept_.push_back({"state/" + name, [&object] { return State(object.state()); },
-                         [&object](std::span<const std::uint64_t> words) { object.set_state(words); }});
+        kept_.add("state/" + name, object);
     }
 
     /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
@@ -96,10 +94,10 @@ public:
             check_finite(array, where);
             detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.parameter->shape());
         }
-        std::vector<State> states;
-        for (const Kept& kept : kept_) {
-            states.push_back(kept.state());
-            detail::append_tensor(header, kept.name, DType::i64, {static_cast<Index>(states.back().size())});
+        const std::vector<State> states = kept_.states();
+        auto words = states.begin();
+        for (const auto& kept : kept_) {
+            detail::append_tensor(header, kept.name, DType::i64, {static_cast<Index>((words++)->size())});
         }
         detail::append_tensor(header, Format::checksum_name, DType::i64, {1});
 
@@ -148,11 +146,6 @@ private:
         std::span<Scalar> stored;
         bool non_negative = false;
     };
-    struct Kept {
-        std::string name;
-        std::function<State()> state;
-        std::function<void(std::span<const std::uint64_t>)> set_state;
-    };
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
 
@@ -197,7 +190,7 @@ private:
         const SafetensorsFile file(std::move(start));
         detail::CheckpointFormat::check(file);
         for (const Array& array : arrays) { detail::check_numbers<Scalar>(file, array.name, array.non_negative); }
-        set_states(states_in(file), file.where());
+        kept_.set_states(states_in(file), file.where());
         // Nothing can fail from here on.
         for (auto& parameter : optimizer_.all_parameters()) { parameter.mark_set(); }
         for (auto& parameter : parameters().with_gradients()) { parameter.zero_grad(); }
@@ -217,7 +210,7 @@ private:
         for (const Array& array : arrays) {
             differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
         }
-        for (const Kept& kept : kept_) {
+        for (const auto& kept : kept_) {
             const bool fits = differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);
             if (!fits && kept.name == "state/" + optimizer_.name() && start.header().find(kept.name) != nullptr) {
                 differences.advise("make the optimizer's groups as they were when it was saved");
@@ -230,38 +223,12 @@ private:
 
     std::vector<State> states_in(const SafetensorsFile& file) const {
         std::vector<State> states;
-        for (const Kept& kept : kept_) { states.push_back(detail::words_in(file, kept.name)); }
+        for (const auto& kept : kept_) { states.push_back(detail::words_in(file, kept.name)); }
         return states;
     }
 
-    /// All of them, or none.
-    void set_states(const std::vector<State>& states, const std::string& where) const {
-        std::vector<State> before;
-        for (const Kept& kept : kept_) { before.push_back(kept.state()); }
-        std::size_t set = 0;
-        const auto set_back = [&] {
-            while (set-- > 0) { kept_[set].set_state(before[set]); }
-        };
-        try {
-            while (set < kept_.size()) {
-                const Kept& kept = kept_[set];
-                kept.set_state(states[set]);
-                ++set;
-                if (kept.state() != states[set - 1]) {
-                    throw DataError(kept.name, "expected set_state() to set all that state() gives, got other words");
-                }
-            }
-        } catch (const Error& error) {
-            set_back();
-            throw CheckpointError(where, detail::text("expected states that fit, got \"", error.what(), '"'));
-        } catch (...) {
-            set_back();
-            throw;
-        }
-    }
-
     Optimizer<Scalar>& optimizer_;
-    std::vector<Kept> kept_;
+    detail::KeptStates kept_;
 };
 
 }  // namespace gacc
