@@ -244,6 +244,37 @@ TEST_CASE("audit: micro-batches of unequal sizes do not hide a division") {
               "as large; leave it undivided"});
 }
 
+TEST_CASE("audit: a layer of which one gradient is wrong, and not the first") {
+    // y = x + bias; the gradient of the bias is written, that of the other parameter stays 0.
+    class WrittenBias : public gacc::Layer<float> {
+    public:
+        std::string description() const override { return "WrittenBias"; }
+        gacc::LayerPlan plan(const Shape& x) const override { return {.y = x, .reads_x = false, .reads_y = false}; }
+        void forward(gacc::Forward<float> call) const override {
+            call.y = call.x.rowwise() + bias_.value().row(0);
+        }
+        void backward(gacc::Backward<float> call) override {
+            unused_.set_grad(Matrix<float>::Zero(1, 6));
+            bias_.set_grad(call.grad_y.colwise().sum());
+            if (call.wants_grad_x()) { call.grad_x = call.grad_y; }
+        }
+        std::vector<gacc::Parameter<float>*> parameters() override { return {&unused_, &bias_}; }
+        void initialize(gacc::Rng&) override {
+            unused_.generate([] { return 0.0F; });
+            bias_.generate([] { return 0.0F; });
+        }
+
+    private:
+        gacc::Parameter<float> unused_{"unused", {6}}, bias_{"bias", {6}};
+    };
+    const auto model = initialized(gacc::Linear(5, 6), WrittenBias(), gacc::Linear(6, 3));
+    const Data data(20, 5, 3);
+    gacc::SoftmaxCrossEntropy loss;
+    CHECK(gacc::audit(model, loss, data.inputs, data.labels, 4).causes ==
+          Texts{"1: WrittenBias: its gradient of bias is written and not added: it is that of the last micro-batch "
+                "alone (= for +=)"});
+}
+
 TEST_CASE("audit: layers inside of residuals are named by their place") {
     const auto model =
         initialized(gacc::Linear(5, 6), gacc::Residual(gacc::ReLU(), Scale(6, Mistake::written)),
