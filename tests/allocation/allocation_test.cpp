@@ -3,8 +3,10 @@
 
 #include <gacc/gacc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 
@@ -12,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "support/continuous_integration.hpp"
+#include "support/random_models.hpp"
 #include "toy_digits.hpp"
 
 namespace {
@@ -89,6 +93,47 @@ long after_first_batch(const Options& options, const Data& data, Loss loss, cons
     return allocations - before;
 }
 
+/// Allocations in the second and third step of a random model, as tests/model/random_graphs_test.cpp trains it.
+template <class Scalar>
+long of_random_model(std::uint64_t seed) {
+    using gacc::Index;
+    gacc::Rng rng(seed);
+    auto model = gacc::test::random_model<Scalar>(seed);
+    const Index samples = seed % 10 == 0 ? 200 : 1 + static_cast<Index>(rng.below(20));
+    const auto training = gacc::test::random_training(model, samples, rng);
+    const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
+    gacc::set_threads(1 + static_cast<int>(seed % 4));
+    gacc::Adam<Scalar> adam(model.parameters());
+    return gacc::test::with_loss(training, [&](auto loss, const auto& targets_of) {
+        long before = 0;
+        for (int step = 0; step < 3; ++step) {
+            for (Index first = 0; first < samples; first += micro_batch) {
+                const Index count = std::min(micro_batch, samples - first);
+                loss.forward(model.forward(training.inputs.middleRows(first, count)),
+                             targets_of(first * training.rows, count * training.rows));
+                model.backward(loss.backward());
+            }
+            adam.step();
+            adam.zero_grad();
+            if (step == 0) { before = allocations; }
+        }
+        return allocations - before;
+    });
+}
+
+/// How many random models allocate after the first step.
+template <class Scalar>
+int random_models_that_allocate(std::uint64_t first, std::uint64_t count) {
+    int failed = 0;
+    for (std::uint64_t seed = first; seed < first + count; ++seed) {
+        const long allocated = of_random_model<Scalar>(seed);
+        if (allocated == 0) { continue; }
+        std::printf("random model %d: %ld allocations after the first step\n", static_cast<int>(seed), allocated);
+        ++failed;
+    }
+    return failed;
+}
+
 }  // namespace
 
 int main() {
@@ -120,6 +165,11 @@ int main() {
             failed += count == 0 ? 0 : 1;
         }
     }
+    const std::uint64_t times = gacc::test::in_continuous_integration() ? 10 : 1;
+    const int allocating =
+        random_models_that_allocate<float>(0, 100 * times) + random_models_that_allocate<double>(5000, 20 * times);
+    std::printf("%d of %d random models allocate after the first step\n", allocating, static_cast<int>(120 * times));
+    failed += allocating;
     std::printf("%d failed\n", failed);
     return failed;
 }

@@ -144,14 +144,14 @@ TEST_CASE("GradientTally: after a step, or a backward that threw, nothing may be
 TEST_CASE("GradientTally: its state says whether a step was made, in a word that it had before") {
     GradientTally tally, restored;
     add(tally, Reduction::sum_of_micro_batch_means, {1, 1});
-    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0});
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0, 0});
     tally.mark_stepped();
-    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2 | 4, 0, 0});
+    CHECK(tally.state() == gacc::State{gacc::detail::word(1.0), 2, 1, 2 | 4, 0, 0, 0});
     restored.set_state(tally.state());
     CHECK(restored.stepped());
     CHECK_FALSE(restored.partial());
     CHECK(restored.state() == tally.state());
-    restored.set_state(gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0});
+    restored.set_state(gacc::State{gacc::detail::word(1.0), 2, 1, 2, 0, 0, 0});
     CHECK_FALSE(restored.stepped());
     GradientTally partial;
     partial.mark_partial();
@@ -163,9 +163,9 @@ TEST_CASE("GradientTally: its state says whether a step was made, in a word that
         CHECK_THROWS_AS(restored.set_state(state), gacc::DataError);
         CHECK(restored.state() == before);
     };
-    refused({gacc::detail::word(1.0), 2, 1, 3 | 4, 0, 0});
-    refused({gacc::detail::word(1.0), 2, 1, 16, 0, 0});
-    refused({gacc::detail::word(0.0), 2, 1, 4, 0, 0});  // a step divides by a weight
+    refused({gacc::detail::word(1.0), 2, 1, 3 | 4, 0, 0, 0});
+    refused({gacc::detail::word(1.0), 2, 1, 16, 0, 0, 0});
+    refused({gacc::detail::word(0.0), 2, 1, 4, 0, 0, 0});  // a step divides by a weight
 }
 
 TEST_CASE("GradientTally: counts the samples that were seen and the batches begun, and keeps them") {
@@ -184,6 +184,19 @@ TEST_CASE("GradientTally: counts the samples that were seen and the batches begu
     restored.set_state(next.state());
     CHECK(restored.seen() == 2);
     CHECK(restored.batches() == 1);
+}
+
+TEST_CASE("GradientTally: keeps the seed of training from batch to batch, and saves it") {
+    GradientTally tally, restored;
+    tally.set_seed(7);
+    tally.see(3);
+    add(tally, Reduction::mean_over_samples, {1, 1, 1});
+    CHECK(tally.emptied().seed() == 7);
+    GradientTally first;
+    first.set_seed(7);
+    CHECK(tally.before_training().state() == first.state());
+    restored.set_state(tally.state());
+    CHECK(restored.seed() == 7);
 }
 
 TEST_CASE("GradientTally: rows may weigh, and samples of several rows are counted as samples") {

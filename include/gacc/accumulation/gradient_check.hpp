@@ -111,7 +111,7 @@ public:
 private:
     /// The sum over the samples, as the first batch of a training, so that random numbers are the same every time.
     double value() {
-        model_.parameters().set_tally(GradientTally());
+        model_.parameters().set_tally(model_.parameters().tally().before_training());
         const auto value = loss_.forward(model_.forward(batch_.inputs), batch_.targets);
         return divides_ ? value.mean() : value.sum;
     }

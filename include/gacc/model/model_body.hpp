@@ -8,19 +8,18 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What a model is made of, and what handles to its parameters keep alive: blocks, the graph that they make, the tally
-/// of gradients and the seed of training. A copy has layers of its own, and gradients of nothing.
+/// What a model is made of, and what handles to its parameters keep alive: blocks, the graph that they make and the tally
+/// of gradients. A copy has layers of its own, gradients of nothing, and the same seed.
 template <class Scalar>
 struct ModelBody {
     ModelBody() = default;
-    ModelBody(const ModelBody& other) : blocks(other.blocks), seed(other.seed) {
+    ModelBody(const ModelBody& other) : blocks(other.blocks), tally(other.tally.before_training()) {
         if (other.graph.has_input()) { graph.set_input(other.graph.input().shape); }
         for (auto& block : blocks) { block.build(graph, graph.values().size() - 1); }
         link_parameters();
@@ -121,7 +120,6 @@ struct ModelBody {
     std::vector<Block<Scalar>> blocks;
     Graph<Scalar> graph;
     GradientTally tally;
-    std::uint64_t seed = 0;
 };
 
 }  // namespace gacc::detail

@@ -87,7 +87,7 @@ public:
     /// Draws the first values of all parameters, in model order, and takes the generator's seed for the random numbers
     /// of training.
     void initialize(Rng& rng) {
-        body().seed = rng.seed();
+        body().tally.set_seed(rng.seed());
         body().for_each_layer([&](Layer<Scalar>& layer) {
             layer.initialize(rng);
             for (auto* parameter : layer.parameters()) { parameter->mark_set(); }
@@ -127,7 +127,7 @@ public:
         ready_ = false;
         workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
         detail::ThreadScratch::reserve_mine();  // here, since no backward pass should fail for lack of memory
-        where_ = {.seed = body().seed,
+        where_ = {.seed = body().tally.seed(),
                   .step = body().tally.batches(),
                   .first_row = body().tally.seen(),
                   .training = true};

@@ -32,21 +32,30 @@ public:
     bool empty() const { return micro_batches_ == 0; }
 
     /// Samples of this batch that a forward pass for training has seen, those left out afterwards too; and the batches
-    /// begun before it. Random numbers of training are drawn by them.
+    /// begun before it. Random numbers of training are drawn by them and by the seed.
     Index seen() const { return seen_; }
     Index batches() const { return batches_; }
     void see(Index samples) { seen_ += samples; }
+    std::uint64_t seed() const { return seed_; }
+    void set_seed(std::uint64_t seed) { seed_ = seed; }
 
     /// What follows zero_grad(): nothing is held, and a batch that was begun is over.
     GradientTally emptied() const {
-        GradientTally next;
+        GradientTally next = before_training();
         next.batches_ = batches_ + (seen_ > 0 ? 1 : 0);
         return next;
     }
+    /// As before the first batch, with the same seed.
+    GradientTally before_training() const {
+        GradientTally first;
+        first.seed_ = seed_;
+        return first;
+    }
 
-    /// The same gradients, in a model that has seen as many samples and batches as another tally says.
+    /// The same gradients, in a model that has the seed and has seen the samples and batches that another tally says.
     GradientTally with_seen(const GradientTally& other) const {
         GradientTally next = *this;
+        next.seed_ = other.seed_;
         next.seen_ = other.seen_;
         next.batches_ = other.batches_;
         return next;
@@ -111,11 +120,11 @@ public:
     State state() const {
         return {detail::word(weight_), detail::word(samples_), detail::word(micro_batches_),
                 static_cast<std::uint64_t>(reduction_) | (stepped_ ? stepped_bit : 0) | (partial_ ? partial_bit : 0),
-                detail::word(seen_), detail::word(batches_)};
+                detail::word(seen_), detail::word(batches_), seed_};
     }
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "GradientTally", what = "a tally of gradients";
-        detail::check_state(where, words.size() == 6, what);
+        detail::check_state(where, words.size() == 7, what);
         const bool stepped = (words[3] & stepped_bit) != 0, partial = (words[3] & partial_bit) != 0;
         const std::uint64_t reduction = words[3] & ~(stepped_bit | partial_bit);
         detail::check_state(where, reduction <= 2, what);
@@ -124,6 +133,7 @@ public:
         const Index samples = detail::count(where, words[1], what);
         const Index seen = detail::count(where, words[4], what), batches = detail::count(where, words[5], what);
         micro_batches_ = detail::count(where, words[2], what);
+        seed_ = words[6];
         seen_ = seen;
         batches_ = batches;
         samples_ = samples;
@@ -143,6 +153,7 @@ private:
     Reduction reduction_ = Reduction::mean_over_samples;
     Index seen_ = 0;
     Index batches_ = 0;
+    std::uint64_t seed_ = 0;
     bool stepped_ = false;
     bool partial_ = false;
 };
