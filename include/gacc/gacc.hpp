@@ -77,6 +77,8 @@
 #include <gacc/data/mnist.hpp>
 #include <gacc/data/csv_records.hpp>
 #include <gacc/data/csv.hpp>
+#include <gacc/data/vocabulary.hpp>
+#include <gacc/data/text.hpp>
 
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>

@@ -148,7 +148,8 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
 
 }  // namespace
 
-TEST_CASE("Sequential: random models give the same bytes for every cut, threads, interrupted, kept and computed again") {
+TEST_CASE(
+    "Sequential: random models give the same bytes for every cut, threads, interrupted, kept and computed again") {
     check_random_models<float>(0, in_continuous_integration() ? 1000 : 100);
 }
 

@@ -21,13 +21,17 @@ inline std::size_t planned_bytes(Index numbers, std::size_t each) {
     return static_cast<std::size_t>(product_of(numbers, static_cast<Index>(each)));
 }
 
-/// What batches of the data take: inputs and targets of a micro-batch, labels of a batch, and the order of all samples.
+/// What batches of the data take: inputs and targets of a micro-batch, labels of a batch (of a micro-batch, where every
+/// row has one), and the order of all samples.
 template <Dataset Data>
 memory::Bytes bytes_of(const Data& data, const PlanContext& context) {
     constexpr std::size_t number = sizeof(typename Data::scalar_type);
     Index features = data.features();
     if constexpr (TargetDataset<Data>) { features = sum_of(features, Index{data.target_features()}); }
     std::size_t bytes = planned_bytes(product_of(context.micro_batch, features), number);
+    if constexpr (RowLabelledDataset<Data>) {
+        bytes += planned_bytes(product_of(context.micro_batch, Index{data.labels_per_sample()}), sizeof(Label));
+    }
     if constexpr (LabelledDataset<Data>) { bytes += planned_bytes(context.batch_size, sizeof(Label)); }
     memory::Bytes all;
     all[memory::Kind::staging] = bytes + planned_bytes(data.size(), sizeof(Index));

@@ -3,10 +3,13 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/printable.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <ios>
+#include <limits>
+#include <new>
 #include <span>
 #include <string>
 #include <system_error>
@@ -56,5 +59,19 @@ private:
     std::ifstream stream_;
     std::uint64_t size_ = 0;
 };
+
+/// All of a file that was just opened.
+///
+/// Throws     std::bad_alloc if it does not fit into memory; DataError naming `place` if it has become shorter
+inline std::string read_text(InputFile& file, const std::string& place) {
+    if (file.size() > static_cast<std::uint64_t>(std::numeric_limits<std::ptrdiff_t>::max())) {
+        throw std::bad_alloc();
+    }
+    std::string content(static_cast<std::size_t>(file.size()), '\0');
+    if (file.read({reinterpret_cast<std::uint8_t*>(content.data()), content.size()}) != content.size()) {
+        throw DataError(place, text("expected ", grouped(content.size()), " bytes, got fewer while reading"));
+    }
+    return content;
+}
 
 }  // namespace gacc::detail

@@ -47,6 +47,13 @@ struct BatchLabels<Data> {
     }
     BatchLabels part(std::size_t first, std::size_t count) const { return {labels.subspan(first, count)}; }
 };
+template <RowLabelledDataset Data>
+struct BatchLabels<Data> {
+    LazyLabels<Data> labels;  ///< of each row of each sample; valid until those of another micro-batch are used
+
+    static BatchLabels of(Staging<Data>& staging, std::span<const Index> samples) { return {{staging, samples}}; }
+    BatchLabels part(std::size_t first, std::size_t count) const { return {labels.part(first, count)}; }
+};
 
 /// The targets of a batch, where its dataset has targets.
 template <class Data>

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <limits>
 #include <locale>
-#include <new>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,18 +21,6 @@
 #include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
-
-/// All of a file.
-inline std::string read_text(InputFile& file, const std::string& place) {
-    if (file.size() > static_cast<std::uint64_t>(std::numeric_limits<std::ptrdiff_t>::max())) {
-        throw std::bad_alloc();
-    }
-    std::string content(static_cast<std::size_t>(file.size()), '\0');
-    if (file.read({reinterpret_cast<std::uint8_t*>(content.data()), content.size()}) != content.size()) {
-        throw DataError(place, text("expected ", grouped(content.size()), " bytes, got fewer while reading"));
-    }
-    return content;
-}
 
 inline std::string_view without_blanks(std::string_view field) {
     const std::size_t first = field.find_first_not_of(" \t");

@@ -28,6 +28,14 @@ concept LabelledDataset = Samples<D> && requires(const D& data, Index sample) {
     { data.label(sample) } -> std::integral;  // a class from 0 on; a float would be cut off
 };
 
+/// Samples of several rows, each with a class of its own: the tokens of a text. Their batches have `labels` too.
+template <class D>
+concept RowLabelledDataset =
+    Samples<D> && !LabelledDataset<D> && requires(const D& data, Index sample, std::span<Label> labels) {
+    { data.labels_per_sample() } -> std::convertible_to<Index>;
+    data.copy_labels(sample, labels);  // writes labels_per_sample() classes
+};
+
 /// Samples with rows of numbers to come near to. Their batches have `targets`.
 template <class D>
 concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
@@ -35,9 +43,9 @@ concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std:
     data.copy_targets(sample, row);  // writes target_features() numbers
 };
 
-/// Your own type is a dataset if it has the calls of one of the two, or of both.
+/// Your own type is a dataset if it has the calls of one of the three, or labels and targets.
 template <class D>
-concept Dataset = LabelledDataset<D> || TargetDataset<D>;
+concept Dataset = LabelledDataset<D> || RowLabelledDataset<D> || TargetDataset<D>;
 
 namespace detail {
 

@@ -46,6 +46,12 @@ std::uint64_t fingerprint(const Data& data) {
     std::array<std::int64_t, 2> shape{samples, features};
     detail::add_little_endian<std::int64_t>(sum, shape);
     std::vector<Scalar> row(static_cast<std::size_t>(features)), targets;
+    std::vector<Label> labels;
+    if constexpr (RowLabelledDataset<Data>) {
+        std::array<std::int64_t, 1> labels_per_sample{static_cast<Index>(data.labels_per_sample())};
+        detail::add_little_endian<std::int64_t>(sum, labels_per_sample);
+        labels.resize(static_cast<std::size_t>(labels_per_sample[0]));
+    }
     if constexpr (TargetDataset<Data>) {
         std::array<std::int64_t, 1> target_features{static_cast<Index>(data.target_features())};
         detail::add_little_endian<std::int64_t>(sum, target_features);
@@ -55,6 +61,10 @@ std::uint64_t fingerprint(const Data& data) {
         if constexpr (LabelledDataset<Data>) {
             std::array<std::int64_t, 1> label{static_cast<Label>(data.label(sample))};
             detail::add_little_endian<std::int64_t>(sum, label);
+        }
+        if constexpr (RowLabelledDataset<Data>) {
+            data.copy_labels(sample, labels);
+            detail::add_little_endian<Label>(sum, labels);
         }
         if constexpr (TargetDataset<Data>) {
             data.copy_targets(sample, targets);

@@ -30,30 +30,41 @@ public:
         return std::as_const(labels_).first(count);
     }
 
+    /// Those of the rows of these samples.
+    std::span<const Label> gather_labels(std::span<const Index> samples) requires RowLabelledDataset<Data> {
+        const Index each = data_.labels_per_sample();
+        return gather(samples, each, labels_, "labels",
+                      [&](Index sample, std::span<Label> row) { data_.copy_labels(sample, row); });
+    }
+
     ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
-        return gather(samples, data_.features(), inputs_, "inputs",
-                      [&](Index sample, std::span<Scalar> row) { data_.copy_inputs(sample, row); });
+        const Index columns = data_.features();
+        const auto numbers = gather(samples, columns, inputs_, "inputs",
+                                    [&](Index sample, std::span<Scalar> row) { data_.copy_inputs(sample, row); });
+        return {numbers.data(), static_cast<Index>(samples.size()), columns};
     }
 
     ConstMatrixView<Scalar> gather_targets(std::span<const Index> samples) requires TargetDataset<Data> {
-        return gather(samples, data_.target_features(), targets_, "targets",
-                      [&](Index sample, std::span<Scalar> row) { data_.copy_targets(sample, row); });
+        const Index columns = data_.target_features();
+        const auto numbers = gather(samples, columns, targets_, "targets",
+                                    [&](Index sample, std::span<Scalar> row) { data_.copy_targets(sample, row); });
+        return {numbers.data(), static_cast<Index>(samples.size()), columns};
     }
 
 private:
     /// `copy` writes each sample into a row of `to`.
-    template <class Copy>
-    static ConstMatrixView<Scalar> gather(std::span<const Index> samples, Index columns, Buffer<Scalar>& to,
-                                          const char* what, const Copy& copy) {
+    template <class T, class Copy>
+    static std::span<const T> gather(std::span<const Index> samples, Index columns, Buffer<T>& to, const char* what,
+                                     const Copy& copy) {
         const auto rows = static_cast<Index>(samples.size());
         const Index numbers = detail::product_of(rows, columns);
-        detail::with_memory("batches", numbers, sizeof(Scalar), what, "use smaller micro-batches",
+        detail::with_memory("batches", numbers, sizeof(T), what, "use smaller micro-batches",
                             [&] { to.reserve(numbers); });
         for (Index row = 0; row < rows; ++row) {
             copy(samples[static_cast<std::size_t>(row)],
                  to.span().subspan(static_cast<std::size_t>(row * columns), static_cast<std::size_t>(columns)));
         }
-        return {to.data(), rows, columns};
+        return std::as_const(to).first(numbers);
     }
     Label label(Index sample) const requires LabelledDataset<Data> {
         const auto label = data_.label(sample);
@@ -67,7 +78,7 @@ private:
     }
 
     const Data& data_;
-    Buffer<Label> labels_{memory::Kind::staging};    // of the batch
+    Buffer<Label> labels_{memory::Kind::staging};    // of the batch; of the micro-batch, where rows have their own
     Buffer<Scalar> inputs_{memory::Kind::staging};   // of the micro-batch, samples x features
     Buffer<Scalar> targets_{memory::Kind::staging};  // of the micro-batch, samples x target_features
 };
@@ -86,6 +97,23 @@ public:
         : staging_(&staging), samples_(samples) {}
     operator ConstMatrixView<Scalar>() const { return view(); }
     ConstMatrixView<Scalar> view() const { return staging_->gather_inputs(samples_); }
+
+private:
+    detail::Staging<Data>* staging_;
+    std::span<const Index> samples_;
+};
+
+/// The labels of all rows, sample by sample, gathered when they are used, likewise: it turns into a span.
+template <RowLabelledDataset Data>
+class LazyLabels {
+public:
+    LazyLabels(detail::Staging<Data>& staging, std::span<const Index> samples)
+        : staging_(&staging), samples_(samples) {}
+    operator std::span<const Label>() const { return view(); }
+    std::span<const Label> view() const { return staging_->gather_labels(samples_); }
+
+    /// Those of some of the samples.
+    LazyLabels part(std::size_t first, std::size_t count) const { return {*staging_, samples_.subspan(first, count)}; }
 
 private:
     detail::Staging<Data>* staging_;

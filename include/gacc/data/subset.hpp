@@ -43,6 +43,10 @@ public:
     void copy_inputs(Index sample, std::span<scalar_type> row) const { data_->copy_inputs(samples_[sample], row); }
 
     auto label(Index sample) const requires LabelledDataset<Data> { return data_->label(samples_[sample]); }
+    Index labels_per_sample() const requires RowLabelledDataset<Data> { return data_->labels_per_sample(); }
+    void copy_labels(Index sample, std::span<Label> labels) const requires RowLabelledDataset<Data> {
+        data_->copy_labels(samples_[sample], labels);
+    }
     Index target_features() const requires TargetDataset<Data> { return data_->target_features(); }
     void copy_targets(Index sample, std::span<scalar_type> row) const requires TargetDataset<Data> {
         data_->copy_targets(samples_[sample], row);
