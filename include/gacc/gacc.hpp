@@ -21,6 +21,7 @@
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/random.hpp>
 
+#include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>

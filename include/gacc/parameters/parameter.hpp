@@ -6,6 +6,7 @@
 #include <gacc/core/tensor.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/kernels/panels.hpp>
+#include <gacc/parameters/parameter_values.hpp>
 
 #include <algorithm>
 #include <span>
@@ -66,6 +67,18 @@ public:
         }
         return sum;
     }
+
+    /// The same numbers as a span, without a copy where they lie row by row: vectors, and matrices of one column.
+    ParameterValues<Scalar> values() const& { return numbers(stored_values()); }
+    ParameterValues<Scalar> grads() const& {
+        if (!grad_is_zero_ && links_.sharers.empty()) { return numbers(grad_.span()); }
+        Buffer<Scalar> sum(size());
+        const Matrix<Scalar> all = grad();
+        std::copy_n(all.data(), all.size(), sum.data());
+        return ParameterValues<Scalar>(std::move(sum));
+    }
+    void values() const&& = delete;  // the numbers would be gone
+    void grads() const&& = delete;
 
     void set_value(const Matrix<Scalar>& value) {
         set(value_storage(), value);
@@ -202,6 +215,15 @@ private:
     Matrix<Scalar> matrix(std::span<const Scalar> stored) const {
         if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }
         return Panels::unpack(stored.data(), rows(), cols());
+    }
+    ParameterValues<Scalar> numbers(std::span<const Scalar> stored) const {
+        if (is_vector() || cols() == 1) {
+            return ParameterValues<Scalar>(stored.first(static_cast<std::size_t>(size())));
+        }
+        Buffer<Scalar> copy(size());
+        Scalar* to = copy.data();
+        for_each(stored, [&](const Scalar& element) { *to++ = element; });
+        return ParameterValues<Scalar>(std::move(copy));
     }
     void set(std::span<Scalar> stored, const Matrix<Scalar>& matrix) {
         if (matrix.rows() != rows() || matrix.cols() != cols()) {
