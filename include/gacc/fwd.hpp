@@ -16,6 +16,8 @@ class ConstMatrixView;
 template <class Scalar>
 class Parameter;
 template <class Scalar>
+class ParameterValues;
+template <class Scalar>
 class Parameters;
 class GradientTally;
 class Rng;
@@ -98,5 +100,9 @@ template <class Scalar>
 class RegressionDataset;
 template <class Scalar>
 class CsvTable;
+class Vocabulary;
+class Text;
+template <class Scalar>
+class TextDataset;
 
 }  // namespace gacc

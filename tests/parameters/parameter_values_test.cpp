@@ -4,8 +4,6 @@
 #include <gacc/model/sequential.hpp>
 #include <gacc/parameters/parameter.hpp>
 
-#include "support/gradient_check.hpp"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -9,7 +9,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Numbers of a parameter in PyTorch's order, row by row: where they lie in its memory, if they lie so there, else a copy
+/// Numbers of a parameter in PyTorch's order, row by row: in its memory, if they lie so there, else in a copy
 /// that this object owns. Read them before the parameter changes: only numbers in its memory follow.
 ///
 /// Shapes     Parameter::size() numbers
