@@ -84,7 +84,7 @@ public:
 private:
     /// Gradients become zero; the next sample is this one of the batch.
     void begin(Index sample) {
-        GradientTally tally = model.parameters().tally().before_training();
+        GradientTally tally = model_.parameters().tally().before_training();
         tally.see(sample);
         model_.parameters().zero_grad();
         model_.parameters().set_tally(tally);
