@@ -3,14 +3,14 @@
 #include <string_view>
 
 #if !defined(__cplusplus) || __cplusplus < 202002L
-// An #error would be followed by hundreds of others. A file that is missing ends the compilation here.
+// A missing file ends the compilation here. An #error would be followed by hundreds of other errors.
 #include "gacc: expected C++20, got an older standard; compile with -std=c++20"
 #endif
 
-/// The inline namespace that all of gacc lies in. Its name holds the version, the bytes of a SIMD register, which decide
-/// how parameters lie in memory, and whether multiply-adds are fused. Two parts of a program that were compiled for
-/// different processors therefore do not link where they exchange gacc's types. You still write `gacc::Sequential`; to
-/// declare a class ahead of its header, include gacc/fwd.hpp.
+/// The inline namespace of all of gacc. Its name holds the version, the bytes of a SIMD register (they decide how
+/// parameters lie in memory) and whether multiply-adds are fused. So two parts of a program that were compiled for
+/// different processors do not link if they exchange gacc's types. You still write `gacc::Sequential`. To declare a
+/// class ahead of its header, include gacc/fwd.hpp.
 #if defined(EIGEN_DONT_VECTORIZE) || defined(EIGEN_DONT_ALIGN)
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 #define GACC_ABI v0_1_0_simd0_fma
@@ -45,7 +45,7 @@ inline constexpr std::string_view abi_name = GACC_STRING(GACC_ABI);
 #undef GACC_STRING
 #undef GACC_STRING_OF
 
-/// What a unit of the program was compiled for: the name without the version, "simd64_fma".
+/// The processor for which a unit of the program was compiled: the name without the version, "simd64_fma".
 inline constexpr const char* processor = abi_name.data() + abi_name.find("simd");
 
 }  // namespace gacc::detail

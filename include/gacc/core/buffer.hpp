@@ -14,16 +14,17 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A block of numbers that starts on a cache line and is zero when made. Every array that the library keeps is one.
+/// A block of numbers that starts on a cache line. New numbers are zero. Every array that the library keeps is a
+/// Buffer.
 ///
-/// Throws     std::bad_alloc if there is not so much memory
+/// Throws     std::bad_alloc if there is not enough memory
 template <class Scalar>
 class Buffer {
 public:
     static constexpr std::size_t alignment = 64;
 
     Buffer() = default;
-    /// Empty, and of this kind when it grows.
+    /// Empty. It counts as this kind when it grows.
     explicit Buffer(memory::Kind kind) : kind_(kind) {}
     explicit Buffer(Index size, memory::Kind kind = memory::Kind::data)
         : kind_(kind), data_(allocate(size, kind)), size_(size) {
@@ -58,9 +59,8 @@ public:
     std::span<Scalar> first(Index count) { return span().first(static_cast<std::size_t>(count)); }
     std::span<const Scalar> first(Index count) const { return span().first(static_cast<std::size_t>(count)); }
 
-    /// Makes room for `size` numbers; what was there is lost if the buffer has to grow, and it never shrinks. The old
-    /// memory is given back first, so that the two are never held at once: without memory for the new the buffer is
-    /// empty.
+    /// Makes room for `size` numbers. If the buffer has to grow, its numbers are lost. It never shrinks. The old memory
+    /// is freed first, so both are never held at once. If the new memory cannot be had, the buffer is empty.
     void reserve(Index size) {
         if (size <= size_) { return; }
         check(size);

@@ -13,7 +13,7 @@ namespace detail {
 
 using Crc64Tables = std::array<std::array<std::uint64_t, 256>, 8>;
 
-/// tables[k][b]: what the byte b comes to when k zeros follow it.
+/// tables[k][b]: the checksum of the byte b followed by k zeros.
 constexpr Crc64Tables crc64_tables() {
     constexpr std::uint64_t polynomial = 0xC96C5795D7870F42;  // bits reversed
     Crc64Tables tables{};
@@ -42,7 +42,7 @@ public:
     void add(std::span<const std::uint8_t> bytes) {
         std::uint64_t sum = ~value_;
         std::size_t i = 0;
-        for (; i + 8 <= bytes.size(); i += 8) {  // eight bytes at once, each with the table of its distance
+        for (; i + 8 <= bytes.size(); i += 8) {  // eight bytes at once, each with the table for its distance
             std::uint64_t next = 0;
             for (int j = 7; j >= 0; --j) { next = next << 8 | bytes[i + static_cast<std::size_t>(j)]; }
             sum ^= next;

@@ -19,9 +19,10 @@ namespace gacc::inline GACC_ABI::detail {
 /// A path for a message.
 inline std::string shown_path(const std::filesystem::path& path) { return shown(path.string(), 4096); }
 
-/// A regular file, read from front to back. Nothing else is opened: a pipe would wait for a writer, a device never end.
+/// A regular file, read from front to back. Other kinds are refused: a pipe would wait for a writer, and a device may
+/// never end.
 ///
-/// Throws     DataError if there is no such file, or it is something else or may not be read; `at` ends its text
+/// Throws     DataError if there is no such file, it is not regular or it may not be read; its text ends with `at`
 class InputFile {
 public:
     InputFile(const std::filesystem::path& path, const std::string& where, const std::string& at = "") {
@@ -40,16 +41,16 @@ public:
         rewind();
     }
 
-    /// Its bytes when it was opened.
+    /// The number of its bytes when it was opened.
     std::uint64_t size() const { return size_; }
 
-    /// How many bytes could be read from the place reached.
+    /// Reads from the present position. Returns the number of bytes read.
     std::size_t read(std::span<std::uint8_t> bytes) {
         stream_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
         return static_cast<std::size_t>(stream_.gcount());
     }
 
-    /// To the front.
+    /// Goes back to the front.
     void rewind() {
         stream_.clear();
         stream_.seekg(0);

@@ -15,19 +15,19 @@ inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
 }  // namespace gacc
 
-/// Every array that the library keeps is a Buffer, and every Buffer is counted here, by what it is for. Matrices that
-/// it returns (value(), grad(), predict()) are the caller's.
+/// Every array that the library keeps is a Buffer. Every Buffer is counted here, by its purpose. Matrices that the
+/// library returns (value(), grad(), predict()) belong to the caller and are not counted.
 namespace gacc::inline GACC_ABI::memory {
 
 enum class Kind {
-    parameters,   ///< values of trained numbers
-    gradients,    ///< what backward calls have added up
+    parameters,   ///< values of parameters
+    gradients,    ///< sums of the backward calls
     moments,      ///< an optimizer's state
-    activations,  ///< outputs of layers, later the gradients by them
-    scratch,      ///< what losses keep, and gradients that cannot lie over activations
+    activations,  ///< outputs of layers, and later the gradients by them
+    scratch,      ///< buffers of losses, and gradients that cannot lie over activations
     staging,      ///< samples on their way into a micro-batch: inputs, labels, order
     data,         ///< tensors and datasets
-    kernels,      ///< what each thread that trains works in: not planned, since it depends on the number of threads
+    kernels,      ///< scratch of each thread that trains; not planned, since it depends on the number of threads
 };
 inline constexpr std::size_t kinds = 8;
 inline constexpr std::array<const char*, kinds> kind_names = {"parameters", "gradients", "moments", "activations",
@@ -52,7 +52,7 @@ private:
 
 namespace detail {
 
-/// Bytes now and at most, counted by all threads.
+/// Present and largest bytes, counted by all threads.
 struct Count {
     std::atomic<std::size_t> live{0}, peak{0};
 
@@ -90,7 +90,7 @@ inline Bytes live() {
     for (std::size_t i = 0; i < kinds; ++i) { bytes[Kind(i)] = detail::counts().of[i].live; }
     return bytes;
 }
-/// The most that each kind has held. Kinds peak at different times: the sum's own peak is peak_total().
+/// The largest bytes of each kind. Kinds peak at different times; peak_total() is the peak of the sum.
 inline Bytes peak() {
     Bytes bytes;
     for (std::size_t i = 0; i < kinds; ++i) { bytes[Kind(i)] = detail::counts().of[i].peak; }
@@ -98,13 +98,13 @@ inline Bytes peak() {
 }
 inline std::size_t peak_total() { return detail::counts().total.peak; }
 
-/// Peaks start anew from what is held now.
+/// Sets the peaks to the bytes held now.
 inline void forget_peak() {
     for (auto& count : detail::counts().of) { count.forget(); }
     detail::counts().total.forget();
 }
 
-/// Bytes by kind, now and at most, as a table.
+/// A table of the present and largest bytes of each kind.
 ///
 /// Example    std::cout << gacc::memory::report();
 inline std::string report() {

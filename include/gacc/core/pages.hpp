@@ -11,13 +11,13 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Memory for a block of so many bytes: a large one comes straight from the system, so that it is zero, and really
-/// given back when it is freed. From the heap it could not be: one small block behind it would keep its place taken,
-/// and the process would grow beyond the bytes that are counted.
+/// Memory for blocks of bytes. A large block comes straight from the system. It is zero, and freeing it really gives it
+/// back. The heap could not do that: one small block behind it would keep its place, and the process would grow beyond
+/// the counted bytes.
 struct Pages {
     static constexpr std::size_t large = std::size_t{1} << 20;
 
-    /// Throws     std::bad_alloc if there is not so much memory
+    /// Throws     std::bad_alloc if there is not enough memory
     static void* allocate(std::size_t bytes, std::size_t alignment) {
 #if defined(__unix__) || defined(__APPLE__)
         if (bytes >= large) {

@@ -24,8 +24,8 @@ inline std::atomic<int>& thread_setting() {
 
 }  // namespace detail
 
-/// How many threads a call of the library may use: n, at most 64, or as many as the machine has for 0, which is also
-/// how it starts. The results are the same bytes for every n.
+/// Sets the number of threads that a call of the library may use: n, but at most 64. 0, the default, means as many as
+/// the machine has. The results are the same bytes for every n.
 ///
 /// Throws     UsageError if n is negative
 inline void set_threads(int n) {
@@ -33,20 +33,20 @@ inline void set_threads(int n) {
     detail::thread_setting() = n > 0 ? std::min(n, detail::ThreadPool::most_threads) : detail::available_threads();
 }
 
-/// Threads that a call of the library may use.
+/// The number of threads that a call of the library may use.
 inline int threads() { return detail::thread_setting(); }
 
 namespace detail {
 
-/// Where part `i` of so many begins. A 32-bit Index could not hold the product.
+/// The first item of part `i` of `parts`. A 32-bit Index could not hold the product.
 inline Index share(Index items, Index i, Index parts) { return static_cast<Index>(std::int64_t{items} * i / parts); }
 
 /// Calls f(first, last) for parts that together are [0, items), shared out over the threads. `work` is the number of
-/// multiply-adds in all: where it is too little to pay for waking a thread, there are fewer parts, and none has fewer
-/// items than `least`.
+/// multiply-adds in all. If it is too small to pay for waking a thread, there are fewer parts. No part has fewer items
+/// than `least`.
 template <class F>
 void parallel_for(Index items, std::int64_t work, const F& f, Index least = 1) {
-    constexpr std::int64_t worth_a_thread = 100'000, parts_a_thread = 2;  // two, for threads that come late
+    constexpr std::int64_t worth_a_thread = 100'000, parts_a_thread = 2;  // two parts, since a thread may come late
     const std::int64_t most = items / least;
     const std::int64_t team = std::min({std::int64_t{threads()}, most, work / worth_a_thread});
     if (team <= 1) { return f(Index{0}, items); }

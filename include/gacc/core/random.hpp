@@ -31,10 +31,11 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
     return counter;
 }
 
-/// A stream of random numbers: the same words on every machine and standard library, for the same seed. (normal() asks
-/// the system for a logarithm and a cosine, whose last bit may be another elsewhere.)
-/// Its whole state is the seed and how many words were drawn. A copy draws what the original will draw, which is seldom
-/// meant: a loop that shuffles with a copy sees the same order every epoch. So copies have to be asked for.
+/// A stream of random numbers. For the same seed the words are the same on every machine and with every standard
+/// library. normal() uses the system's logarithm and cosine, whose last bit may differ on another system.
+///
+/// Its whole state is the seed and the number of words drawn. A copy draws the same numbers as the original. That is
+/// seldom meant: a loop that shuffles with a copy sees the same order every epoch. So you must ask for a copy.
 ///
 /// Example    gacc::Rng rng(42);  const double x = rng.uniform(-1, 1);  gacc::Rng same = rng.copy();
 class Rng {
@@ -46,7 +47,7 @@ public:
     Rng& operator=(Rng&&) noexcept = default;
     ~Rng() = default;
 
-    /// Another generator that goes on where this one is.
+    /// Another generator that continues from the state of this one.
     Rng copy() const { return *this; }
 
     static constexpr result_type min() { return 0; }
@@ -58,12 +59,12 @@ public:
         return words_[drawn_++ % 4];
     }
 
-    /// From [0, 1), a multiple of 2^-53.
+    /// Uniform in [0, 1), a multiple of 2^-53.
     double uniform() {
         const std::uint64_t high = (*this)();
         return static_cast<double>(((high << 32) | (*this)()) >> 11) * 0x1p-53;
     }
-    /// From [low, high); rounding can give `high` itself where the two are close.
+    /// Uniform in [low, high). If the two are close, rounding can give `high` itself.
     double uniform(double low, double high) { return low + (high - low) * uniform(); }
 
     /// From the normal distribution with mean 0 and deviation 1, by Box and Muller; takes two uniform numbers.
@@ -85,7 +86,7 @@ public:
         }
     }
 
-    /// Every order equally likely (Fisher and Yates).
+    /// Makes every order equally likely (Fisher and Yates).
     template <class T>
     void shuffle(std::span<T> items) {
         for (std::size_t left = items.size(); left > 1; --left) { std::swap(items[left - 1], items[below(left)]); }

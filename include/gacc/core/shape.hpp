@@ -19,7 +19,7 @@ inline std::string to_string(const Shape& shape) {
     return out;
 }
 
-/// The product of the sizes from `first` on; 1 if there are none.
+/// The product of the sizes from index `first` on; 1 if there are no such sizes.
 ///
 /// Throws     ShapeError if it is too large for an Index
 inline Index elements(const Shape& shape, std::size_t first = 0) {

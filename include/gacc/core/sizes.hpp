@@ -11,8 +11,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The largest size, and what a product or a sum of sizes becomes that Index cannot hold. No memory is so large: it is
-/// refused where memory is asked for, and fits no budget.
+/// The largest size. A product or sum of sizes that Index cannot hold becomes this. No memory is that large, so such a
+/// size is refused when memory is allocated, and fits no budget.
 inline constexpr Index largest_size = std::numeric_limits<Index>::max();
 
 /// a * b * ..., at most largest_size. All sizes are 0 or more.
@@ -37,14 +37,13 @@ constexpr Index sum_of(Index a, Index b, More... more) {
     }
 }
 
-/// The most numbers whose bytes an Index can count, and so the most in one array.
+/// The most numbers of one array: an Index can count their bytes.
 template <class Scalar>
 inline constexpr Index most_numbers = largest_size / Index{sizeof(Scalar)};
 
-/// Calls `ask`, which takes memory for so many numbers of `each` bytes. Where there is not so much, the error says how
-/// many bytes of what were asked for, and what to do.
+/// Calls `ask`, which allocates memory for numbers of `each` bytes.
 ///
-/// Throws     MemoryError
+/// Throws     MemoryError if there is not enough; it says how many bytes were asked for, what for, and what to do
 template <class Ask>
 decltype(auto) with_memory(std::string_view where, Index numbers, std::size_t each, std::string_view what,
                            std::string_view to_do, const Ask& ask) {

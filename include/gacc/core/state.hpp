@@ -12,13 +12,13 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What an object needs to go on where it was, as words of 64 bits: integers as they are, a double by its bits.
+/// The state from which an object can continue, as words of 64 bits: integers as they are, a double by its bits.
 using State = std::vector<std::uint64_t>;
 
-/// An object that a checkpoint can keep: the generator, a place in the data, a mean, a policy with a memory.
+/// An object that a checkpoint can keep: the generator, the position in the data, a mean, a policy with a memory.
 ///
-/// state()       always of the same length
-/// set_state()   throws a gacc::Error, and changes nothing, if the words are none that state() gives
+/// state()       always has the same length
+/// set_state()   throws a gacc::Error and changes nothing if state() cannot have returned the words
 template <class T>
 concept Stateful = requires(const T& object, T& changed, std::span<const std::uint64_t> words) {
     { object.state() } -> std::convertible_to<State>;

@@ -12,11 +12,11 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Numbers with a shape, samples first. They lie as a row-major matrix, samples x (product of the other sizes),
-/// and matrix() is that matrix for Eigen to work on.
+/// Numbers with a shape, samples first. They lie in memory as a row-major matrix, samples x (product of the other
+/// sizes). matrix() gives that matrix to Eigen.
 ///
-/// Throws     ShapeError if a shape is empty, has a negative size, or does not hold as many numbers as before;
-///            std::bad_alloc if there is no memory for it
+/// Throws     ShapeError if a shape is empty, has a negative size, or changes the number of numbers;
+///            std::bad_alloc if there is not enough memory
 /// Example    gacc::Tensor<float> images({100, 28, 28});  images.matrix().row(3).setOnes();
 template <class Scalar = float>
 class Tensor {
@@ -31,7 +31,7 @@ public:
         if (shape_.empty()) { throw UsageError("Tensor", "expected a tensor, got one that was moved from"); }
         return shape_.front();
     }
-    /// Numbers a sample.
+    /// The numbers of one sample.
     Index features() const { return features_; }
     Index size() const { return data_.size(); }
 
@@ -55,7 +55,7 @@ public:
 
     void rows(Index first, Index count) const&& = delete;
 
-    /// The same numbers in another shape.
+    /// Gives the same numbers another shape.
     void reshape(Shape shape) {
         if (elements(checked(shape)) != size()) {
             throw ShapeError("Tensor::reshape", detail::text("expected a shape of ", size(), " numbers as ",

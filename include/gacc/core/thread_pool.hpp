@@ -14,26 +14,27 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Threads that share out the parts of one job at a time. Whoever is free claims the next part, the caller too, so
-/// nobody waits for a thread that has not come: on a machine that is busy with other work, or after a fork, the caller
-/// does what others do not. Which thread does a part must not matter to the result.
+/// Threads that share the parts of one job at a time. A free thread claims the next part, and so does the caller.
+/// Nobody waits for a thread that has not come: on a busy machine, or after a fork, the caller does all parts that the
+/// others do not claim. The result must not depend on which thread does a part.
 ///
-/// Each thread claims from a range of its own first, so that from one job to the next it tends to find its numbers in
-/// its cache, and then from those of others. A claim is one compare-and-swap on a ticket: generation, end, next.
+/// Each thread claims first from its own range, then from the ranges of others. So it tends to find its numbers in its
+/// cache from one job to the next. A claim is one compare-and-swap on a ticket: generation, end, next.
 class ThreadPool {
 public:
     static constexpr int most_threads = 64;
 
-    /// The one of the process. It is never destroyed, since its threads may outlive main().
+    /// The pool of the process. It is never destroyed, since its threads may outlive main().
     static ThreadPool& instance() {
         static auto* pool = new ThreadPool;
         return *pool;
     }
 
-    /// Calls f(part) for every part from 0 to parts - 1, on up to so many threads, and returns when all are done; if
-    /// one throws, with its exception, after the others. So many threads as `watching` says look out for the next job.
-    /// Within a part, or while another thread's job runs, everything is done by the one thread that calls, which stops
-    /// at the first exception; also a job of more parts than a ticket can count.
+    /// Calls f(part) for every part from 0 to parts - 1 on several threads, and returns when all are done. If a part
+    /// throws, its exception is thrown after the others are done. `watching` threads look out for the next job.
+    ///
+    /// The calling thread does the whole job itself, and stops at the first exception, in three cases: within a part,
+    /// while another thread's job runs, or if the job has more parts than a ticket can count.
     template <class F>
     void run(Index parts, int threads, const F& f, int watching = 0) {
         if (threads <= 1 || parts > 0xFFFF || busy_.exchange(true, std::memory_order_acquire)) {
@@ -55,16 +56,16 @@ public:
     }
 
 private:
-    /// A thread without work looks out for the next job so long before it sleeps. Waking takes long, and a scheduler
-    /// that wakes a thread on its caller's core needs some milliseconds to see that the two get in each other's way.
+    /// The time for which a thread without work looks out for the next job before it sleeps. Waking takes long. A
+    /// scheduler that wakes a thread on its caller's core needs some milliseconds to move it to another one.
     static constexpr std::chrono::milliseconds attention{2};
-    static constexpr int patience = 1000;  // pauses before the caller lets others have its core while they finish
+    static constexpr int patience = 1000;  // pauses before the caller yields its core to the threads that must finish
 
     struct alignas(64) Range {
         std::atomic<std::uint64_t> ticket{0};  // generation in 32 bits, end in 16, next in 16
     };
 
-    /// Sequentially consistent where it counts the job up: who then looks for sleepers to wake must not look earlier.
+    /// Counts the job up with sequential consistency: the look for sleeping threads must not move before it.
     void publish(Index parts, int ranges, void (*call)(const void*, Index), const void* job) {
         failed_.store(false, std::memory_order_relaxed);
         call_.store(call, std::memory_order_relaxed);
@@ -82,7 +83,7 @@ private:
         generation_.notify_all();
     }
 
-    /// Claims parts of this generation's job and does them, until none is left to claim.
+    /// Claims parts of this generation's job and does them, until all are claimed.
     void help(int me, std::uint32_t generation) {
         const int ranges = ranges_.load(std::memory_order_relaxed);
         for (int i = 0; i < ranges; ++i) {
@@ -105,8 +106,8 @@ private:
         left_.fetch_sub(1, std::memory_order_acq_rel);
     }
 
-    /// Without memory or rights for a thread there are fewer. A thread's scratch is made here, so that it does not
-    /// allocate when it happens to start.
+    /// If a thread cannot be started (no memory, no rights), there are fewer. A thread's scratch is allocated here, so
+    /// that the thread itself allocates nothing.
     void start_workers(int count) {
         try {
             for (; workers_ < count; ++workers_) {
@@ -151,7 +152,7 @@ private:
     std::atomic<int> ranges_{0};
     std::atomic<int> watching_{0};
     std::atomic<bool> failed_{false};
-    std::exception_ptr error_;  // the first, if a part threw
+    std::exception_ptr error_;  // the first exception of a part
     int workers_ = 0;
 };
 

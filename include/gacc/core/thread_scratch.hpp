@@ -11,11 +11,11 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Memory that the product kernels of a thread work in, so that they need little stack. Every thread that trains has
-/// one; it is taken before the thread's first backward pass and given back when the thread ends. The threads of the
-/// pool are given theirs by who starts them.
+/// Memory for the product kernels of a thread, so that they need little stack. Every thread that trains has one. It is
+/// allocated before the thread's first backward pass and freed when the thread ends. A thread of the pool gets its
+/// scratch from the thread that starts it.
 ///
-/// memory::Kind::kernels counts it. No plan does, since its bytes depend on the number of threads.
+/// memory::Kind::kernels counts it. Plans do not, since its bytes depend on the number of threads.
 class ThreadScratch {
 public:
     /// Of the largest kernel, a RowProduct: 192 KiB with AVX-512.
@@ -27,13 +27,13 @@ public:
     ThreadScratch& operator=(ThreadScratch&&) noexcept = default;
     ~ThreadScratch() = default;
 
-    /// Takes the memory, if that has not happened.
+    /// Allocates the memory, unless that has been done.
     ///
-    /// Throws     std::bad_alloc if there is not so much memory
+    /// Throws     std::bad_alloc if there is not enough memory
     void reserve() { buffer_.reserve(bytes); }
 
-    /// The scratch of the thread that asks; null once the thread has ended so far that it is gone, as in the destructors
-    /// of static objects.
+    /// The scratch of the calling thread. Null if it was already freed at the end of the thread, for example in
+    /// destructors of static objects.
     static ThreadScratch* mine() {
 #ifdef _WIN32
         if (given() != nullptr) { return given(); }
@@ -57,11 +57,11 @@ public:
         return slot().current;
 #endif
     }
-    /// Takes the memory of the thread that asks, so that no kernel has to.
+    /// Allocates the memory of the calling thread, so that kernels need not.
     static void reserve_mine() {
         if (ThreadScratch* scratch = mine()) { scratch->reserve(); }
     }
-    /// From now on this one is the thread's: for a thread of the pool, in which nothing may be allocated.
+    /// Makes this the scratch of the calling thread: for threads of the pool, which must not allocate.
     static void set_mine(ThreadScratch& scratch) {
 #ifdef _WIN32
         given() = &scratch;
@@ -70,8 +70,8 @@ public:
 #endif
     }
 
-    /// `count` numbers while it lives, whatever they hold: the thread's scratch, or memory of its own where a kernel
-    /// is called within another, or the thread's is gone.
+    /// `count` numbers with any content. They lie in the thread's scratch. If that is gone, or in use by a kernel that
+    /// called this one, they lie in memory of their own.
     template <class Scalar>
     class Numbers {
     public:
@@ -105,7 +105,7 @@ public:
 
 private:
 #ifdef _WIN32
-    // A thread's own scratch is no thread_local object: g++ for Windows frees those before it calls their destructors.
+    // A thread's scratch is not a thread_local object: g++ for Windows frees those before it calls their destructors.
     // The slot is never freed, so a DLL with gacc in it must stay loaded until the threads that trained in it end.
     static constexpr unsigned long no_slot = 0xFFFFFFFF;
     static unsigned long slot() {

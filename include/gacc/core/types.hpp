@@ -3,7 +3,7 @@
 #include <gacc/core/abi.hpp>
 #include <gacc/core/units.hpp>
 
-// g++ 12 warns of uninitialized variables in the intrinsics of AVX-512, where there are none (its bug 105593).
+// g++ 12 warns falsely of uninitialized variables in the intrinsics of AVX-512 (its bug 105593).
 #if defined(__AVX512F__) && defined(__GNUC__) && __GNUC__ == 12
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -19,10 +19,10 @@
 
 namespace gacc::inline GACC_ABI {
 
-// Fast-math lets the compiler reorder sums, and with them the bits that gacc promises to keep.
+// Fast-math lets the compiler reorder sums. That changes the bits that gacc promises to keep.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__)
 static_assert(false, "gacc: built with -ffast-math or -fassociative-math, which reorders sums: leave the flag out");
-// Without NaN and infinity the compiler takes every test for them as false, and the non-finite guard sees nothing.
+// With this flag the compiler takes every test for NaN and infinity as false, so the non-finite guard finds nothing.
 #elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 static_assert(false, "gacc: built with -ffinite-math-only, which hides NaN and infinity: leave the flag out");
 #endif

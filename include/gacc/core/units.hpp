@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <string_view>
 
-/// Every unit of a program (a source file with all that it includes) says here, before main(), what processor it was
-/// compiled for. gacc's own types cannot be exchanged between units that differ (see GACC_ABI), but gacc::Matrix and
-/// views are types of Eigen, which would link, and then free memory that they did not allocate. So a program with
-/// such units ends at its start, with the names of two of them.
+/// A unit is a source file with all that it includes. Before main(), every unit says here for which processor it was
+/// compiled. Units that differ cannot exchange gacc's own types (see GACC_ABI). But gacc::Matrix and views are types of
+/// Eigen. They would link, and then free memory that they did not allocate. So a program with such units ends at its
+/// start, with the names of two of them.
 ///
 /// This namespace lies outside GACC_ABI, because all units must share it.
 namespace gacc::units {
@@ -19,8 +19,8 @@ struct Unit {
     const char* file;
 };
 
-/// The first that was checked: of the program, or of a library whose symbols are hidden (-fvisibility=hidden), which
-/// shares no types and so may be compiled for another processor.
+/// The first unit that was checked, of the program or of a library with hidden symbols (-fvisibility=hidden). Such a
+/// library shares no types, so it may be compiled for another processor.
 inline Unit first{};
 
 inline bool check(const char* processor, const char* file) {

@@ -6,13 +6,13 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Rows of numbers that somebody else owns, to write to. Rows may lie apart (an outer stride).
+/// A writable view of rows of numbers. It does not own them. Rows may lie apart (an outer stride).
 template <class Scalar>
 using MatrixView = Eigen::Map<Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
 namespace detail {
 
-/// An Eigen object with numbers of this type in memory, row by row, those of a row side by side.
+/// An Eigen object with numbers of this type in memory, row by row; the numbers of a row lie side by side.
 template <class X, class Scalar>
 concept RowsInMemory = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as<typename X::Scalar, Scalar> &&
                        (X::IsRowMajor == 1) &&
@@ -20,7 +20,7 @@ concept RowsInMemory = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as
     { x.data() } -> std::convertible_to<const Scalar*>;
 };
 
-/// A matrix that lies in memory by itself, and is not a view of another.
+/// A matrix that owns its numbers.
 template <class X, class Scalar>
 concept OwnRowsInMemory = RowsInMemory<X, Scalar> && std::derived_from<X, Eigen::PlainObjectBase<X>>;
 
@@ -31,9 +31,9 @@ concept ColumnMajor = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as<
 
 }  // namespace detail
 
-/// Rows of numbers that somebody else owns, to read. Made from any row-major Eigen matrix, map or block of rows,
-/// never with a copy. A temporary matrix is refused, since the view would outlive it;
-/// rows of a temporary matrix cannot be told from others, and must not be passed.
+/// A readable view of rows of numbers. It does not own them. It is made from any row-major Eigen matrix, map or block
+/// of rows, never with a copy. A temporary matrix is refused, since the view would outlive it. Do not pass rows of a
+/// temporary matrix: they cannot be told from other rows.
 ///
 /// Example    model.forward(inputs.middleRows(0, 32));
 template <class Scalar>
@@ -50,7 +50,7 @@ public:
     template <detail::OwnRowsInMemory<Scalar> X>
     ConstMatrixView(const X&&) = delete;
 
-    /// Refuses a column-major matrix with an error of one line. Without it the compiler lists all other constructors.
+    /// Refuses a column-major matrix with an error of one line. Without this the compiler lists all other constructors.
     template <detail::ColumnMajor<Scalar> X>
     ConstMatrixView(const X&) : ConstMatrixView(nullptr, 0, 0) {
         static_assert(X::IsRowMajor == 1,

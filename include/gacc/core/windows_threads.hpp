@@ -1,7 +1,7 @@
 #pragma once
 
-/// The calls of Windows that keep a pointer for each thread and hand it to a function when the thread ends, declared as
-/// <windows.h> declares them.
+/// Windows calls that keep a pointer for each thread and pass it to a function when the thread ends. They are declared
+/// as <windows.h> declares them.
 
 #ifdef _WIN32
 
