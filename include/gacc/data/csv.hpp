@@ -19,20 +19,21 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What becomes of a field that is empty or NaN.
+/// What to do with a field that is empty or NaN.
 enum class MissingNumbers { refuse, as_nan };
 
 struct CsvOptions {
-    /// The first line has the names of the columns; else they are "1", "2", ...
+    /// The first line has the names of the columns. Without it they are "1", "2", ...
     bool header = true;
     char separator = ',';
     MissingNumbers missing = MissingNumbers::refuse;
-    /// Names of columns that are left out, and may hold any text.
+    /// Names of columns to leave out. They may hold any text.
     std::vector<std::string> without = {};
 };
 
-/// Columns of numbers with names, as read_csv gives them, and the datasets that they make. A name that the table does
-/// not have is a DataError.
+/// Named columns of numbers, as read_csv returns them. They can be turned into a dataset.
+///
+/// Throws     DataError if the table has no column of a given name
 template <class Scalar = float>
 class CsvTable {
 public:
@@ -46,21 +47,21 @@ public:
         return numbers_[static_cast<std::size_t>(row * columns() + column)];
     }
 
-    /// The named columns are targets, all others inputs, in the order of the file.
+    /// The named columns are the targets. All others are inputs, in the order of the file.
     RegressionDataset<Scalar> regression(const std::vector<std::string>& targets) const {
         const std::vector<Index> chosen = find(targets);
         return {numbers_of(all_but(chosen)), numbers_of(chosen)};
     }
 
-    /// The named column has the class of each sample, all others are inputs.
+    /// The named column has the class of each sample. All others are inputs.
     ///
-    /// Throws     DataError if a class is no integer, or one beyond 2^24
+    /// Throws     DataError if a class is not an integer, or its magnitude is larger than 2^24
     TensorDataset<Scalar> classification(const std::string& labels) const {
         const std::vector<Index> chosen = find({labels});
         std::vector<Label> classes;
         for (Index row = 0; row < rows(); ++row) {
             const auto number = static_cast<double>((*this)(row, chosen[0]));
-            if (!(std::abs(number) <= 1 << 24 && number == std::floor(number))) {  // which a float holds exactly
+            if (!(std::abs(number) <= 1 << 24 && number == std::floor(number))) {  // a float holds these exactly
                 throw DataError(place_, detail::text("expected classes that are integers in column \"",
                                                      detail::shown(labels), "\", got ", number, " in row ", row));
             }
@@ -96,12 +97,12 @@ private:
     std::vector<Scalar> numbers_;  // rows x columns
 };
 
-/// A file of numbers separated by commas. Fields may be quoted, with "" for a quote; numbers have a point, whatever the
-/// locale says, and may have blanks around them. Every line has as many fields as the first. An empty line is refused.
-/// The text is held in memory until it is read.
+/// Reads a file of numbers separated by commas. Fields may be quoted, with "" for a quote. Numbers have a decimal point
+/// in every locale and may have blanks around them. Every line has as many fields as the first. An empty line is
+/// refused. The whole text is in memory while it is read.
 ///
-/// Throws     DataError, naming file, line and column, if the file is missing, empty or not such a file, a field is no
-///            finite number in the range of Scalar, or it is larger than memory
+/// Throws     DataError, naming file, line and column, if the file is missing, empty, of another format or larger than
+///            memory, or a field is not a finite number in the range of Scalar
 /// Source     RFC 4180
 /// Example    const auto data = gacc::read_csv("houses.csv", {.without = {"street"}}).regression({"price"});
 template <class Scalar = float>

@@ -17,7 +17,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// The same bytes on every machine: those of each number from its lowest to its highest.
+/// Adds the bytes of each number from the lowest to the highest, so they are the same on every machine.
 template <class T>
 void add_little_endian(Crc64& sum, std::span<T> numbers) {
     static_assert(std::is_arithmetic_v<T>, "gacc: a dataset has numbers of a built-in type");
@@ -30,12 +30,12 @@ void add_little_endian(Crc64& sum, std::span<T> numbers) {
 
 }  // namespace detail
 
-/// A number that tells data apart: a checksum of the inputs, labels and targets of all samples, in their order. A
-/// program that keeps it in the settings of its checkpoint can refuse to go on with other data of the same size.
+/// A checksum of the inputs, labels and targets of all samples, in their order. A program that keeps it in the settings
+/// of its checkpoint can refuse to continue with other data of the same size.
 ///
-/// The same for the same numbers on every machine, and in any type of dataset. Two datasets have the same one by chance
-/// once in 2^64; someone who wants to can make them so. It reads all samples once, some 1 GB/s. copy_inputs must give
-/// the same numbers at every call: data that is augmented there has no fingerprint.
+/// The same numbers give the same fingerprint on every machine and in any type of dataset. Two datasets have the same
+/// fingerprint by chance with probability 2^-64; an attacker can construct them. It reads all samples once, at some
+/// 1 GB/s. copy_inputs must give the same numbers at every call: data that is augmented there has no fingerprint.
 ///
 /// Example    checkpoint.save("run", {{"data", std::to_string(gacc::fingerprint(train))}});
 template <Dataset Data>

@@ -19,7 +19,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// A gzipped file, of one member or several, or a plain one, read from front to back.
+/// A gzipped file with one or several members, or a plain file, read from front to back.
 class GzipFile {
 public:
     GzipFile(const std::filesystem::path& path, std::string where)
@@ -32,11 +32,11 @@ public:
     GzipFile(const GzipFile&) = delete;
     GzipFile& operator=(const GzipFile&) = delete;
 
-    /// Bytes in the file once unpacked, counted up to a little more than `at_most`, without keeping them.
+    /// The number of unpacked bytes, counted up to a little more than `at_most`, without keeping them.
     ///
     /// Throws     DataError if the file is damaged, or too short to hold `at_most`
     std::uint64_t size(std::uint64_t at_most) {
-        constexpr std::uint64_t best = 1032;  // of deflate: two bits for 258 bytes
+        constexpr std::uint64_t best = 1032;  // deflate's best ratio: two bits for 258 bytes
         if (!packed_) { return file_.size(); }
         if (at_most / best > file_.size()) {
             throw DataError(where_,
@@ -75,7 +75,7 @@ private:
         in_member_ = packed_;
         place_ = 0;
     }
-    /// The next bytes of the file; false at its end.
+    /// Reads the next bytes of the file; false at its end.
     bool refill() {
         stream_.next_in = waiting_.data();
         stream_.avail_in = static_cast<uInt>(file_.read(waiting_));
@@ -86,7 +86,7 @@ private:
         return read(std::span(dropped).first(static_cast<std::size_t>(std::min<std::uint64_t>(count, chunk))));
     }
 
-    /// Some of the bytes that come next; 0 at the end of the last member.
+    /// Unpacks some of the next bytes. Returns their number; 0 at the end of the last member.
     std::size_t unpack(std::span<std::uint8_t> bytes) {
         const auto wanted = static_cast<uInt>(std::min<std::size_t>(bytes.size(), 1U << 30));
         stream_.next_out = bytes.data();
@@ -108,7 +108,7 @@ private:
         }
         return wanted - stream_.avail_out;
     }
-    /// Behind a member comes another, or nothing.
+    /// A member is followed by another one or by the end of the file.
     void begin_member() {
         if (*stream_.next_in != 0x1f) { refuse("one with other bytes behind its end"); }
         inflateReset(&stream_);
@@ -127,16 +127,16 @@ private:
     std::unique_ptr<z_stream, End> inflate_;  // refers to stream_
     std::array<std::uint8_t, chunk> waiting_{};
     bool packed_ = false;
-    bool in_member_ = false;   // there is more of it
+    bool in_member_ = false;   // its end is not reached
     std::uint64_t place_ = 0;  // unpacked bytes read so far
 };
 
 }  // namespace detail
 
-/// read_idx for a file that is gzipped, or plain. Needs zlib: link ZLIB::ZLIB.
+/// read_idx for a file that is gzipped or plain. It needs zlib: link ZLIB::ZLIB.
 ///
 /// Throws     DataError as read_idx, and if the gzip file is damaged, cut short, has other bytes behind its end, or is
-///            too short for what it says that it holds
+///            too short for the size that it claims
 inline Tensor<std::uint8_t> read_idx_gz(const std::filesystem::path& path) {
     const std::string where = detail::idx_place(path);
     detail::GzipFile file(path, where);

@@ -23,9 +23,9 @@ public:
     RawFile(const std::filesystem::path& path, const std::string& where)
         : file_(path, where, " at " + shown_path(path)) {}
 
-    /// Bytes in the file; looking no further than `at_most` is allowed.
+    /// The number of bytes in the file. (The argument matters only for gzipped files, where the count stops above it.)
     std::uint64_t size(std::uint64_t) const { return file_.size(); }
-    /// How many bytes could be read from the place reached.
+    /// Reads from the present position. Returns the number of bytes read.
     std::size_t read(std::span<std::uint8_t> bytes) { return file_.read(bytes); }
 
 private:
@@ -37,12 +37,13 @@ inline std::string idx_place(const std::filesystem::path& path) {
     return "read_idx \"" + shown_path(path.filename()) + "\"";
 }
 
-/// The bytes of an IDX file. Memory is taken only when the file is known to be as long as its header says.
+/// Reads the bytes of an IDX file. It allocates memory only after it has checked that the file is as long as its header
+/// says.
 template <class File>
 Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
     constexpr std::uint64_t largest = std::uint64_t{1} << 62;
 
-    std::array<std::uint8_t, 4> magic{};  // 0, 0, the type of the numbers, how many sizes follow
+    std::array<std::uint8_t, 4> magic{};  // 0, 0, the type of the numbers, the number of sizes
     if (file.read(magic) != magic.size()) {
         throw DataError(where, text("expected a header of 4 bytes or more, got ", file.size(magic.size())));
     }
@@ -94,7 +95,7 @@ Tensor<std::uint8_t> parse_idx(File& file, const std::string& where) {
 
 }  // namespace detail
 
-/// A file of unsigned bytes in the IDX format: magic number, sizes, bytes.
+/// Reads a file of unsigned bytes in the IDX format: magic number, sizes, bytes.
 ///
 /// Shapes     as the file says: images samples x height x width, labels samples
 /// Throws     DataError if the file is missing, gzipped, not IDX, shorter or longer than its sizes say, or larger than

@@ -15,7 +15,7 @@ using IdxReader = Tensor<std::uint8_t> (*)(const std::filesystem::path&);
 
 namespace detail {
 
-/// The one of the usual names that is there: "train-images-idx3-ubyte" or "train-images.idx3-ubyte", plain or ".gz".
+/// Finds a file under its usual names: "train-images-idx3-ubyte" or "train-images.idx3-ubyte", plain or with ".gz".
 inline std::filesystem::path find_mnist_file(const std::filesystem::path& folder, const std::string& name,
                                              const std::string& kind) {
     for (const char* ending : {"", ".gz"}) {
@@ -38,7 +38,7 @@ inline void check_mnist(const std::filesystem::path& path, const Shape& shape, s
 
 }  // namespace detail
 
-/// The images and labels of MNIST, or of any set in its format (ten classes, bytes).
+/// Reads the images and labels of MNIST, or of any dataset in its format (ten classes, bytes).
 ///
 /// Throws     DataError if a file is missing or read_idx refuses it, a label is above 9, or the counts differ
 /// Example    const auto train = gacc::load_mnist("data/mnist", gacc::Split::train, gacc::read_idx_gz);

@@ -18,8 +18,8 @@ inline void check_batch_size(Index batch_size) {
 
 }  // namespace detail
 
-/// How far training has come: what is done, and so where it goes on after an interruption, also in the middle of a
-/// batch. The samples of the batch are counted, not its micro-batches, so that it can go on with another cut.
+/// How far training has come. After an interruption it continues here, also in the middle of a batch. It counts the
+/// samples of the batch, not its micro-batches, so it can continue with another cut.
 ///
 /// Example    for (; position.epoch < epochs; position.end_epoch()) {
 ///                for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, position)) {
@@ -38,9 +38,9 @@ struct DataPosition {
     Rng order;         ///< the generator as it was before it drew the order of this epoch's samples
     bool drawn = false;
     Index data_size = 0;   ///< samples of the epoch
-    Index batch_size = 0;  ///< by which it counts
+    Index batch_size = 0;  ///< samples of a batch
 
-    /// Before the batches of an epoch, or of its rest.
+    /// Call it before the batches of an epoch, or before the rest of them.
     ///
     /// Throws     UsageError if the position is in the middle of an epoch of other data or another batch size
     void enter(Index samples, Index samples_a_batch) {
@@ -70,7 +70,8 @@ struct DataPosition {
         return {word(epoch),     word(batch),      word(sample), drawn ? 1U : 0U,
                 word(data_size), word(batch_size), order.seed(), order.drawn()};
     }
-    /// Throws     DataError if no training gets there: batches or samples beyond those of its data, 2^40 epochs
+    /// Throws     DataError if no training can reach the position: batches or samples beyond those of its data, or more
+    ///            than 2^40 epochs
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "DataPosition", what = "a position in the data";
         detail::check_state(where, words.size() == 8 && words[3] <= 1 && words[0] <= most_epochs, what);
@@ -87,7 +88,7 @@ struct DataPosition {
     }
 
 private:
-    /// More than a computer gets through: 12 days at a microsecond an epoch.
+    /// No computer does more: they take 12 days at a microsecond an epoch.
     static constexpr std::uint64_t most_epochs = std::uint64_t{1} << 40;
 
     bool is_within_its_data() const {

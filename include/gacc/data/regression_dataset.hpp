@@ -10,12 +10,12 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Numbers with rows of numbers as targets.
+/// Numbers in memory with rows of numbers as targets.
 ///
 /// Shapes     inputs samples x features;  targets samples x target_features
 /// Throws     DataError if there are not as many targets as samples
-/// Example    for (const auto& micro : batch.micro_batches(32)) { loss.forward(model.forward(micro.inputs),
-/// micro.targets); }
+/// Example    const gacc::RegressionDataset<float> data(inputs, targets);
+///            loss.forward(model.forward(micro.inputs), micro.targets);
 template <class Scalar = float>
 class RegressionDataset {
 public:

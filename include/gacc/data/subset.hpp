@@ -13,9 +13,9 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Some samples of a dataset, in any order. It refers to the dataset, which must stay, and copies no sample.
+/// Some samples of a dataset, in any order. It copies no sample: it refers to the dataset, which must outlive it.
 ///
-/// Throws     UsageError if the dataset has not such a sample
+/// Throws     UsageError if the dataset has no sample of a given index
 /// Example    const gacc::Subset first(data, std::vector<gacc::Index>{0, 1, 2});
 template <Dataset Data>
 class Subset {
@@ -37,7 +37,7 @@ public:
 
     Index size() const { return samples_.size(); }
     Index features() const { return data_->features(); }
-    /// Which of the dataset they are.
+    /// Their indices in the dataset.
     std::span<const Index> samples() const& { return samples_.span(); }
     void samples() const&& = delete;
     void copy_inputs(Index sample, std::span<scalar_type> row) const { data_->copy_inputs(samples_[sample], row); }
@@ -57,14 +57,14 @@ private:
     Buffer<Index> samples_;
 };
 
-/// What split() gives.
+/// The result of split().
 template <Dataset Data>
 struct TrainAndTest {
     Subset<Data> train, test;
 };
 
-/// Draws which samples are for training, and leaves the others for a test: each sample is in one of the two, which keep
-/// the order of the dataset. Training gets `share` of the samples, rounded to the nearest number of them.
+/// Draws the samples for training and leaves the others for a test. Each sample is in one of the two parts. Both parts
+/// keep the order of the dataset. Training gets `share` of the samples, rounded to the nearest integer.
 ///
 /// Throws     UsageError if share is not from 0 to 1
 /// Example    gacc::Rng rng(42);  const auto [train, test] = gacc::split(data, 0.8, rng);
