@@ -18,21 +18,21 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A file that is there whole or not at all, whatever happens while it is written: it is written under a name of its
-/// own, PATH.<number>.unfinished, synced to the disk, and renamed. Until then the file that was there stays. Of several
-/// programs that write to one PATH at once the last one to commit leaves its file, whole.
+/// A file that is there whole or not at all, whatever happens while it is written. It is written under a name of its
+/// own, PATH.<number>.unfinished, synced to the disk, and renamed. Until then the old file stays. If several programs
+/// write to one PATH at once, the last one to commit leaves its file, whole.
 ///
-/// The new file has the permissions of the one that it replaces. A symbolic link stays, and the file that it leads to
-/// is written. What killed programs have left behind under such names is removed.
+/// The new file has the permissions of the one that it replaces. A symbolic link stays; its target is written. Files
+/// with such names that killed programs have left behind are removed.
 ///
-/// Throws     OutputError if the system refuses any part of it; the file that was there is then as it was. (If the very
-///            last part fails, to sync the folder, the new file is there, but may be gone after a power failure.)
+/// Throws     OutputError if the system refuses a part of it; the old file is then unchanged. (If only the last part
+///            fails, to sync the folder, the new file is there, but may be gone after a power failure.)
 /// Example    gacc::AtomicFile file(path, "save \"run\"");  file.write(bytes);  file.commit();
 class AtomicFile {
 public:
     enum class Previous {
         replace,
-        keep,  ///< as previous_file(path)
+        keep,  ///< under the name previous_file(path)
     };
 
     AtomicFile(const std::filesystem::path& path, std::string where, Previous previous = Previous::replace)
@@ -60,7 +60,7 @@ public:
     AtomicFile& operator=(const AtomicFile&) = delete;
     ~AtomicFile() {
         if (done_) { return; }
-        file_.release();  // Windows removes no file that is open
+        file_.release();  // Windows does not remove an open file
         remove(names_.file());
     }
 
@@ -73,7 +73,7 @@ public:
         }
     }
 
-    /// Gives the file its name. Once, after the last byte.
+    /// Gives the file its name. Call it once, after the last byte.
     void commit() {
         flush();
         require(file_.take_permissions(), "give it the permissions of the file before it", "may they be set?");
@@ -87,14 +87,14 @@ public:
                 "the new file is there, but may be gone after a power failure");
     }
 
-    /// Instead of commit: tries with an empty file what commit would do to the folder, and removes it. The file that is
-    /// there is not touched.
+    /// Instead of commit: does with an empty file what commit would do to the folder, and removes that file. The old
+    /// file is not touched.
     void rehearse() {
         const char* advice = "may the folder be written and read?";
         if (previous_ == Previous::keep) {
             const auto error = detail::SystemFile::link(path_, names_.previous());
             remove(names_.previous());
-            if (error && error != std::errc::no_such_file_or_directory && !std::ifstream(path_)) {  // so no copy either
+            if (error && error != std::errc::no_such_file_or_directory && !std::ifstream(path_)) {  // nor copied
                 require(error, "keep the file that was there as .prev", "may it be read?");
             }
         }
@@ -151,8 +151,8 @@ private:
         waiting_.clear();
     }
 
-    /// Gives the file that is there a second name, or where the file system has no such thing, makes a copy. Its first
-    /// name never goes.
+    /// Gives the old file a second name. If the file system has no hard links, makes a copy. The first name always
+    /// stays.
     void keep_previous() const {
         auto error = detail::SystemFile::link(path_, names_.previous());
         if (error == std::errc::no_such_file_or_directory) { return; }
@@ -173,11 +173,11 @@ private:
     detail::UnfinishedNames names_;
     detail::SystemFile file_;
     bool done_ = false;
-    std::vector<std::uint8_t> waiting_;  // to be written; at most a chunk
+    std::vector<std::uint8_t> waiting_;  // bytes to be written; at most a chunk
 };
 
-/// Tries whether a file can be saved as `path`, before hours of work are lost because it cannot: creates a file beside
-/// it, renames it and removes it. What it cannot see is whether there will be room.
+/// Tests whether a file can be saved as `path`, before hours of work are lost. It creates a file beside it, renames it
+/// and removes it. It cannot test whether there will be room.
 ///
 /// Throws     OutputError, the one that saving would throw
 /// Example    gacc::check_writable("run.safetensors", "--save", gacc::AtomicFile::Previous::keep);

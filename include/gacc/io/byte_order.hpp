@@ -12,7 +12,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The bytes of a number as files hold them: the lowest first, whatever this machine does.
+/// The bytes of a number as files hold them: the lowest first, on every machine.
 template <class T>
 std::array<std::uint8_t, sizeof(T)> little_endian(T number) {
     auto bytes = std::bit_cast<std::array<std::uint8_t, sizeof(T)>>(number);

@@ -18,7 +18,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What a program notes of itself in a checkpoint: its options, say.
+/// Notes of a program in its checkpoint, for example its options.
 using Settings = std::map<std::string, std::string, std::less<>>;
 
 namespace detail {
@@ -28,7 +28,7 @@ struct CheckpointFormat {
     static constexpr auto version_key = "gacc.checkpoint", version = "1";
     static constexpr auto checksum_name = "state/checksum";
 
-    /// Throws     CheckpointError if the header is another file's
+    /// Throws     CheckpointError if the header is not that of a checkpoint
     static void check(const SafetensorsStart& start) {
         const auto& [tensors, metadata] = start.header();
         const auto found = metadata.find(version_key);
@@ -45,7 +45,7 @@ struct CheckpointFormat {
         }
     }
 
-    /// Throws     CheckpointError if a byte is not as it was saved
+    /// Throws     CheckpointError if a byte has changed since it was saved
     static void check(const SafetensorsFile& file) {
         const auto [start, numbers] = file.bytes();
         Crc64 sum;
@@ -53,7 +53,7 @@ struct CheckpointFormat {
         sum.add(numbers.first(numbers.size() - 8));
         check(sum, numbers.last<8>(), file.where());
     }
-    /// The checksum of all bytes but the last eight, and these.
+    /// Compares the checksum of all bytes but the last eight with these eight.
     static void check(const Crc64& sum, std::span<const std::uint8_t, 8> last, const std::string& where) {
         if (sum.value() == from_little_endian<std::uint64_t>(last.data())) { return; }
         throw CheckpointError(where,
@@ -62,7 +62,7 @@ struct CheckpointFormat {
     }
 };
 
-/// f(), whose DataErrors become CheckpointErrors.
+/// Calls f() and turns its DataErrors into CheckpointErrors.
 template <class F>
 auto as_checkpoint(const F& f) {
     try {
@@ -72,7 +72,7 @@ auto as_checkpoint(const F& f) {
     }
 }
 
-/// Throws     CheckpointError if one of the numbers of a tensor is NaN or infinite, or negative where none may be
+/// Throws     CheckpointError if a number of the tensor is NaN, infinite, or negative although it must not be
 template <class Scalar>
 void check_numbers(const SafetensorsFile& file, const std::string& name, bool non_negative) {
     const TensorInfo& tensor = *file.find(name);

@@ -20,15 +20,15 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What a checkpoint holds, without its numbers.
+/// The content of a checkpoint, without its numbers.
 struct CheckpointInfo {
-    std::string where;  ///< what errors about it begin with
-    Settings settings;  ///< what the program that saved it noted
+    std::string where;  ///< the beginning of errors about it
+    Settings settings;  ///< notes of the program that saved it
     std::vector<TensorInfo> tensors;
 
-    /// Before a model is built from the settings of a file: names and shapes that its parameters will have.
+    /// Checks the names and shapes of parameters before a model is built from the settings of a file.
     ///
-    /// Throws     CheckpointError that says which the file has not, or in another shape
+    /// Throws     CheckpointError that names those that the file lacks or has in another shape
     void expect(const std::vector<std::pair<std::string, Shape>>& parameters) const {
         detail::as_checkpoint([&] {
             const SafetensorsHeader header{.tensors = tensors, .metadata = {}};
@@ -66,16 +66,16 @@ inline CheckpointInfo checkpoint_info(const std::filesystem::path& path, const c
 
 }  // namespace detail
 
-/// Reads all of a checkpoint to see that it is undamaged, but keeps no more than its header and 64 KiB.
+/// Reads a whole checkpoint to check that it is undamaged. It keeps only the header and 64 KiB.
 ///
-/// Throws     CheckpointError if the file is missing or damaged, or no checkpoint
+/// Throws     CheckpointError if the file is missing, damaged or not a checkpoint
 /// Example    const auto info = gacc::checkpoint_info("run.safetensors");
 ///            info.expect({{"0.weight", {512, 784}}, {"0.bias", {512}}});
 inline CheckpointInfo checkpoint_info(const std::filesystem::path& path) {
     return detail::checkpoint_info(path, "checkpoint_info");
 }
 
-/// What the program that saved a checkpoint noted in it. Throws as checkpoint_info.
+/// The notes of the program that saved a checkpoint. Throws as checkpoint_info.
 inline Settings checkpoint_settings(const std::filesystem::path& path) {
     return detail::checkpoint_info(path, "checkpoint_settings").settings;
 }

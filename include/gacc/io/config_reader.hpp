@@ -18,14 +18,14 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Reads the options of a layer that a file describes. Each must be of its kind and read once, and there unless has()
-/// says otherwise.
+/// Reads the options of a layer that a file describes. Each option must be of its kind and be read once. It must be
+/// there unless the reader asked has() before.
 ///
 /// Throws     DataError that names the file, the layer and the option
 /// Example    const Index features = options.size("features");
 class ConfigReader {
 public:
-    /// `where` and `layer` are what errors name: the file, and "layer 3.branch.0".
+    /// Errors name `where`, the file, and `layer`, for example "layer 3.branch.0".
     ConfigReader(LayerConfig config, std::string where, std::string layer)
         : config_(std::move(config)), where_(std::move(where)), layer_(std::move(layer)) {}
 
@@ -37,7 +37,7 @@ public:
                config_.options.end();
     }
 
-    /// A whole number of 1 or more, which memory could hold.
+    /// An integer of 1 or more that is not too large for memory.
     Index size(std::string_view name) {
         const LayerOption option = take(name);
         const Index* number = std::get_if<Index>(&option);
@@ -60,7 +60,7 @@ public:
         if (flag == nullptr) { refuse(name, "true or false", option); }
         return *flag;
     }
-    /// One of these words; returns which, counted from 0.
+    /// One of these words. Returns its index, from 0.
     std::size_t one_of(std::string_view name, std::initializer_list<std::string_view> words) {
         const LayerOption option = take(name);
         const std::string* word = std::get_if<std::string>(&option);
@@ -87,7 +87,7 @@ public:
         return std::move(*numbers);
     }
 
-    /// After the last option: there are no others.
+    /// Call it after the last option. It checks that there are no others.
     void finish() const {
         if (config_.options.empty()) { return; }
         throw DataError(where_, detail::text("expected no option \"", detail::shown(config_.options.front().first),

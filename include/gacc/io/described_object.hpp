@@ -15,9 +15,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// A JSON object in the metadata, in which no name comes twice and not too much lies within each other.
+/// Reads a JSON object from the metadata.
 ///
-/// Throws     DataError if it is none
+/// Throws     DataError if it is not an object, a name comes twice, or it is nested too deep
 inline nlohmann::json parse_description(const std::map<std::string, std::string, std::less<>>& metadata,
                                         const std::string& key, const std::string& where) {
     using Json = nlohmann::json;
@@ -48,7 +48,7 @@ inline nlohmann::json parse_description(const std::map<std::string, std::string,
     return json;
 }
 
-/// Takes an object of a description apart: every name is wanted by somebody, or refused.
+/// Takes an object of a description apart. A name that nobody asks for is refused.
 class DescribedObject {
 public:
     DescribedObject(const nlohmann::json& json, std::string where, std::string what)
@@ -82,7 +82,7 @@ public:
         }
         return number;
     }
-    /// One element or more.
+    /// A list with one element or more.
     const nlohmann::json& list(const std::string& name) {
         const auto& json = (*this)[name];
         if (!json.is_array() || json.empty()) {
@@ -90,7 +90,7 @@ public:
         }
         return json;
     }
-    /// f(name, value) for all names that nobody has asked for.
+    /// Calls f(name, value) for all names that nobody has asked for.
     template <class F>
     void for_each_other(const F& f) const {
         for (const auto& [name, value] : json_.items()) {

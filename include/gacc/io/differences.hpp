@@ -13,12 +13,14 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What a file lacks of the tensors that are wanted of it, has in another shape or type, or has beside them: in words.
+/// The differences between the tensors of a file and the wanted ones, in words: missing tensors, other shapes or types,
+/// and tensors that are not wanted.
 class Differences {
 public:
     Differences(const SafetensorsHeader& header, std::string where) : header_(header), where_(std::move(where)) {}
 
-    /// The tensor of that name; null, and noted, if it is not as wanted. Without a type, floating point of any kind.
+    /// The tensor of that name. Null if it is not as wanted; the difference is noted. Without `dtype` any
+    /// floating-point type will do.
     const TensorInfo* find(const std::string& name, const Shape& shape, std::optional<DType> dtype = std::nullopt) {
         wanted_.push_back(header_.find(name));
         const TensorInfo* found = wanted_.back();
@@ -39,7 +41,7 @@ public:
             }
         }
     }
-    /// What to do about it, at the end of the error.
+    /// Adds what to do about it to the end of the error.
     void advise(const std::string& advice) { advice_ = "; " + advice; }
     void throw_if_any() const {
         if (count_ == 0) { return; }

@@ -32,8 +32,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// How a layer that a file describes is made. The file must have its parameters, of these shapes, before it is: a
-/// description alone takes no memory.
+/// How to make a layer that a file describes. The layer is made only if the file has its parameters in these shapes. So
+/// a description alone takes no memory.
 template <class Scalar>
 struct LayerRecipe {
     std::vector<std::pair<std::string, Shape>> parameters{};  ///< names within the layer: {"weight", {128, 784}}
@@ -42,7 +42,7 @@ struct LayerRecipe {
     std::vector<std::pair<std::string, Shape>> shared{};
 };
 
-/// How layers are made again from their LayerConfig, by type. It knows gacc's own layers, and those that you add.
+/// Makes layers from their LayerConfig, by type. It knows gacc's own layers and those that you add.
 ///
 /// Example    gacc::LayerRegistry<float> layers;
 ///            layers.add("Scale", [](gacc::ConfigReader& options) -> gacc::LayerRecipe<float> {
@@ -53,7 +53,7 @@ struct LayerRecipe {
 template <class Scalar>
 class LayerRegistry {
 public:
-    /// Reads all options, and makes no layer yet.
+    /// Reads all options. It does not make the layer yet.
     using Reader = std::function<LayerRecipe<Scalar>(ConfigReader&)>;
 
     LayerRegistry() {
@@ -62,7 +62,7 @@ public:
         add_weights();
     }
 
-    /// Throws     UsageError if there is one of that type already, or it is one that stands for blocks
+    /// Throws     UsageError if the type is there already, or is the name of a block
     void add(const std::string& type, Reader reader) {
         if (type.empty() || detail::is_block_type(type) || !readers_.emplace(type, std::move(reader)).second) {
             throw UsageError("LayerRegistry::add",
@@ -70,7 +70,7 @@ public:
         }
     }
 
-    /// Null if there is none of that type.
+    /// Null if the type is unknown.
     const Reader* find(std::string_view type) const {
         const auto found = readers_.find(type);
         return found == readers_.end() ? nullptr : &found->second;

@@ -20,10 +20,10 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Writes a model: the values of its parameters as save_safetensors does, and in the file's metadata what its layers
-/// are, so that load_model() needs nothing else. Python reads the file too. It is there whole or not at all.
+/// Writes a model: the values of its parameters as save_safetensors does, and a description of its layers in the file's
+/// metadata. load_model() needs nothing else. Python reads the file too. The file is there whole or not at all.
 ///
-/// Limits     4,096 layers, 32 blocks within each other; 16,384 bytes for the description of a block of the model
+/// Limits     4,096 layers, 32 nested blocks; 16,384 bytes for the description of a block of the model
 /// Throws     OutputError if it could not be written; UsageError if a layer does not override config(), or the file
 ///            could not be read again (see Limits, and SafetensorsFile)
 /// Example    gacc::save_model("model.safetensors", model);
@@ -63,14 +63,16 @@ void save_model(const std::filesystem::path& path, Sequential<Scalar>& model) {
     file.commit();
 }
 
-/// Makes the model that a file of save_model() describes, with its parameters; they are converted as load_safetensors
-/// does. The file may come from anybody: every parameter must be in it, in the shape that the description says, before
-/// a layer is made. So a model takes memory for what the file holds, and no more: values and gradients, for which a
-/// weight with few rows is padded to a SIMD register's.
+/// Makes the model that a file of save_model() describes, with its parameters, which are converted as by
+/// load_safetensors.
 ///
-/// Throws     DataError if the file is missing, is no such file, or describes what is not in it or cannot be: it names
-///            the layer and the option; UsageError if a recipe of the registry does not name the parameters of its
-///            layer
+/// The file may come from a stranger: before a layer is made, every parameter must be in the file, in the shape of the
+/// description. So a model takes no more memory than the values and gradients of the file's parameters. (Weights with
+/// few rows are padded to the size of SIMD registers.)
+///
+/// Throws     DataError if the file is missing, of another format, or describes something that is not in it or is
+///            impossible; it names the layer and the option. UsageError if a recipe of the registry does not name the
+///            parameters of its layer
 /// Example    auto model = gacc::load_model("model.safetensors");         // Sequential<float>
 ///            auto exact = gacc::load_model<double>("model.safetensors");
 template <class Scalar = float>

@@ -22,8 +22,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Makes the model that a file describes. First all of the description is read, and compared with the tensors of the
-/// file; then layers are made.
+/// Makes the model that a file describes. First it reads the whole description and compares it with the tensors of the
+/// file. Then it makes the layers.
 template <class Scalar>
 class ModelReader {
 public:
@@ -33,7 +33,7 @@ public:
     ModelReader(const ModelReader&) = delete;
     ModelReader& operator=(const ModelReader&) = delete;
 
-    /// With the parameters of the file.
+    /// The model with the parameters of the file.
     Sequential<Scalar> model() {
         using Format = ModelFormat;
         const Json json = parse_description(header_.metadata, Format::key, where_);
@@ -68,7 +68,7 @@ public:
 
 private:
     using Json = nlohmann::json;
-    /// Makes a block. Until it is called, no memory is taken for its parameters.
+    /// Makes a block. The memory of its parameters is allocated only when this is called.
     using Maker = std::function<Block<Scalar>()>;
 
     Shape shape(DescribedObject& model) const {
@@ -123,7 +123,7 @@ private:
         std::vector<Maker> blocks;
     };
 
-    /// The blocks under a key: "branch", "shortcut", or "layers", which are not named after it.
+    /// The blocks under a key: "branch", "shortcut" or "layers". ("layers" does not become part of their names.)
     Part part(DescribedObject& object, const std::string& key, const std::string& name, std::size_t depth) {
         Part made{key == "layers" ? "" : key, {}};
         const std::string inside = made.name.empty() ? name : text(name, '.', key);
@@ -207,7 +207,7 @@ private:
         return numbers;
     }
 
-    /// f(), whose errors say that the file describes what cannot be.
+    /// Calls f(). Its errors become DataErrors: the file describes something impossible.
     template <class F>
     auto as_data_error(const std::string& place, const F& f) const {
         try {
@@ -217,7 +217,7 @@ private:
         }
     }
 
-    /// They are as the recipe says, so that nothing was made that the file does not hold.
+    /// Checks that the parameters are those of the recipe. So no parameter was made that the file does not have.
     static void check_parameters(Block<Scalar>& block, const LayerRecipe<Scalar>& recipe, const std::string& type) {
         bool same = block.layer() != nullptr;
         if (same) {

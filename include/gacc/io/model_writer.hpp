@@ -25,7 +25,7 @@ public:
 
     explicit ModelWriter(std::string where) : where_(std::move(where)) {}
 
-    /// Throws     UsageError if a layer gives no config, or one that cannot be written
+    /// Throws     UsageError if a layer has no config, or one that cannot be written
     Json describe(const Block<Scalar>& block, const std::string& name, std::size_t depth = 0) {
         using Kind = typename Block<Scalar>::Kind;
         if (depth > ModelFormat::deepest) {
@@ -62,7 +62,7 @@ public:
         return residual;
     }
 
-    /// Options of many numbers, which become tensors of these names.
+    /// Options with many numbers. They become tensors of these names.
     const std::vector<std::pair<std::string, std::vector<double>>>& numbers() const { return numbers_; }
 
 private:

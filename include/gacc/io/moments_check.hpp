@@ -9,10 +9,10 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Before a checkpoint is made of an optimizer: what it keeps and does not hand over would be lost without a word.
+/// Checks an optimizer before a checkpoint is made of it. A state that it does not hand over would be lost silently.
 ///
-/// Throws     UsageError if it does not override moments(), has a state_bytes() but no moments(), or some that have no
-///            name of their own or are not as many as the parameters store
+/// Throws     UsageError if it does not override moments(), or has a state_bytes() but no moments(), or if the moments
+///            have no names of their own or another size than the numbers that the parameters store
 template <class Scalar>
 void check_moments(Optimizer<Scalar>& optimizer) {
     const auto refuse = [&](const std::string& got) {

@@ -21,8 +21,9 @@ namespace gacc::inline GACC_ABI::detail {
 
 /// A new file, by the calls of POSIX, as io/system_file.hpp describes it.
 ///
-/// The lock is flock's. The system gives it up when the process ends, however it ends, so a file without one is what a
-/// killed process left behind. It belongs to the open file, not to one descriptor: a second one holds it after close().
+/// The lock is flock's. The system releases it whenever the process ends, so a file without a lock was left behind by a
+/// killed process. The lock belongs to the open file, not to one descriptor: a second descriptor holds it after
+/// close().
 class SystemFile {
 public:
     SystemFile() = default;
@@ -64,7 +65,7 @@ public:
         mode_t mode = mode_;
         if ((mine.st_uid != owner_ || mine.st_gid != group_) && ::fchown(file_, owner_, group_) != 0 &&
             mine.st_gid != group_ && ::fchown(file_, static_cast<uid_t>(-1), group_) != 0) {
-            mode &= ~mode_t{070} | (mode << 3);  // another group than before gets no more than everybody
+            mode &= ~mode_t{070} | (mode << 3);  // a group other than before gets the rights of all users only
         }
         if ((mine.st_mode & 0777) == mode) { return {}; }
         return retried([&] { return ::fchmod(file_, mode); }) == 0 ? std::error_code() : last_error();
@@ -92,7 +93,7 @@ public:
         return ::link(from.c_str(), to.c_str()) == 0 ? std::error_code() : last_error();
     }
 
-    /// In a sticky folder (/tmp) a file is replaced by its owner or the folder's.
+    /// In a sticky folder (/tmp) only the owner of the file or of the folder may replace a file.
     static std::error_code replaceable(const std::filesystem::path& path, const std::filesystem::path& folder) {
         struct stat file {};
         struct stat parent {};
@@ -105,17 +106,17 @@ public:
 
     static std::error_code sync_data(const std::filesystem::path& path) { return synced(path, 0); }
 
-    /// EINVAL says that folders cannot be synced here.
+    /// EINVAL means that folders cannot be synced here.
     static std::error_code sync_folder(const std::filesystem::path& folder) {
         const auto error = synced(folder, O_DIRECTORY);
         return error == std::errc::invalid_argument ? std::error_code() : error;
     }
 
-    /// Where the file system has no locks (some NFS), a file that was not written to for a day before this one was
-    /// created counts as left behind.
+    /// If the file system has no locks (some NFS), a file counts as left behind if it was not written to for a day
+    /// before this one was created.
     void remove_left_behind(const std::filesystem::path& path, const std::filesystem::path& owner) const {
         int handle = opened(owner, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
-        if (handle < 0 && errno == EACCES) {  // it has the permissions of a file that nobody may write
+        if (handle < 0 && errno == EACCES) {  // its permissions let nobody write to it
             handle = opened(owner, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
         }
         if (handle < 0) {
@@ -141,8 +142,8 @@ public:
     static std::uint64_t process() { return static_cast<std::uint64_t>(::getpid()); }
 
 private:
-    /// Where the file system has no locks there is none. Until there is one, the new file looks like one that was left
-    /// behind, and somebody may take it for that.
+    /// Does nothing if the file system has no locks. Until the lock is held, the new file looks like one that was left
+    /// behind, and another process may remove it.
     std::error_code lock() {
         lock_ = ::fcntl(file_, F_DUPFD_CLOEXEC, 0);
         if (lock_ < 0) { return last_error(); }
@@ -155,7 +156,7 @@ private:
 
     static std::error_code last_error() { return {errno, std::generic_category()}; }
 
-    /// A call of the system again, should a signal have interrupted it.
+    /// Repeats a system call while a signal interrupts it.
     template <class Call>
     static long retried(const Call& call) {
         long result = call();
@@ -177,7 +178,7 @@ private:
 
     int file_ = -1;
     int lock_ = -1;
-    bool replaces_ = false;  // a file of this owner, group and mode
+    bool replaces_ = false;  // there is a file to replace, with this owner, group and mode
     uid_t owner_ = 0;
     gid_t group_ = 0;
     mode_t mode_ = 0;

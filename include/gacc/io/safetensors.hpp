@@ -17,7 +17,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// The bytes of the numbers of `stored`, row by row: sink(bytes) for one after the other.
+/// Calls sink(bytes) for the numbers of `stored`, row by row.
 template <class Scalar, class Sink>
 void write_rows(const Parameter<Scalar>& parameter, std::span<const Scalar> stored, const Sink& sink) {
     parameter.for_each(stored, [&](const Scalar& element) {
@@ -28,8 +28,8 @@ void write_rows(const Parameter<Scalar>& parameter, std::span<const Scalar> stor
 
 }  // namespace detail
 
-/// Writes the values of a model in the safetensors format, which Python reads into a PyTorch state_dict. The file is
-/// there whole or not at all.
+/// Writes the values of a model in the safetensors format. Python reads it into a PyTorch state_dict. The file is there
+/// whole or not at all.
 ///
 /// Throws     OutputError if it could not be written; UsageError if a name is not UTF-8
 /// Source     huggingface.co/docs/safetensors, "Format"
@@ -50,14 +50,14 @@ void save_safetensors(const std::filesystem::path& path, const Parameters<Scalar
 
 enum class OtherTensors {
     refuse,
-    ignore,  ///< whatever else the file has: a checkpoint has gradients and moments too
+    ignore,  ///< all other tensors: a checkpoint has gradients and moments too
 };
 
 /// Sets the values of a model from a file in the safetensors format, as save_safetensors or Python writes it from a
 /// state_dict. Names and shapes must be those of the model; F64, F32, F16 and BF16 are converted.
 ///
-/// Throws     DataError if the file is not what the format allows, or its tensors are not the model's: it says which
-///            names and shapes differ
+/// Throws     DataError if the file breaks the format, or its tensors are not the model's; it says which names and
+///            shapes differ
 /// Example    gacc::load_safetensors("mnist.safetensors", model.parameters());
 template <class Scalar>
 void load_safetensors(const std::filesystem::path& path, const Parameters<Scalar>& parameters,

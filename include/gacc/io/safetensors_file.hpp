@@ -29,9 +29,9 @@ namespace gacc::inline GACC_ABI {
 /// A file in the safetensors format, in memory: names, types, shapes and numbers of its tensors. The header is
 /// validated before anything else is read, so later reads stay in bounds.
 ///
-/// Limits     no more memory than the file has bytes and 1 MiB: some 3,000 tensors, and names, texts and gaps of 16,384
-///            bytes at most
-/// Throws     DataError if the file is missing or is not what the format allows
+/// Limits     memory: the bytes of the file and 1 MiB. So there are at most some 3,000 tensors, and names, texts and
+///            gaps have at most 16,384 bytes
+/// Throws     DataError if the file is missing or breaks the format
 /// Source     huggingface.co/docs/safetensors, "Format"
 /// Example    const gacc::SafetensorsFile file("mnist.safetensors");
 ///            const gacc::Tensor<float> weight = file.tensor<float>("0.weight");
@@ -39,7 +39,7 @@ class SafetensorsFile {
 public:
     explicit SafetensorsFile(const std::filesystem::path& path)
         : SafetensorsFile(detail::SafetensorsStart(path, "SafetensorsFile \"" + detail::shown_path(path) + '"')) {}
-    /// Goes on where the header ends.
+    /// Continues behind the header.
     explicit SafetensorsFile(detail::SafetensorsStart start)
         : data_(start.read_data()), start_(std::move(start).bytes()), where_(start.where()),
           header_(std::move(start).header()), numbers_(data_.data()) {}
@@ -52,7 +52,7 @@ public:
         numbers_ = all.data() + start;
     }
 
-    /// As their numbers lie in the file.
+    /// In the order of their numbers in the file.
     const std::vector<TensorInfo>& tensors() const& { return header_.tensors; }
     void tensors() const&& = delete;  // they would outlive the file
     const std::map<std::string, std::string, std::less<>>& metadata() const { return header_.metadata; }
@@ -60,13 +60,13 @@ public:
     SafetensorsFile(const SafetensorsFile&) = delete;
     SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-    /// Null if there is none of that name.
+    /// Null if there is no tensor of that name.
     const TensorInfo* find(std::string_view name) const { return header_.find(name); }
 
-    /// A copy of a tensor, of which float and double are converted from any type, and integers are read as they are.
-    /// A single number is a tensor of shape {1}.
+    /// A copy of a tensor. Float and double are converted from any type; integers are read as they are. A single number
+    /// becomes a tensor of shape {1}.
     ///
-    /// Throws     DataError if there is none of that name, or it holds no such numbers
+    /// Throws     DataError if there is no tensor of that name, or its type cannot be read as T
     template <class T>
     Tensor<T> tensor(std::string_view name) const {
         const TensorInfo* info = find(name);
@@ -89,13 +89,14 @@ public:
     std::span<const std::uint8_t> bytes(const TensorInfo& tensor) const {
         return {numbers_ + tensor.first, static_cast<std::size_t>(tensor.bytes())};
     }
-    /// All of the file: up to the numbers, and from them on. (The first part is empty if it came in one piece.)
+    /// The whole file: the part before the numbers, and the numbers. (The first part is empty if the file came in one
+    /// piece.)
     std::array<std::span<const std::uint8_t>, 2> bytes() const { return {start_.span(), data_.span()}; }
-    /// What errors about it begin with.
+    /// The beginning of errors about it.
     const std::string& where() const { return where_; }
 
-    /// Calls f(next) once, where next() gives the numbers of the tensor one after the other. Not for types that cannot
-    /// be converted, which tensor() refuses.
+    /// Calls f(next) once; next() returns the numbers of the tensor one after the other. Not for types that cannot be
+    /// converted: tensor() refuses them.
     template <class T, class F>
     void visit(const TensorInfo& tensor, const F& f) const {
         const auto as = [&]<class Stored>(Stored, const auto& convert) {
@@ -134,7 +135,7 @@ public:
             case DType::boolean:
                 return as(std::uint8_t{}, same);
             default:
-                return;  // no numbers that T could hold
+                return;  // its numbers do not fit T
         }
     }
 

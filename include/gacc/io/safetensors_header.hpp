@@ -18,7 +18,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What its shape comes to; nothing if no memory could hold the sizes that are not 0.
+/// The number of bits of its shape; nothing if the sizes other than 0 are too large for any memory.
 inline std::optional<std::uint64_t> bits_of(const TensorInfo& tensor) {
     std::uint64_t numbers = 1;
     bool empty = false;
@@ -31,7 +31,8 @@ inline std::optional<std::uint64_t> bits_of(const TensorInfo& tensor) {
     return empty ? 0 : numbers * named(tensor.dtype).bits;
 }
 
-/// Every tensor behind the one before it, from 0 to the end, none twice, and each as long as its shape says.
+/// Checks that the tensors lie one behind the other from 0 to the end, that each is as long as its shape says, and that
+/// no name comes twice. Returns the error.
 inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::uint64_t data_bytes) {
     auto& tensors = header.tensors;
     std::ranges::sort(tensors, [](const TensorInfo& a, const TensorInfo& b) {
@@ -60,9 +61,9 @@ inline std::optional<std::string> wrong_tensor(SafetensorsHeader& header, std::u
     return std::nullopt;
 }
 
-/// The header of a file of which `data_bytes` follow it.
+/// Reads the header of a file. `data_bytes` follow it.
 ///
-/// Throws     DataError if it is not exactly what the format allows
+/// Throws     DataError if it breaks the format
 inline SafetensorsHeader parse_safetensors_header(std::string_view header, std::uint64_t data_bytes,
                                                   const std::string& where) {
     constexpr std::string_view space = " \t\n\r";
@@ -70,7 +71,7 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view header, std::
     header.remove_suffix(header.size() - (header.find_last_not_of(space) + 1));
     const auto refuse = [&](const std::string& what) { throw DataError(where, "expected " + what); };
     if (!header.starts_with('{')) { refuse("a header that is a JSON object, got something else"); }
-    if (header.find('\0') != header.npos) { refuse("a header of text, got a byte 0"); }  // where the parser would end
+    if (header.find('\0') != header.npos) { refuse("a header of text, got a byte 0"); }  // the parser would end there
     if (!tokens_are_short(header)) { refuse("a header without names or gaps longer than 16,384 bytes, got one"); }
     SafetensorsHandler handler;
     if (!nlohmann::json::sax_parse(header.begin(), header.end(), &handler)) {
@@ -113,7 +114,7 @@ inline std::string safetensors_header(const SafetensorsHeader& header) {
     return out;
 }
 
-/// The next tensor of a file that is going to be written.
+/// Adds the next tensor of a file that will be written.
 inline void append_tensor(SafetensorsHeader& header, std::string name, DType dtype, Shape shape) {
     const std::uint64_t first = header.tensors.empty() ? 0 : header.tensors.back().last;
     TensorInfo tensor{std::move(name), dtype, std::move(shape), first, first};
@@ -121,10 +122,10 @@ inline void append_tensor(SafetensorsHeader& header, std::string name, DType dty
     header.tensors.push_back(std::move(tensor));
 }
 
-/// What a file begins with: the length of the header, 8 bytes, and the header.
+/// The beginning of a file: the length of the header in 8 bytes, and the header.
 inline std::vector<std::uint8_t> safetensors_start(const SafetensorsHeader& header) {
     const std::string text = safetensors_header(header);
-    try {  // what is written can be read
+    try {  // a written file must be readable
         parse_safetensors_header(text, header.tensors.empty() ? 0 : header.tensors.back().last, "safetensors");
     } catch (const DataError& error) {
         throw UsageError("safetensors",

@@ -15,13 +15,13 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Takes a header apart while nlohmann's parser reads it. Nothing but the format's own shape passes:
+/// Takes a header apart while nlohmann's parser reads it. Only JSON of this form passes:
 /// {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"key": "value"}}
 class SafetensorsHandler {
 public:
     using json = nlohmann::json;
     SafetensorsHeader header;
-    std::string wrong;  // what was expected, and came instead
+    std::string wrong;  // what was expected, and what came instead
 
     bool start_object(std::size_t) {
         switch (inside_) {
@@ -120,7 +120,7 @@ private:
         last,
         offsets_end
     };
-    /// Of memory for what a header says: enough for some 3,000 tensors.
+    /// The most memory for the content of a header: enough for some 3,000 tensors.
     static constexpr std::size_t most = std::size_t{512} << 10;
 
     TensorInfo& tensor() { return header.tensors.back(); }
@@ -142,12 +142,12 @@ private:
 
     Inside inside_ = Inside::nothing;
     std::string name_;
-    unsigned fields_ = 0;  // bits: which of a tensor's three have come
+    unsigned fields_ = 0;  // bits: the fields of a tensor that have come
     bool metadata_seen_ = false;
     std::size_t taken_ = 0;
 };
 
-/// The parser keeps the token that it reads, so a long one would take memory that the file does not justify.
+/// Whether no token is too long. The parser keeps the token that it reads, so a long one would take too much memory.
 inline bool tokens_are_short(std::string_view header) {
     constexpr std::size_t longest = std::size_t{1} << 14;
     bool in_string = false, escaped = false;

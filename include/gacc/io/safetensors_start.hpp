@@ -21,9 +21,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Bytes before the numbers of a file of `size` bytes, which begins with `first`: 8 and the header.
+/// The number of bytes before the numbers of a file of `size` bytes that begins with `first`: 8 and the header.
 ///
-/// Throws     DataError if there are no such bytes
+/// Throws     DataError if the file is too short for them
 inline std::size_t safetensors_start_bytes(std::span<const std::uint8_t> first, std::uint64_t size,
                                            const std::string& where) {
     constexpr std::uint64_t longest = 100'000'000;
@@ -37,10 +37,10 @@ inline std::size_t safetensors_start_bytes(std::span<const std::uint8_t> first, 
     return static_cast<std::size_t>(8 + length);
 }
 
-/// A file whose header has been read and is as the format wants it, but whose numbers have not been read. So gigabytes
-/// of something else are refused for their first bytes.
+/// A file whose header has been read and checked, but whose numbers have not been read. So gigabytes of another format
+/// are refused after their first bytes.
 ///
-/// Throws     DataError if the file is missing or is not what the format allows
+/// Throws     DataError if the file is missing or breaks the format
 class SafetensorsStart {
 public:
     SafetensorsStart(const std::filesystem::path& path, std::string where)
@@ -62,20 +62,20 @@ public:
     const SafetensorsHeader& header() const& { return header_; }
     SafetensorsHeader header() && { return std::move(header_); }
     const TensorInfo* find(std::string_view name) const { return header_.find(name); }
-    /// What errors about it begin with.
+    /// The beginning of errors about it.
     const std::string& where() const { return where_; }
-    /// All before the numbers.
+    /// All bytes before the numbers.
     const Buffer<std::uint8_t>& bytes() const& { return bytes_; }
     Buffer<std::uint8_t> bytes() && { return std::move(bytes_); }
     std::uint64_t data_bytes() const { return data_bytes_; }
 
-    /// The next bytes behind the header.
+    /// Reads the next bytes behind the header.
     void read(std::span<std::uint8_t> bytes) {
         if (file_.read(bytes) != bytes.size()) {
             throw DataError(where_, text("expected ", grouped(file_.size()), " bytes, got fewer while reading"));
         }
     }
-    /// All of them.
+    /// Reads all bytes behind the header.
     Buffer<std::uint8_t> read_data() {
         Buffer<std::uint8_t> data = room(data_bytes_);
         read(data.span());

@@ -10,15 +10,16 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// Where the symbolic link `path` leads, also if nothing is there yet; `path` if it is no link. Links to folders on the
-/// way are left to the system. `error` is set for a loop of links, and if the system does not say what is there.
+/// The target of the symbolic link `path`, also if it does not exist yet; `path` if it is not a link. The system
+/// follows links to folders on the way. `error` is set for a loop of links, or if the system does not say what is
+/// there.
 inline std::filesystem::path followed(std::filesystem::path path, std::error_code& error) {
     for (int links = 0;; ++links) {
         const auto status = std::filesystem::symlink_status(path, error);
         if (status.type() == std::filesystem::file_type::none) { return path; }
         error.clear();
         if (!std::filesystem::is_symlink(status)) { return path; }
-        if (links == 40) {  // as Linux counts
+        if (links == 40) {  // Linux's limit
             error = std::make_error_code(std::errc::too_many_symbolic_link_levels);
             return path;
         }
@@ -37,16 +38,16 @@ inline bool equal_but_for_case(const std::filesystem::path& a, const std::filesy
 
 }  // namespace detail
 
-/// The name that saving to `path` gives the file that is there: PATH.prev, beside the file and not beside a symbolic
-/// link to it.
+/// The name that saving to `path` gives to the old file: PATH.prev, beside the file and not beside a symbolic link to
+/// it.
 inline std::filesystem::path previous_file(const std::filesystem::path& path) {
     std::error_code none;
     return detail::with_ending(detail::followed(path, none), ".prev");
 }
 
-/// Whether saving to `a` replaces what saving to `b` writes: both spell one name in one folder, through symbolic links,
-/// other ways through the folders, or another case where the file system does not tell them apart. The files need not
-/// be there yet. Two hard links are not the same: saving replaces one name and leaves the other.
+/// Whether saving to `a` replaces the file that saving to `b` writes. That is so if both are one name in one folder,
+/// after symbolic links, other ways through the folders, and upper and lower case on file systems that ignore it. The
+/// files need not exist yet. Two hard links are not the same file: saving replaces one name and leaves the other.
 ///
 /// Example    if (gacc::same_file(save, exported) || gacc::same_file(gacc::previous_file(save), exported)) { ... }
 inline bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) {

@@ -14,7 +14,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What the numbers of a tensor in a file are: all types that the format has.
+/// The type of a tensor's numbers in a file: all types of the format.
 enum class DType {
     f64,
     f32,
@@ -40,7 +40,7 @@ enum class DType {
     f4,           ///< 4 bits, likewise
 };
 
-/// A tensor in a safetensors file: its bytes are first to last - 1 of those behind the header.
+/// A tensor in a safetensors file. Its bytes are first to last - 1, counted from the end of the header.
 struct TensorInfo {
     std::string name;
     DType dtype = DType::f32;
@@ -50,12 +50,12 @@ struct TensorInfo {
     std::uint64_t bytes() const { return last - first; }
 };
 
-/// What the header of a safetensors file says.
+/// The content of the header of a safetensors file.
 struct SafetensorsHeader {
-    std::vector<TensorInfo> tensors;  ///< as their bytes lie
+    std::vector<TensorInfo> tensors;  ///< in the order of their bytes
     std::map<std::string, std::string, std::less<>> metadata;
 
-    /// Null if there is none of that name.
+    /// Null if there is no tensor of that name.
     const TensorInfo* find(std::string_view name) const {
         const auto found = std::ranges::find(tensors, name, &TensorInfo::name);
         return found == tensors.end() ? nullptr : &*found;
@@ -64,7 +64,7 @@ struct SafetensorsHeader {
 
 namespace detail {
 
-/// A tensor has no more: their bits are a 64-bit number, and their count is an Index.
+/// The most numbers of a tensor: their bits must fit 64 bits, and their count an Index.
 inline constexpr std::uint64_t most_in_tensor = std::uint64_t{1} << std::min<std::size_t>(57, 8 * sizeof(Index) - 2);
 
 struct DTypeName {
@@ -108,7 +108,7 @@ constexpr DType dtype_of() {
                   "gacc: only double, float, int64 and uint8");
 }
 
-/// Floating point that weights can be read from.
+/// A floating-point type from which weights can be read.
 inline bool is_real(DType dtype) { return dtype <= DType::bf16; }
 /// A type whose numbers can be read as floating point.
 inline bool is_number(DType dtype) { return dtype <= DType::boolean; }

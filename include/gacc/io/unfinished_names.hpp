@@ -15,9 +15,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The names that a file has while it is saved: FILE.0123456789ab.unfinished, and FILE.0123456789ab.prev.unfinished for
-/// a second name of the file that it replaces. The number is another one each time, so that nobody else writes there.
-/// The end of a FILE that is too long for that is left out.
+/// The names of a file while it is saved: FILE.0123456789ab.unfinished, and FILE.0123456789ab.prev.unfinished for a
+/// second name of the file that it replaces. The number is different each time, so that nobody else writes there. If
+/// FILE is too long for that, its end is left out.
 class UnfinishedNames {
 public:
     explicit UnfinishedNames(const std::filesystem::path& target)
@@ -25,7 +25,7 @@ public:
         const std::size_t room = std::max(SystemFile::longest_name(folder()), longest_ending + 1) - longest_ending;
         if (start_.size() > room) {
             std::size_t size = room;
-            while (size > 1 && continues(start_[size])) { --size; }  // never half a character
+            while (size > 1 && continues(start_[size])) { --size; }  // do not cut a character in two
             start_.resize(size);
         }
         start_ += '.';
@@ -48,8 +48,8 @@ public:
         }
     }
 
-    /// Removes what killed processes left behind of this file, and nothing of a process that is at work: `mine` is the
-    /// file of file(). What cannot be removed stays.
+    /// Removes the files that killed processes left behind when they saved this file, but no file of a running process.
+    /// `mine` is the file of file(). A file that cannot be removed stays.
     void remove_left_behind(const SystemFile& mine) const {
         std::error_code error;
         std::filesystem::directory_iterator entry(folder(), error);
@@ -73,7 +73,7 @@ private:
     static constexpr std::size_t digits = 12, longest_ending = 1 + digits + previous_ending.size();
 
     static String text(std::string_view ascii) { return {ascii.begin(), ascii.end()}; }
-    /// In UTF-8, or UTF-16.
+    /// Whether it continues a character, in UTF-8 or UTF-16.
     static bool continues(Char c) { return sizeof(Char) == 1 ? (c & 0xC0) == 0x80 : (c & 0xFC00) == 0xDC00; }
     std::filesystem::path named(const String& number, std::string_view what) const {
         return folder_ / (start_ + number + text(what));

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The calls of Windows that saving a file needs, declared as <windows.h> declares them, so that both can be included.
-/// That header itself would bring its macros (min, max, ERROR, DELETE, small) into every program that includes gacc.
+/// The Windows calls for saving a file, declared as <windows.h> declares them, so that both can be included. That
+/// header itself would bring its macros (min, max, ERROR, DELETE, small) into every program that includes gacc.
 
 #ifdef _WIN32
 

@@ -20,8 +20,8 @@ namespace gacc::inline GACC_ABI::detail {
 
 /// A new file, by the calls of Windows, as io/system_file.hpp describes it.
 ///
-/// While it is open nobody else may write or delete it. It must be closed to be renamed, and then looks left behind,
-/// so what has been written to within the last minute does not count as that.
+/// While it is open, no other process may write or delete it. It must be closed to be renamed. Then it looks like a
+/// file that was left behind. So a file that was written to within the last minute does not count as left behind.
 class SystemFile {
 public:
     SystemFile() = default;
@@ -70,7 +70,7 @@ public:
         if (file_ != no_file()) { ::CloseHandle(std::exchange(file_, no_file())); }
     }
 
-    /// A file that somebody has just opened to read cannot be replaced: tries again for a second.
+    /// Tries again for a second, since a file that another process has just opened to read cannot be replaced.
     static std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) {
         std::error_code error;
         for (int tries = 0; tries < 100; ++tries) {
@@ -113,7 +113,7 @@ public:
             if (now - written < std::chrono::minutes(1)) { return; }
             void* file =
                 ::CreateFileW(owner.c_str(), generic_write, share_read, nullptr, open_existing, normal, nullptr);
-            if (file == no_file()) { return; }  // somebody has it open
+            if (file == no_file()) { return; }  // another process has it open
             ::CloseHandle(file);
         } else if (error != std::errc::no_such_file_or_directory) {
             return;
