@@ -11,7 +11,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// The mean loss over any number of micro-batches. It adds sample by sample, so that it does not know the cut.
+/// The mean loss over any number of micro-batches. It adds sample by sample, so it does not depend on the cut.
 ///
 /// Example    mean_loss.add(loss.forward(model.forward(micro.inputs), micro.labels));
 ///            validation.add(loss.value(model.predict(batch.inputs), batch.labels));
@@ -52,8 +52,8 @@ inline void check_labels(const char* where, Index samples, std::span<const Label
 
 }  // namespace detail
 
-/// How many samples have their largest output (the first, if several are equal) where the label says. A label that is no
-/// class is never right: where some samples are ignored, divide by the number of the others, or use Accuracy.
+/// The number of samples whose largest output (the first, if several are equal) is that of the label. A label that is
+/// not a class is never right. If some samples are ignored, divide by the number of the others, or use Accuracy.
 ///
 /// Shapes     outputs samples x classes;  labels samples
 /// Throws     ShapeError if there are not as many labels as samples
@@ -72,8 +72,7 @@ Index count_correct(const Eigen::DenseBase<Derived>& outputs, std::span<const La
     return correct;
 }
 
-/// The share of samples that are right, over any number of micro-batches. Those with the ignored label do not count,
-/// neither as right nor as wrong.
+/// The share of samples that are right, over any number of micro-batches. Samples with the ignored label are left out.
 ///
 /// Throws     ShapeError as count_correct
 /// Example    gacc::Accuracy accuracy;  accuracy.add(model.predict(batch.inputs), batch.labels);  accuracy.value();

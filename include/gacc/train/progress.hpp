@@ -14,12 +14,12 @@ namespace gacc::inline GACC_ABI {
 struct ProgressOptions {
     Index epochs = 1;
     Index samples_per_epoch = 0;
-    Index samples_done = 0;  ///< before it began, by a run that this one resumes
-    bool live = false;       ///< one line, redrawn: for a terminal. Otherwise one line an epoch
+    Index samples_done = 0;  ///< samples done by the run that this one resumes
+    bool live = false;       ///< one line that is redrawn, for a terminal; else one line an epoch
     bool color = false;      ///< a dim bar, only if live
 };
 
-/// Shows how training goes: loss, samples/s, and how long it will still take.
+/// Shows the progress of training: loss, samples/s and the time left.
 ///
 /// Example    progress.add(micro.size(), loss.mean());  ...  progress.end_epoch(loss.mean());
 class Progress {
@@ -29,7 +29,7 @@ public:
         if (options_.samples_per_epoch > 0) { epochs_done_ = options_.samples_done / options_.samples_per_epoch; }
     }
 
-    /// After each micro-batch: its samples, and the mean loss of the epoch so far.
+    /// Call it after each micro-batch, with its samples and the mean loss of the epoch so far.
     void add(Index samples, double loss) {
         in_epoch_ += samples;
         seen_ += samples;
@@ -82,7 +82,7 @@ private:
     std::ostream& out_;
     ProgressOptions options_;
     Index epochs_done_ = 0;
-    Index in_epoch_ = 0;  // samples seen of this epoch
+    Index in_epoch_ = 0;  // samples seen in this epoch
     Index seen_ = 0;      // samples seen in all
     Clock::time_point start_, epoch_start_, drawn_;
 };
