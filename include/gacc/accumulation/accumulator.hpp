@@ -7,17 +7,17 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Gradient accumulation as a policy, for micro-batches that arrive one at a time: update() after each of them steps
-/// and zeroes when the policy says so. It keeps a reference to the optimizer, which must outlive it.
+/// Gradient accumulation as a policy, for micro-batches that arrive one at a time. Call update() after each of them: it
+/// steps and zeroes when the policy says so. It refers to the optimizer, which must outlive it.
 ///
-/// Throws     UsageError if update() comes when nothing is held
+/// Throws     UsageError if update() is called when no gradients are held
 /// Example    gacc::Accumulator accumulator(adam, gacc::EverySamples{128});
 template <class Scalar, AccumulationPolicy Policy>
 class Accumulator {
 public:
     Accumulator(Optimizer<Scalar>& optimizer, Policy policy) : optimizer_(optimizer), policy_(std::move(policy)) {}
 
-    /// After the backward pass of a micro-batch. True if the optimizer stepped.
+    /// Call it after the backward pass of a micro-batch. True if the optimizer stepped.
     bool update() {
         const Accumulated now = held();
         if (now.micro_batches == 0) {
@@ -27,8 +27,8 @@ public:
         return policy_(now) && flush();
     }
 
-    /// Steps with what is held, if anything is: the last, smaller batch is a batch like any other.
-    /// True if the optimizer stepped.
+    /// Steps with the gradients held, if there are any. So the last, smaller batch counts like any other. True if the
+    /// optimizer stepped.
     bool flush() {
         if (held().micro_batches == 0) { return false; }
         const Index before = optimizer_.steps();
@@ -37,13 +37,13 @@ public:
         return optimizer_.steps() > before;
     }
 
-    /// What waits for the step.
+    /// The gradients that wait for the step.
     Accumulated held() const {
         const GradientTally& tally = optimizer_.parameters().tally();
         return {tally.samples(), tally.micro_batches(), tally.weight(), optimizer_.steps()};
     }
 
-    /// For a checkpoint to keep, if it has a state.
+    /// The policy, so that a checkpoint can keep its state.
     Policy& policy() { return policy_; }
 
 private:

@@ -20,9 +20,9 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What audit() found.
+/// The result of audit().
 struct Audit {
-    /// The batch once more, cut: how, and whether all bits were those of the batch uncut.
+    /// One run of the cut batch: its name, and whether all bits were those of the uncut batch.
     struct Run {
         std::string name;
         bool same = true;
@@ -31,18 +31,18 @@ struct Audit {
     Index batch_size = 0;
     Index micro_batch = 0;                  ///< samples of the largest micro-batch
     Index micro_batches = 0;                ///< of the batch
-    std::vector<AuditedNumbers> gradients;  ///< of each parameter, in the run that is farthest off
-    AuditedNumbers loss;                    ///< its sum over the samples, likewise
-    AuditedNumbers weight;                  ///< what a step would divide by, likewise
+    std::vector<AuditedNumbers> gradients;  ///< of each parameter, in the run with the largest difference
+    AuditedNumbers loss;                    ///< its sum over the samples, in the same way
+    AuditedNumbers weight;                  ///< the divisor of a step, in the same way
     std::vector<Run> runs;
-    std::vector<std::string> causes;  ///< likely ones, each "layer: what is wrong"; none if all is the same
+    std::vector<std::string> causes;  ///< likely causes, each "layer: what is wrong"; empty if all is the same
 
-    /// Whether the cut changed not one bit, in any run.
+    /// Whether no run changed a bit.
     bool same() const {
         return std::ranges::all_of(runs, [](const Run& run) { return run.same; });
     }
 
-    /// As a table, with a line of verdict.
+    /// A table, with a verdict in the last lines.
     std::string description() const {
         std::vector<const AuditedNumbers*> rows;
         for (const AuditedNumbers& gradient : gradients) { rows.push_back(&gradient); }
@@ -146,13 +146,14 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
 
 }  // namespace detail
 
-/// Runs a batch uncut and cut into micro-batches of at most so many samples, by several threads and by one, with all
-/// activations kept and with some computed again, and compares the bytes of all gradients, the losses and the weight.
-/// Where they differ, it looks for the cause: it gives each layer alone, and the loss, the same numbers uncut and cut.
+/// Runs a batch uncut and cut into micro-batches of at most `micro_batch` samples, and compares the bytes of all
+/// gradients, losses and the weight. It runs the cut batch on several threads, on one thread, and with some activations
+/// computed again. If bytes differ, it looks for the cause: it gives each layer alone, and the loss, the same numbers
+/// uncut and cut.
 ///
-/// It works on copies, so the model stays as it is, with its gradients, its tally and a forward under way; the loss
-/// forgets its last forward. Batches are those of shuffled_batches() and ordered_batches(), or have `inputs`, and
-/// `labels` or `targets`, as they do. Memory: some copies of the model, and the activations of the whole batch.
+/// It works on copies. So the model keeps its gradients, its tally and a forward in progress; the loss forgets its last
+/// forward. A batch comes from shuffled_batches() or ordered_batches(), or has `inputs`, and `labels` or `targets`,
+/// like those. Memory: some copies of the model, and the activations of the whole batch.
 ///
 /// Throws     UsageError if micro_batch < 1, or a layer cannot be copied; what the model and the loss throw
 /// Example    const auto audit = gacc::audit(model, loss, batch, 7);
@@ -163,10 +164,9 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const B& batch, Index m
         batch, [&](const auto& samples) { return detail::audit(model, loss, samples, micro_batch); });
 }
 
-/// The same of inputs, samples x features, and labels or rows of targets: as many for each sample as it has rows of
-/// outputs.
+/// The same for inputs, samples x features, and labels or rows of targets: one for each row of outputs.
 ///
-/// Throws     also ShapeError if samples have not all the same number of targets
+/// Throws     also ShapeError if not all samples have the same number of targets
 /// Example    gacc::audit(model, loss, inputs, labels, 7).same()
 template <class Scalar, class Loss, detail::AuditTargets<Scalar> Targets>
 Audit audit(const Sequential<Scalar>& model, Loss& loss, const std::type_identity_t<ConstMatrixView<Scalar>>& inputs,

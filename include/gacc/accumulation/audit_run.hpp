@@ -21,7 +21,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// How far numbers of a run that was cut are from those of the run uncut.
+/// The difference between the numbers of a cut run and those of the uncut run.
 struct AuditedNumbers {
     std::string name;               ///< of the parameter whose gradient it is
     bool same = true;               ///< the same bytes
@@ -31,7 +31,7 @@ struct AuditedNumbers {
 
 namespace detail {
 
-/// A batch, or samples of one: inputs, and what the loss takes beside the outputs.
+/// A batch or a part of one: inputs and targets.
 template <class Scalar, class Targets>
 struct AuditBatch {
     ConstMatrixView<Scalar> inputs;  // samples x features
@@ -47,13 +47,13 @@ struct AuditBatch {
     }
 
     Index samples() const { return inputs.rows(); }
-    /// Rows that the targets have for each sample: one for each row of outputs.
+    /// Rows of targets for each sample: one for each row of outputs.
     Index target_rows() const { return samples() > 0 ? rows(targets) / samples() : 0; }
     AuditBatch part(Index first, Index count) const {
         return {inputs.middleRows(first, count), part(targets, first * target_rows(), count * target_rows())};
     }
 
-    /// Throws     ShapeError if samples have not all the same number of targets, one or more
+    /// Throws     ShapeError unless all samples have the same number of targets, one or more
     void check(const char* where) const {
         if (samples() > 0 && (target_rows() < 1 || rows(targets) % samples() != 0)) {
             throw ShapeError(where, text("expected as many targets for each of ", samples(), " samples, got ",
@@ -67,7 +67,7 @@ template <class T, class Scalar>
 concept AuditTargets =
     std::convertible_to<const T&, std::span<const Label>> || std::convertible_to<const T&, ConstMatrixView<Scalar>>;
 
-/// What batches give: `inputs`, and `labels` or `targets`.
+/// A batch has `inputs`, and `labels` or `targets`.
 template <class B, class Scalar>
 concept AuditableBatch = requires(const B& batch) {
     { batch.inputs } -> std::convertible_to<ConstMatrixView<Scalar>>;
@@ -75,14 +75,14 @@ concept AuditableBatch = requires(const B& batch) {
 &&(
     requires(const B& batch) { batch.labels; } || requires(const B& batch) { batch.targets; });
 
-/// f(the samples as an AuditBatch).
+/// Calls f with the samples as an AuditBatch.
 template <class Scalar, AuditTargets<Scalar> Targets, class F>
 auto with_targets(const ConstMatrixView<Scalar>& inputs, const Targets& targets, const F& f) {
     using View = std::conditional_t<std::convertible_to<const Targets&, std::span<const Label>>, std::span<const Label>,
                                     ConstMatrixView<Scalar>>;
     return f(AuditBatch<Scalar, View>{inputs, View(targets)});
 }
-/// With its labels, if it has both.
+/// The same for a batch. If it has labels and targets, its labels are used.
 template <class Scalar, AuditableBatch<Scalar> B, class F>
 auto with_targets(const B& batch, const F& f) {
     const ConstMatrixView<Scalar> inputs = batch.inputs;
@@ -93,10 +93,10 @@ auto with_targets(const B& batch, const F& f) {
     }
 }
 
-/// Samples of each micro-batch, one after the other.
+/// The number of samples of each micro-batch, in order.
 using Cut = std::vector<Index>;
 
-/// The fewest micro-batches of at most so many samples, as equal as can be: as Batch::micro_batches.
+/// The fewest micro-batches of at most `at_most` samples, as equal as possible, like Batch::micro_batches.
 inline Cut cut_of(Index samples, Index at_most) {
     const Index parts = samples / at_most + (samples % at_most != 0 ? 1 : 0);
     Cut cut;
@@ -104,7 +104,7 @@ inline Cut cut_of(Index samples, Index at_most) {
     return cut;
 }
 
-/// f(first, count, i) for each micro-batch.
+/// Calls f(first, count, i) for each micro-batch.
 template <class F>
 void for_each_part(const Cut& cut, const F& f) {
     Index first = 0;
@@ -133,16 +133,16 @@ std::vector<Matrix<Scalar>> gradients_of(const Parameters<Scalar>& parameters) {
     return all;
 }
 
-/// What one batch leaves behind.
+/// The results of one batch.
 template <class Scalar>
 struct AuditRun {
     std::vector<Matrix<Scalar>> gradients;  // of each parameter
     double loss = 0;                        // sum over the samples
-    double weight = 0;                      // by which a step would divide
+    double weight = 0;                      // the divisor of a step
 };
 
-/// The batch in these micro-batches. A new copy of a model begins its first batch, so that random numbers are the same
-/// in every run; it has the gradients of the original, though.
+/// Runs the batch in these micro-batches. Each run has a new copy of the model, which begins its first batch. So random
+/// numbers are the same in every run. The copy has the gradients of the original; they are set to zero.
 template <class Scalar, class Loss, class Targets>
 AuditRun<Scalar> audit_run(Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch,
                            const Cut& cut) {

@@ -24,14 +24,14 @@ namespace gacc::inline GACC_ABI {
 
 struct GradientCheckOptions {
     double step = 1e-5;       ///< h of (f(w + h) - f(w - h)) / 2h
-    double tolerance = 1e-6;  ///< of an error, relative to the largest element, or to 1 if that is smaller
-    Index most = 0;           ///< elements of each parameter that are checked, drawn by the seed; 0: all
+    double tolerance = 1e-6;  ///< largest error, relative to the largest element, or to 1 if that is smaller
+    Index most = 0;           ///< elements of each parameter to check, drawn by the seed; 0: all
     std::uint64_t seed = 1;
 };
 
-/// What check_gradients() found.
+/// The result of check_gradients().
 struct GradientCheck {
-    /// The element of a parameter whose gradient is farthest off.
+    /// The element of a parameter with the largest error.
     struct Parameter {
         std::string name;
         Index checked = 0;  ///< elements
@@ -59,7 +59,7 @@ struct GradientCheck {
         return std::ranges::all_of(parameters, [&](const Parameter& of) { return of.error <= tolerance; });
     }
 
-    /// As a table, with a line of verdict.
+    /// A table, with a verdict in the last line.
     std::string description() const {
         std::size_t width = 16;
         for (const Parameter& of : parameters) { width = std::max(width, of.name.size() + 2); }
@@ -86,7 +86,7 @@ struct GradientCheck {
 
 namespace detail {
 
-/// The loss of a batch as a function of one element of a parameter after the other.
+/// Evaluates the loss of a batch as a function of one element of a parameter after the other.
 template <class Loss, class Targets>
 class GradientChecker {
 public:
@@ -109,7 +109,7 @@ public:
     }
 
 private:
-    /// The sum over the samples, as the first batch of a training, so that random numbers are the same every time.
+    /// The sum of the losses. Each call is the first batch of a training, so random numbers are the same every time.
     double value() {
         model_.parameters().set_tally(model_.parameters().tally().before_training());
         const auto value = loss_.forward(model_.forward(batch_.inputs), batch_.targets);
@@ -145,7 +145,7 @@ private:
         return worst;
     }
 
-    /// Which elements of so many, in order.
+    /// The indices of the elements to check, of `size`, in order.
     std::vector<Index> chosen(Index size) {
         std::vector<Index> all(static_cast<std::size_t>(size));
         std::iota(all.begin(), all.end(), Index{0});
@@ -189,16 +189,16 @@ GradientCheck check_gradients(const Sequential<Scalar>& model, Loss& loss, const
 
 }  // namespace detail
 
-/// Compares the gradients that backward gives, of the sum of the losses of a batch, with central differences: two
-/// forward passes for each element. For models of double. The differences are wrong where the loss has a kink within a
-/// step, as ReLU has at 0; elsewhere their error is about step² / 6 times the third derivative, and 1e-16 / step times
-/// the loss.
+/// Compares the gradients of the sum of the losses of a batch with central differences, for models of double. It takes
+/// two forward passes for each element. A difference is wrong if the loss has a kink within a step, as ReLU has at 0.
+/// Elsewhere its error is about step² / 6 times the third derivative, plus 1e-16 / step times the loss.
 ///
-/// It works on a copy, so the model stays as it is; the loss forgets its last forward. The weights of the samples are
-/// 1; batches as for audit().
+/// It works on a copy, so the model does not change; the loss forgets its last forward. All samples have weight 1.
+/// Batches are as for audit().
 ///
 /// Throws     UsageError if an option is out of its range, or a layer cannot be copied; what the model and the loss
-/// throw Example    std::cout << gacc::check_gradients(model, loss, batch).description();
+///            throw
+/// Example    std::cout << gacc::check_gradients(model, loss, batch).description();
 template <class Scalar, class Loss, detail::AuditableBatch<Scalar> B>
 GradientCheck check_gradients(const Sequential<Scalar>& model, Loss& loss, const B& batch,
                               const GradientCheckOptions& options = {}) {
@@ -206,9 +206,9 @@ GradientCheck check_gradients(const Sequential<Scalar>& model, Loss& loss, const
         batch, [&](const auto& samples) { return detail::check_gradients(model, loss, samples, options); });
 }
 
-/// The same of inputs, samples x features, and labels or rows of targets.
+/// The same for inputs, samples x features, and labels or rows of targets.
 ///
-/// Throws     also ShapeError if samples have not all the same number of targets
+/// Throws     also ShapeError if not all samples have the same number of targets
 template <class Scalar, class Loss, detail::AuditTargets<Scalar> Targets>
 GradientCheck check_gradients(const Sequential<Scalar>& model, Loss& loss,
                               const std::type_identity_t<ConstMatrixView<Scalar>>& inputs, const Targets& targets,

@@ -23,14 +23,14 @@ enum class NonFinite {
     skip,  ///< leave the micro-batch out
 };
 
-/// Finds a loss or a gradient that is infinite or not a number before a step carries it into the weights, and names it.
-/// So it does a weight of all samples together so small or large that no step can divide by it.
+/// Finds a loss or gradient that is infinite or NaN before a step carries it into the weights, and names it. It also
+/// finds a sum of weights that is too small or too large to divide by.
 ///
-/// stop       a NonFiniteError is thrown. A sum that is not finite never is again, so it is enough to look at the
+/// stop       a NonFiniteError is thrown. A sum that is infinite or NaN stays so. So it is enough to check the
 ///            gradients once a batch, before the step
-/// skip       the micro-batch leaves the batch, with its weight, as if it had never come: gradients and tally are what
-///            they were before it. (Which samples leave thus depends on the cut.) Look after every micro-batch
-/// State      with skip, a copy of the gradients: as many bytes again as they take
+/// skip       the micro-batch leaves the batch, with its weight: gradients and tally are what they were before it.
+///            Check after every micro-batch. (The samples that leave depend on the cut.)
+/// State      with skip, a copy of the gradients
 /// Example    gacc::NonFiniteGuard guard(adam, gacc::NonFinite::skip);
 ///            if (guard.accepts(loss.forward(model.forward(micro.inputs), micro.labels))) {
 ///                model.backward(loss.backward());
@@ -46,11 +46,11 @@ public:
           before_(then == NonFinite::skip ? parameters().stored_gradients() : 0, memory::Kind::gradients) {}
     explicit NonFiniteGuard(const Optimizer<Scalar>&& optimizer, NonFinite then = NonFinite::stop) = delete;
 
-    /// Bytes that it keeps from micro-batch to micro-batch.
+    /// Bytes of the copy of the gradients.
     std::size_t state_bytes() const { return before_.bytes(); }
 
-    /// Before the backward pass: whether the losses of the micro-batch and its weight are finite. If not, it may not go
-    /// backward.
+    /// Call it before the backward pass. Whether the losses of the micro-batch and its weight are finite. If not, do
+    /// not call backward.
     ///
     /// Throws     NonFiniteError, with stop, if they are not
     bool accepts(const LossValue<Scalar>& value) {
@@ -62,8 +62,8 @@ public:
         return true;
     }
 
-    /// After the backward pass: whether the gradients, and the inverse of the weight that they hold, are finite. If
-    /// not, with skip, they are what they were before it.
+    /// Call it after the backward pass. Whether the gradients, and the inverse of the weight that they hold, are
+    /// finite. If not, with skip, they are what they were before it.
     ///
     /// Throws     NonFiniteError, with stop, if they are not; zero_grad() then leaves the batch out.
     ///            UsageError, with skip, if accepts() did not come before
@@ -146,9 +146,9 @@ private:
 
     const Optimizer<Scalar>& optimizer_;
     NonFinite then_;
-    Buffer<Scalar> before_;  // the gradients before the micro-batch, if there were any
-    GradientTally tally_;    // likewise
-    bool empty_ = true;      // there were none
+    Buffer<Scalar> before_;  // the gradients before the micro-batch, unless they were empty
+    GradientTally tally_;    // the tally before it
+    bool empty_ = true;      // there were no gradients
     bool remembered_ = false;
     Index skipped_ = 0;
 };

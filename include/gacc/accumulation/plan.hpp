@@ -21,7 +21,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// When activations are dropped and computed again in the backward pass, which takes less memory and more time.
+/// Whether activations are dropped and computed again in the backward pass. That takes less memory and more time.
 enum class Recomputation {
     if_needed,  ///< if even a micro-batch of 1 (or the one asked for) does not fit the budget otherwise
     always,
@@ -30,16 +30,16 @@ enum class Recomputation {
 
 struct PlanOptions {
     Index batch_size = 0;
-    Index micro_batch = 0;   ///< samples at most; 0: the plan chooses
+    Index micro_batch = 0;   ///< the most samples; 0: the plan chooses
     std::size_t memory = 0;  ///< the budget in bytes; 0: none
     Recomputation recomputation = Recomputation::if_needed;
 };
 
-/// How batches are cut, and what training takes, to the byte: parameters, gradients, moments, activations, and what the
-/// loss and the other parts that it was told of take. The data themselves are not part of it, nor what predict() takes
-/// while it runs: the activations of one block of samples.
+/// How batches are cut, and the bytes that training takes: parameters, gradients, moments, activations, and the buffers
+/// of the loss and the other parts that plan() was given. It does not count the data themselves, nor the activations of
+/// one block of samples that predict() takes while it runs.
 struct Plan {
-    Index batch_size = 0;        ///< the dataset's if that is smaller
+    Index batch_size = 0;        ///< the size of the dataset if that is smaller
     Index micro_batch = 0;       ///< samples of the largest micro-batch
     Index micro_batches = 0;     ///< of a batch
     memory::Bytes bytes;         ///< by kind
@@ -47,9 +47,9 @@ struct Plan {
     bool more_fits = false;      ///< a larger micro-batch would fit, but only cost memory
     std::size_t recomputed = 0;  ///< activations that are dropped and computed again
     std::size_t activations = 0;
-    double more_work = 0;  ///< multiply-adds for them, as a share of those of training without
+    double more_work = 0;  ///< multiply-adds for them, divided by those of training without recomputation
 
-    /// As a table.
+    /// A table.
     std::string description() const {
         std::string text = detail::text("batch of ", batch_size, " = ", micro_batches, " micro-batch",
                                         micro_batches == 1 ? "" : "es", " of at most ", micro_batch, '\n');
@@ -74,17 +74,18 @@ struct Plan {
 
 namespace detail {
 
-/// The largest of the fewest, as equal as can be, micro-batches of at most so many samples.
+/// Cuts a batch into the fewest micro-batches of at most `at_most` samples, as equal as possible. Returns the samples
+/// of the largest.
 inline Index balanced(Index batch_size, Index at_most) {
     const Index pieces = (batch_size - 1) / at_most + 1;
     return (batch_size - 1) / pieces + 1;
 }
 
-/// A model's training with one micro-batch, and with or without recomputation.
+/// Counts the bytes of a model's training for a micro-batch, with or without recomputation.
 template <class Scalar>
 class Planner {
 public:
-    /// `parts` says what all other parts take.
+    /// Returns the bytes of all other parts.
     using Parts = std::function<memory::Bytes(const PlanContext&)>;
 
     Planner(const Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options,
@@ -109,12 +110,12 @@ public:
         return bytes;
     }
 
-    /// The dataset may have fewer samples than a batch.
+    /// Samples of the largest batch: the dataset may have fewer samples than batch_size.
     Index largest_batch() const {
         return data_size_ > 0 ? std::min(options_.batch_size, data_size_) : options_.batch_size;
     }
 
-    /// The largest micro-batch up to `most` that fits the budget; 0 if none does.
+    /// The largest micro-batch up to `most` that fits the budget; 0 if not even 1 fits.
     Index largest(Index most, bool recompute) const {
         Index fits = 0, too_much = most + 1;
         while (too_much - fits > 1) {
@@ -156,12 +157,14 @@ private:
 
 }  // namespace detail
 
-/// Plans the training of a model, and prepares the model for it: its next forward takes the plan's memory at once, and
-/// a larger micro-batch is an error from then on. With a budget the micro-batch is the largest that fits, up to the
-/// block in which larger ones are walked anyway (Workspace::block_samples): beyond it they cost memory and save no time.
-/// Micro-batches are as equal as can be, so the largest may be smaller than that.
+/// Plans the training of a model, and prepares the model for it. The model's next forward allocates the plan's memory
+/// at once. From then on a larger micro-batch is an error.
 ///
-/// `parts` are what else training takes memory for: the data, of which batches are made, and a NonFiniteGuard.
+/// With a budget the micro-batch is the largest that fits, up to the size of a block (Workspace::block_samples). Larger
+/// micro-batches are walked in blocks, so they cost memory and save no time. Micro-batches are as equal as possible, so
+/// the largest may be smaller than that.
+///
+/// `parts` are other objects that training takes memory for: the data of the batches, and a NonFiniteGuard.
 ///
 /// Throws     UsageError if an option is out of its range; MemoryError, a UsageError, if the budget cannot be met
 /// Example    const auto plan = gacc::plan({.batch_size = 4096, .memory = 64 * gacc::MiB}, model, loss, adam, train);
@@ -170,7 +173,7 @@ template <class Scalar, class Loss, class... Parts>
 Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, const Optimizer<Scalar>& optimizer,
           const Parts&... parts) {
     const auto check = [](const char* name, Index value, Index least) {
-        constexpr auto most =  // whose bytes can be counted, also where an Index has 32 bits
+        constexpr auto most =  // the bytes can be counted, also if an Index has 32 bits
             static_cast<Index>(std::min(std::int64_t{1} << 40, std::int64_t{std::numeric_limits<Index>::max() / 4}));
         if (value < least || value > most) {
             throw UsageError("plan", detail::text("expected ", name, " from ", least, " to ", most, ", got ", value));
@@ -228,7 +231,7 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     planner.check(plan.bytes, plan.micro_batch);
     plan.activations = activations.size();
     Index forward = 0, again = 0;
-    // The last run of dropped activations is still there if it is of one block.
+    // The last run of dropped activations is still in memory if the micro-batch is one block.
     bool there = plan.micro_batch <= Workspace<Scalar>::block_samples(activations);
     for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
         forward += activations[i].work;

@@ -7,15 +7,15 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What a policy is told before it decides.
+/// What a policy knows when it decides.
 struct Accumulated {
     Index samples = 0;        ///< whose gradients wait for the step
-    Index micro_batches = 0;  ///< that brought them
-    double weight = 0;        ///< their weights added up
-    Index steps = 0;          ///< the optimizer has made so far
+    Index micro_batches = 0;  ///< of these samples
+    double weight = 0;        ///< sum of the weights of these samples
+    Index steps = 0;          ///< that the optimizer has made so far
 };
 
-/// Says, after each micro-batch, whether the optimizer shall step now. Any callable will do:
+/// Decides after each micro-batch whether the optimizer steps now. Any callable will do:
 /// `[](const gacc::Accumulated& held) { return held.samples >= (held.steps < 1000 ? 64 : 256); }`
 template <class P>
 concept AccumulationPolicy = std::predicate<P&, const Accumulated&>;
