@@ -7,13 +7,13 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Rows, columns, or whatever is counted, from first to last - 1.
+/// Rows or columns from first to last - 1.
 struct Range {
     Index first, last;
     Index size() const { return last - first; }
 };
 
-/// Calls f(block) for pieces of the range, of about the same size and at most so large.
+/// Calls f(block) for pieces of the range, of about the same size, up to a largest size.
 template <class F>
 void for_blocks(Range range, Index most, const F& f) {
     const Index blocks = (range.size() + most - 1) / most;
@@ -22,8 +22,8 @@ void for_blocks(Range range, Index most, const F& f) {
     }
 }
 
-/// Calls part(panels, rows) for all of a product, rows x cols. Shares out panels of columns over the threads, or rows
-/// where there are fewer panels than threads; never the depth.
+/// Calls part(panels, rows) for all parts of a product, rows x cols. Shares out panels of columns over the threads, or
+/// rows if there are fewer panels than threads; never the depth.
 template <class Scalar, class Part>
 void share_product(Index rows, Index cols, Index depth, const Part& part) {
     const Index panels = Panels<Scalar>::count(cols);

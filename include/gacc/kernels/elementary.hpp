@@ -8,14 +8,15 @@
 #include <cstddef>
 #include <limits>
 
-// Elementary functions of every lane of a packet, or of a float or double by itself. They call no function of the C
-// library, so that bits follow from the instructions alone. Every product that is added to something goes through
-// multiply_add, which leaves nothing for the compiler to contract.
+// Elementary functions of every lane of a packet, or of one float or double. They call no function of the C library, so
+// the bits depend only on the instructions. Every product that is added to a number goes through multiply_add, so the
+// compiler finds nothing to contract.
 //
 // Error      at most 2 units in the last place for exponential and logarithm, 4 for the others
 // Specials   as in the C library: NaN stays NaN, odd functions keep the sign of zero, infinities give the limits
-// Subnormal  arguments count in full, except floats on 32-bit Arm. Where exp(x) would be below the smallest normal
-//            number, exponential gives 0; so does sigmoid where exp(-|x|) would be and x < 0.
+// Subnormal  arguments are used as they are, except floats on 32-bit Arm. If exp(x) is below the smallest normal
+// number,
+//            exponential gives 0. If x < 0 and exp(-|x|) is below it, sigmoid gives 0.
 
 namespace gacc::inline GACC_ABI::detail {
 
@@ -30,7 +31,7 @@ EIGEN_ALWAYS_INLINE Packet every_other_term(const Packet& square, const ScalarOf
     }
 }
 
-/// terms[0] x^n + ... + terms[n], the even and the odd powers by themselves: two chains take half the time of one.
+/// terms[0] x^n + ... + terms[n]. Even and odd powers are two chains, which take half the time of one.
 template <class Packet, std::size_t Count>
 EIGEN_ALWAYS_INLINE Packet polynomial(const Packet& x, const ScalarOf<Packet> (&terms)[Count]) {
     const Packet square = Eigen::internal::pmul(x, x);

@@ -4,8 +4,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The constants of elementary.hpp: minimax polynomials p, the highest term first, and the limits of methods. Behind
-/// each polynomial stands the relative error that it adds to its function. scripts/fit-elementary computes them.
+/// The constants of elementary.hpp: minimax polynomials p, the highest term first, and the limits of their use. The
+/// comment of each polynomial ends with the relative error that it adds to its function. scripts/fit-elementary
+/// computes the polynomials.
 template <class Scalar>
 struct Terms;
 
@@ -35,9 +36,9 @@ struct Terms<float> {
     /// The least and the largest x for which exp(x) is a normal number.
     static constexpr float exponential_least = -0x1.5d589ep+6f, exponential_largest = 0x1.62e42ep+6f;
     static constexpr float log2_e = 0x1.715476p+0f, sqrt_half = 0x1.6a09e6p-1f;
-    /// tanh(x) is an odd polynomial up to here.
+    /// Up to this x, tanh(x) is computed by an odd polynomial.
     static constexpr float hyperbolic_tangent_end = 0.625f;
-    /// From here on erf(x) rounds to 1.
+    /// From this x on, erf(x) rounds to 1.
     static constexpr float error_function_end = 4;
 };
 

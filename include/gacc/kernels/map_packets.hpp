@@ -6,7 +6,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The `count` elements from `from` on if they fill a packet, else these and copies of the last of them.
+/// A packet of the `count` elements from `from` on. If they do not fill it, the rest are copies of the last element.
 template <class Scalar, class Packet = typename Simd<Scalar>::Packet>
 EIGEN_ALWAYS_INLINE Packet load_padded(const Scalar* from, Index count) {
     using Eigen::internal::ploadu;
@@ -16,7 +16,7 @@ EIGEN_ALWAYS_INLINE Packet load_padded(const Scalar* from, Index count) {
     return ploadu<Packet>(numbers);
 }
 
-/// The first `count` lanes, or all if there are fewer.
+/// Writes the first `count` lanes, or all if there are fewer.
 template <class Scalar, class Packet = typename Simd<Scalar>::Packet>
 EIGEN_ALWAYS_INLINE void store_first(Scalar* to, const Packet& packet, Index count) {
     using Eigen::internal::pstoreu;
@@ -26,8 +26,8 @@ EIGEN_ALWAYS_INLINE void store_first(Scalar* to, const Packet& packet, Index cou
     for (Index i = 0; i < count; ++i) { to[i] = numbers[i]; }
 }
 
-/// out[i] = f(in[i]...) for `count` elements, where `f` takes and returns packets, one for each array `in`. The last
-/// elements are computed in a whole packet too, filled up with copies: no bit depends on where an element lies.
+/// out[i] = f(in[i]...) for `count` elements. `f` takes one packet for each array `in` and returns a packet. The last
+/// elements are computed in a whole packet too, filled up with copies. So no bit depends on the place of an element.
 /// `out` may be one of `in`; otherwise they must not overlap. All of `f` is inlined.
 ///
 /// Example    map_packets(count, [](const auto& x) { return exponential(x); }, y, x);

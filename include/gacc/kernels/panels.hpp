@@ -8,8 +8,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// How the product kernels like a matrix M, rows x cols, to lie: in panels of `width` rows, each panel transposed, so
-/// that the numbers of one column that belong to one tile lie side by side. Rows missing in the last panel are zero.
+/// The layout of a matrix M, rows x cols, for the product kernels: panels of `width` rows, each panel transposed. So
+/// the numbers of one column that belong to one tile lie side by side. Missing rows of the last panel are zero.
 ///
 ///     element (r, c) of M is data[(r / width) * cols * width + c * width + r % width]
 template <class Scalar>
@@ -17,7 +17,7 @@ struct Panels {
     static constexpr Index width = Simd<Scalar>::panel_width;
 
     static Index count(Index rows) { return rows / width + (rows % width != 0 ? 1 : 0); }
-    /// Numbers in all, with the zeros; largest_size if they cannot be counted.
+    /// The count of all numbers, with the zeros; largest_size if an Index cannot hold it.
     static Index size(Index rows, Index cols) { return product_of(count(rows), width, cols); }
 
     static Matrix<Scalar> unpack(const Scalar* panels, Index rows, Index cols) {
@@ -37,8 +37,8 @@ struct Panels {
         }
     }
 
-    /// Copies columns 0 to cols - 1 of `rows` rows of M, no more than so many packets hold, as the rows of a panel: its
-    /// number (c, r) is M's element (r, c), or 0 where M has no row r.
+    /// Copies columns 0 to cols - 1 of `rows` rows of M into the rows of a panel: its number (c, r) is M's element
+    /// (r, c), or 0 if M has no row r. The rows must fit into `Packets` packets.
     template <int Packets = 2, class Factor>
     static void transpose(Index rows, Index cols, Factor matrix, Scalar* panel) {
         for (Index r = 0; r < Packets * lanes; r += lanes) {
@@ -57,7 +57,7 @@ struct Panels {
 private:
     static constexpr Index lanes = Simd<Scalar>::lanes;
 
-    /// Where there are fewer rows than lanes, zeros take their place.
+    /// Missing rows, if there are fewer than lanes, are zeros.
     static void transpose_square(const Scalar* from, Index row, Index rows, Scalar* to) {
         using namespace Eigen::internal;
         using Packet = typename Simd<Scalar>::Packet;

@@ -10,7 +10,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// C = C0 + A B for whole matrices, one panel of columns after the other: see column_of_tiles for what is promised of
+/// C = C0 + A B for whole matrices, one panel of columns after the other. column_of_tiles says what is promised of
 /// every element. Panel p of B, C0 and C starts p * (its panel stride) after the first.
 ///
 /// Shapes     A rows x depth;  B depth x cols;  C0, C rows x cols
@@ -18,8 +18,8 @@ template <class Scalar>
 struct Product {
     static constexpr Index width = Simd<Scalar>::panel_width;
 
-    /// A matrix as panels of columns. One that is `padded` has memory for all columns of the last panel;
-    /// rows of a padded B are `width` apart.
+    /// A matrix as panels of columns. If it is `padded`, it has memory for all columns of the last panel. Rows of a
+    /// padded B are `width` apart.
     template <class S>
     struct Columns {
         S* data;
@@ -51,11 +51,11 @@ struct Product {
     }
 
 private:
-    /// A block of so many rows goes through all panels before the next, so that its numbers of A stay in the cache.
-    /// (Models come with blocks of 128 samples already.)
+    /// A block of this many rows goes through all panels before the next block, so its numbers of A stay in the cache.
+    /// (Models call with blocks of 128 samples already.)
     static constexpr Index most_rows = 128;
-    /// Where B is copied, so much of the depth at a time, a block has so many numbers of A: half of a
-    /// second cache of 1 MiB.
+    /// If B is copied: the piece of the depth that is copied at once, and the numbers of A in a block, half of a second
+    /// cache of 1 MiB.
     static constexpr Index most_depth = 256, most_of_a = (Index{1} << 19) / static_cast<Index>(sizeof(Scalar));
 
     template <class F>
@@ -65,7 +65,7 @@ private:
 
     PanelRows<const Scalar> start(Index p, Index first) const { return {c0.at(p).data + first * c0.row, c0.row}; }
 
-    /// Some rows of panel p of C; part by part through a buffer where C has no memory for all its columns.
+    /// Writes some rows of panel p of C. If C has no memory for all columns of the panel, they go through a buffer.
     void write(Index p, Range block) const {
         const Index columns = std::min(width, cols - p * width);
         const auto multiply = [&](Range part, PanelRows<Scalar> to) {
@@ -84,8 +84,8 @@ private:
         });
     }
 
-    /// A piece of the depth of some rows of panel p of C, whose B is a plain matrix: the rows of B, which lie far
-    /// apart, are copied, with zeros for columns it has not.
+    /// Adds a piece of the depth to some rows of panel p of C, for a B that is a plain matrix. The rows of B lie far
+    /// apart, so they are copied, with zeros for missing columns.
     void add(Index p, Range rows_here, Range piece) const {
         const Index columns = std::min(width, cols - p * width);
         const auto factor = b.at(p);

@@ -11,11 +11,11 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// C = X Yᵀ, where the rows of Y lie in panels: every element is the chain of column_of_tiles, from zero.
+/// C = X Yᵀ, where the rows of Y lie in panels. Every element is the chain of column_of_tiles, from zero.
 ///
-/// A tile needs one of its factors transposed. That is always a small piece, copied when it is needed: no transposed Y,
-/// which would be all of a layer's weights once more, is kept. Many rows of X are transposed themselves, and their
-/// tiles are those of Cᵀ = Y Xᵀ; of a few, that would leave too many lanes of a packet empty, and Y is copied.
+/// A tile needs one of its factors transposed. Only small pieces are copied, when they are needed. A whole transposed Y
+/// would be all of a layer's weights once more. If X has many rows, pieces of X are transposed, and the tiles are those
+/// of Cᵀ = Y Xᵀ. With few rows that would leave too many lanes of a packet empty, so pieces of Y are transposed.
 ///
 /// Shapes     X rows x depth;  Y cols x depth;  C rows x cols
 template <class Scalar>
@@ -24,8 +24,8 @@ struct RowProduct {
     Strided<Scalar> x;
     Runs<Scalar> y;
 
-    /// C is not written, but handed to put(row, column, part) in parts with their place in C, each once, by the thread
-    /// that made it.
+    /// Does not write C, but calls put(row, column, part) once for each part of C. The thread that made a part calls
+    /// it.
     template <class Put>
     void run_into(const Put& put) const {
         share_product<Scalar>(rows, cols, depth, [&](Range panels, Range rows_here) {
@@ -51,14 +51,14 @@ struct RowProduct {
 
 private:
     static constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes;
-    /// For so many rows, transposing Y takes no longer than the lanes that they would leave empty (measured).
+    /// Up to this many rows, transposing Y takes no longer than the lanes that they would leave empty (measured).
     static constexpr Index few = std::max<Index>(lanes - 4, 0);
-    /// A copy of X serves so many columns; with their sums it finds place in the second cache.
+    /// A copy of X serves this many columns. With their sums it fits into the second cache.
     static constexpr Index most_depth = 128, most_columns = 384, most_panels = 4;
     static_assert(most_depth % width == 0);
     static_assert(most_panels * most_columns * width * sizeof(Scalar) <= ThreadScratch::bytes);
 
-    /// Rows of X in panels that so many packets hold. All panels go through a piece of Y before the next piece, which
+    /// Puts rows of X into panels of `Packets` packets. All panels go through a piece of Y before the next piece, which
     /// may come from memory.
     template <int Packets, class Put>
     void many_rows(Range rows_here, Range columns, const Put& put) const {
@@ -101,8 +101,8 @@ private:
         }
     }
 
-    /// The terms of one piece of the depth, from k on, in the products of rows of A with rows of B, of which no more
-    /// than so many packets hold are copied.
+    /// Adds the terms of one piece of the depth, from k on, to the products of rows of A with rows of B. It copies the
+    /// rows of B, which must fit into `Packets` packets.
     template <int Packets, class A, class B>
     void multiply(Index k, Index rows_of_a, A a, Index rows_of_b, B b, Scalar* sums) const {
         alignas(64) std::array<Scalar, most_depth * width> copy;

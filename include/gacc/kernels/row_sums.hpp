@@ -5,10 +5,10 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// f(f(..., in[0]...), in[1]...) over `count` elements, where f takes the sum so far and an element of each array, as
-/// packets, and adds something. Element i goes to lane i % lanes, and the lanes are added up in the end, from the first
-/// to the last. So the bits depend on the numbers and the processor's lanes alone: not on where they lie in memory, as
-/// they do in Eigen's sums. Where f adds a product, it does so by multiply_add, or the compiler might fuse it or not.
+/// f(f(..., in[0]...), in[1]...) over `count` elements. f takes the sum so far and an element of each array, as
+/// packets, and adds to the sum. Element i goes to lane i % lanes. In the end the lanes are added from the first to the
+/// last. So the bits depend only on the numbers and the processor's lanes, not on the place in memory as in Eigen's
+/// sums. If f adds a product, it must use multiply_add; else the compiler might fuse it or not.
 ///
 /// Example    sum_packets(count, [](const auto& sum, const auto& x) { return multiply_add(x, x, sum); }, numbers);
 template <class Scalar, class Function, class... Inputs>
@@ -21,7 +21,7 @@ template <class Scalar, class Function, class... Inputs>
     for (; i + lanes <= count; i += lanes) { sums = f(sums, ploadu<Packet>(first + i), ploadu<Packet>(more + i)...); }
     Scalar numbers[lanes];
     pstoreu(numbers, sums);
-    if (i < count) {  // a whole packet too, of which the first lanes count
+    if (i < count) {  // a whole packet too; its first lanes count
         Scalar rest[lanes];
         pstoreu(rest, f(sums, load_padded(first + i, count - i), load_padded(more + i, count - i)...));
         for (Index lane = 0; lane < count - i; ++lane) { numbers[lane] = rest[lane]; }

@@ -8,19 +8,19 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What the processor's registers allow. One source for SSE, AVX2 + FMA, AVX-512 and NEON: Eigen's packets.
+/// Sizes that follow from the processor's registers. Eigen's packets serve SSE, AVX2 + FMA, AVX-512 and NEON alike.
 template <class Scalar>
 struct Simd {
     using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
     static constexpr Index lanes = Eigen::internal::unpacket_traits<Packet>::size;
     static constexpr Index registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
 
-    /// A tile is tile_height x panel_width results, all in registers, with room for one row of a panel and one factor.
+    /// A tile is tile_height x panel_width results. All are in registers, with one row of a panel and one factor.
     static constexpr Index panel_width = 2 * lanes;
     static constexpr Index tile_height = registers >= 32 ? 12 : registers >= 16 ? 6 : 2;
 };
 
-/// Whether the name of the inline namespace says what Eigen's packets are.
+/// Whether the name of the inline namespace agrees with Eigen's packets.
 constexpr bool abi_is_true() {
     constexpr Index lanes = Simd<float>::lanes;
     return std::string_view(processor).starts_with(lanes == 16  ? "simd64"
@@ -30,7 +30,7 @@ constexpr bool abi_is_true() {
 }
 static_assert(abi_is_true(), "gacc: GACC_ABI (core/abi.hpp) names other SIMD registers than Eigen uses here");
 
-/// Keeps a packet in its register: without it the compiler may read the panel from memory again in every multiply-add.
+/// Keeps a packet in its register. Without this the compiler may read the panel from memory in every multiply-add.
 template <class Packet>
 EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] Packet& packet) {
 #if defined(__GNUC__) && defined(__AVX512F__)
@@ -48,10 +48,10 @@ EIGEN_ALWAYS_INLINE void pin([[maybe_unused]] T*& pointer) {
 #endif
 }
 
-/// a b + c, in every lane with one rounding if the processor can, else with two.
+/// a b + c in every lane: with one rounding if the processor has fused multiply-add, else with two.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
-    if constexpr (std::is_floating_point_v<Packet>) {  // Eigen without SIMD, whose a * b + c some copies would contract
+    if constexpr (std::is_floating_point_v<Packet>) {  // Eigen without SIMD: some copies of a * b + c would be fused
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
         return std::fma(a, b, c);
 #else
@@ -64,7 +64,7 @@ EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const 
     }
 }
 
-/// The square root of every lane, rounded correctly. Eigen's own is, for float, an estimate with a correction, which
+/// The square root of every lane, rounded correctly. Eigen's own, for float, is an estimate with a correction. It
 /// differs between makers of processors.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet square_root(const Packet& x) {
@@ -111,7 +111,7 @@ EIGEN_ALWAYS_INLINE Eigen::internal::Packet4f quotient(const Eigen::internal::Pa
 }
 #endif
 
-/// 0 where |x| is below the bound, x elsewhere and where it is not a number.
+/// 0 where |x| is below the bound, else x; NaN stays NaN.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet zero_below(const Packet& x, const Packet& bound) {
     using namespace Eigen::internal;

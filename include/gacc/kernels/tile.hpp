@@ -22,8 +22,8 @@ struct Strided {
     const Scalar* at(Index k) const { return data + k * step; }
 };
 
-/// One whose rows go through panels, `width` numbers in each: element (r, k) is data[r * row + k / width * panel +
-/// k % width].
+/// A factor whose rows go through panels, `width` numbers in each: element (r, k) is
+/// data[r * row + k / width * panel + k % width].
 template <class Scalar>
 struct Runs {
     static constexpr bool in_runs = true;
@@ -45,15 +45,15 @@ struct PanelRows {
     Index row;
 };
 
-/// C = C0 + A B for `tiles` times Rows rows and a panel of columns, or the left half of one, if Packets is 1: every
-/// element is one chain of multiply-adds in the order k = 0, 1, ..., depth - 1, which starts from its element of C0.
-/// All products of the library are made of this chain, so a result depends neither on the shape of the whole nor on who
-/// computes which part.
+/// C = C0 + A B for `tiles` times Rows rows and a panel of columns, or its left half if Packets is 1. Every element is
+/// one chain of multiply-adds in the order k = 0, 1, ..., depth - 1. The chain starts from the element of C0. All
+/// products of the library are made of this chain. So a result does not depend on the shape of the whole product, nor
+/// on the thread that computes a part.
 ///
-/// Pointers are pinned where they are moved on. Compilers left to themselves keep one for every row, more than there
-/// are registers, and then wait for those they had to put away more than for the multiply-adds.
+/// Pointers are pinned where they are moved on. Otherwise compilers keep one for every row, more than there are
+/// registers, and then wait for the stored ones longer than for the multiply-adds.
 ///
-/// Where rows of A go through panels, each step also asks for one line of the next tile: A may come from memory, and
+/// If rows of A go through panels, each step also prefetches one line of the next tile: A may come from memory, and
 /// processors do not foresee the jump from panel to panel.
 ///
 /// Shapes     A tiles * Rows x depth;  B depth x width, one row after the other;  C0, C tiles * Rows x width
@@ -68,7 +68,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
     constexpr Index line = 64 / sizeof(Scalar);
 
     for (Index tile = 0; tile < tiles; ++tile) {
-        Packet sum[Rows][Packets];  // in registers, since every loop over it is written out
+        Packet sum[Rows][Packets];  // in registers, since every loop over it is unrolled
 #pragma GCC unroll 16
         for (auto& row : sum) {
 #pragma GCC unroll 2
@@ -128,7 +128,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
     }
 }
 
-/// The same with the number of rows, 1 to Simd::tile_height, known only now.
+/// The same for a number of rows, 1 to Simd::tile_height, that is known only at run time.
 template <int Packets, class Scalar, template <class> class Factor, int Rows = Simd<Scalar>::tile_height>
 void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                    PanelRows<Scalar> c) {
@@ -138,8 +138,8 @@ void tiles_of_rows(Index rows, Index tiles, Index depth, Factor<Scalar> a, const
     }
 }
 
-/// The same for any number of rows from 1 up, cut into tiles that differ by one row at most, so that none is thin;
-/// usually for the whole panel.
+/// The same for any number of rows from 1 up, usually for the whole panel. They are cut into tiles that differ by one
+/// row at most, so no tile is thin.
 template <int Packets = 2, class Scalar, template <class> class Factor>
 void multiply_panel(Index rows, Index depth, Factor<Scalar> a, const Scalar* b, PanelRows<const Scalar> c0,
                     PanelRows<Scalar> c) {
