@@ -10,7 +10,7 @@
 namespace gacc::inline GACC_ABI {
 
 struct BinaryCrossEntropyOptions {
-    /// A sample with a target that is NaN counts for nothing; else it is an error.
+    /// Leaves out samples with a NaN target. Without it NaN is an error.
     bool ignore_nan = false;
     Reduction reduction = Reduction::mean_over_samples;
 };
@@ -26,9 +26,9 @@ struct LogisticError {
     bool takes(Scalar target) const { return target >= 0 && target <= 1; }
     Scalar add(Scalar logit, Scalar target, Scalar sum, Scalar& grad) const {
         Scalar e = std::exp(-std::abs(logit));
-        if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // too small for fast arithmetic
+        if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // arithmetic on such small numbers is slow
         const Scalar not_target = 1 - target;
-        // sigmoid(z) - t over one denominator, so that nothing cancels where both are nearly 1.
+        // sigmoid(z) - t over one denominator, so nothing cancels if both are nearly 1.
         grad = (logit < 0 ? multiply_add(not_target, e, -target) : multiply_add(-target, e, not_target)) / (1 + e);
         return sum + (multiply_add(-logit, target, std::max(logit, Scalar(0))) + std::log1p(e));
     }
@@ -36,12 +36,12 @@ struct LogisticError {
 
 }  // namespace detail
 
-/// Binary cross-entropy of the sigmoid of logits z, where each sample has any number of labels and each of them a
-/// probability t (0 or 1, or between), as the mean over the labels of each sample:
+/// Binary cross-entropy of the sigmoid of logits z. Each sample has any number of labels, and each label a probability
+/// t from 0 to 1. The loss of a sample is the mean over its labels:
 ///
 ///     loss_i = sum_j (-t_ij log sigmoid(z_ij) - (1 - t_ij) log(1 - sigmoid(z_ij))) / labels
 ///
-/// The mean over samples is that over all numbers, as of PyTorch's BCEWithLogitsLoss.
+/// The mean over samples is the mean over all numbers, as in PyTorch's BCEWithLogitsLoss.
 ///
 /// Shapes     logits, targets samples x labels;  weights samples
 /// Gradients  grad_ij = w_i (sigmoid(z_ij) - t_ij) / labels, summed over samples, not divided

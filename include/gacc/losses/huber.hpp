@@ -10,9 +10,9 @@
 namespace gacc::inline GACC_ABI {
 
 struct HuberOptions {
-    /// Larger differences count linearly; more than 0.
+    /// Differences larger than this count linearly; more than 0.
     double delta = 1;
-    /// A sample with a target that is NaN counts for nothing; else it is an error.
+    /// Leaves out samples with a NaN target. Without it NaN is an error.
     bool ignore_nan = false;
     Reduction reduction = Reduction::mean_over_samples;
 };
@@ -36,16 +36,16 @@ struct HuberError {
 
 }  // namespace detail
 
-/// The square of a small difference of outputs y and targets t, of a larger one its size, so that single targets far
-/// away pull less; the mean over the outputs of each sample:
+/// Squares of small differences between outputs y and targets t; larger differences count linearly, so single targets
+/// far away pull less. The loss of a sample is the mean over its outputs:
 ///
 ///     loss_i = sum_j h(y_ij - t_ij) / outputs       h(d) = d² / 2                  for |d| up to delta
 ///                                                          delta (|d| - delta / 2)  beyond
 ///
-/// The mean over samples is that over all numbers, as of PyTorch's HuberLoss.
+/// The mean over samples is the mean over all numbers, as in PyTorch's HuberLoss.
 ///
 /// Shapes     outputs, targets samples x outputs;  weights samples
-/// Gradients  grad_ij = w_i (y_ij - t_ij, cut to -delta and delta) / outputs, summed over samples, not divided
+/// Gradients  grad_ij = w_i (y_ij - t_ij, clamped to [-delta, delta]) / outputs, summed over samples, not divided
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
 /// Throws     as MeanSquaredError; UsageError if delta is not a positive Scalar
 /// Source     Huber 1964, doi:10.1214/aoms/1177703732

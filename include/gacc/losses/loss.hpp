@@ -8,19 +8,19 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What a loss says of one micro-batch: sums over its samples, and each sample by itself.
+/// The loss of one micro-batch: sums over its samples, and the loss and weight of each sample.
 template <class Scalar>
 struct LossValue {
     double sum = 0;                   ///< of w_i loss_i
     double weight = 0;                ///< of w_i
     std::span<const Scalar> losses;   ///< w_i loss_i of every sample, valid until the loss's next forward
-    std::span<const Scalar> weights;  ///< w_i of every sample, likewise
+    std::span<const Scalar> weights;  ///< w_i of every sample, valid as long
 
     /// The mean over the samples; 0 if none counts.
     double mean() const { return weight > 0 ? sum / weight : 0; }
 };
 
-/// The same of samples that no backward pass follows, as validation has them. Its numbers are its own.
+/// The same for samples without a backward pass, as in a validation. It owns its numbers.
 template <class Scalar>
 struct OwnLossValue {
     double sum = 0;               ///< of w_i loss_i
@@ -32,7 +32,7 @@ struct OwnLossValue {
     double mean() const { return weight > 0 ? sum / weight : 0; }
 };
 
-/// What a loss hands to the model's backward pass: the derivative by the model's outputs, and the weight it carries.
+/// What a loss passes to the model's backward: the derivative by the model's outputs, and the weights of the samples.
 template <class Scalar>
 struct LossGradient {
     ConstMatrixView<Scalar> grad;            ///< samples x out_features

@@ -18,13 +18,13 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What a loss reads rows from: anything that becomes a view, and temporary matrices too, since nothing refers to them
-/// when the call is done.
+/// A loss reads rows from anything that becomes a view, and from temporary matrices too: nothing refers to them after
+/// the call.
 template <class X, class Scalar>
 concept RowsToRead = std::convertible_to<const X&, ConstMatrixView<Scalar>>;
 
-/// Throws     UsageError if a weight is negative, not finite or too small for a Scalar with all its bits, or if their
-///            sum is larger than a Scalar can be
+/// Throws     UsageError if a weight is negative, infinite, NaN or too small for a Scalar with all its bits, or if the
+///            sum of the weights is larger than the largest Scalar
 template <class Scalar>
 void check_weights(const char* where, std::span<const Scalar> weights) {
     double sum = 0;
@@ -45,12 +45,12 @@ void check_weights(const char* where, std::span<const Scalar> weights) {
     }
 }
 
-/// What all losses share: a loss and a weight for each row of outputs, their sums in the order of the rows, and the
-/// gradient of the last forward. The loss gives the formula of a row:
+/// The common part of all losses: a loss and a weight for each row of outputs, their sums in the order of the rows, and
+/// the gradient of the last forward. Each loss gives the formula of a row:
 ///
 ///     struct Row {
-///         static constexpr Index cost = 20;    // multiply-adds that an output is worth
-///         bool ignored(Index i) const;         // whether row i counts for nothing
+///         static constexpr Index cost = 20;    // of an output, in multiply-adds
+///         bool ignored(Index i) const;         // whether row i is left out
 ///         Scalar loss(Index i, Scalar weight, Scalar* grad) const;
 ///     };                                       // without its weight; writes weight * gradient unless grad is null
 template <class Scalar>
@@ -60,7 +60,7 @@ public:
 
     const char* name() const { return name_; }
 
-    /// `weights` empty: every row weighs 1.
+    /// If `weights` is empty, every row has weight 1.
     template <class Row>
     LossValue<Scalar> forward(Index samples, Index outputs, std::span<const Scalar> weights, const Row& row) {
         ready_ = false;
@@ -75,7 +75,7 @@ public:
         return {sums.loss, sums.weight, std::as_const(losses_).first(samples), std::as_const(weights_).first(samples)};
     }
 
-    /// By bytes what forward gives, without a gradient.
+    /// The same bytes as forward, without a gradient.
     template <class Row>
     static OwnLossValue<Scalar> value(Index samples, Index outputs, std::span<const Scalar> weights, const Row& row) {
         OwnLossValue<Scalar> value;
@@ -87,7 +87,7 @@ public:
         return value;
     }
 
-    /// The gradient of the last forward, once.
+    /// The gradient of the last forward. Call it once for each forward.
     LossGradient<Scalar> backward() {
         if (!ready_) {
             throw UsageError(text(name_, "::backward"), "expected a forward before every backward, got none");
@@ -99,7 +99,7 @@ public:
         return {{grad_.data(), samples_, outputs_}, std::as_const(weights_).first(samples_), reduction_};
     }
 
-    /// Numbers that forward keeps for every sample of the largest micro-batch it has seen.
+    /// Numbers that forward keeps for every sample of the largest micro-batch so far.
     static constexpr Index numbers_per_sample(Index outputs) { return outputs + 2; }
 
 private:

@@ -8,7 +8,7 @@
 namespace gacc::inline GACC_ABI {
 
 struct MeanSquaredErrorOptions {
-    /// A sample with a target that is NaN counts for nothing; else it is an error.
+    /// Leaves out samples with a NaN target. Without it NaN is an error.
     bool ignore_nan = false;
     Reduction reduction = Reduction::mean_over_samples;
 };
@@ -30,18 +30,18 @@ struct SquaredError {
 
 }  // namespace detail
 
-/// The squared difference of outputs y and targets t, as the mean over the outputs of each sample:
+/// The squared difference of outputs y and targets t. The loss of a sample is the mean over its outputs:
 ///
 ///     loss_i = sum_j (y_ij - t_ij)² / outputs
 ///
-/// The mean over samples is that over all numbers, as of PyTorch's MSELoss.
+/// The mean over samples is the mean over all numbers, as in PyTorch's MSELoss.
 ///
 /// Shapes     outputs, targets samples x outputs;  weights samples
 /// Gradients  grad_ij = w_i 2 (y_ij - t_ij) / outputs, summed over samples, not divided
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
-/// Throws     ShapeError if targets or weights do not fit the outputs; UsageError if a target is not finite (of a
-///            sample of weight 0 none is looked at), for weights as SoftmaxCrossEntropy, or if backward comes without
-///            a forward
+/// Throws     ShapeError if targets or weights do not fit the outputs; UsageError if a target is infinite or NaN
+///            (targets of a sample of weight 0 are not checked), for weights as SoftmaxCrossEntropy, or if backward is
+///            called without a forward
 /// Example    loss.forward(model.forward(x), targets);  model.backward(loss.backward());
 template <class Scalar = float>
 class MeanSquaredError : public detail::TargetLoss<Scalar, detail::SquaredError<Scalar>> {

@@ -13,26 +13,28 @@
 namespace gacc::inline GACC_ABI {
 
 struct SoftmaxCrossEntropyOptions {
-    /// A sample with this label counts for nothing, nor does one of weight 0: no loss, no gradient, no weight, also if
-    /// its inputs are infinite or NaN.
+    /// A sample with this label, or with weight 0, is left out: no loss, no gradient, no weight, even if its inputs are
+    /// infinite or NaN.
     Label ignored_label = -100;
     Reduction reduction = Reduction::mean_over_samples;
-    /// From 0 to 1: this share of each sample's target is spread over all classes alike.
+    /// From 0 to 1: this share of each sample's target is spread evenly over all classes.
     double label_smoothing = 0;
 };
 
-/// Cross-entropy of the softmax of logits z, for the class c that each sample is labelled with:
+/// Cross-entropy of the softmax of logits z, for a sample with the label c:
 ///
 ///     loss_i = log(sum_j exp(z_ij - max_i)) - (z_ic - max_i)        max_i the largest logit of sample i
 ///
-/// With label smoothing s the target of class j is (1 - s) [j = c] + s / classes instead of [j = c].
+/// With label smoothing s, the target of class j is (1 - s) [j = c] + s / classes instead of [j = c].
 ///
 /// Shapes     logits samples x classes;  labels, weights samples
 /// Gradients  grad_ij = w_i (softmax(z_i)_j - [j = c]), summed over samples, not divided
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
-/// Throws     ShapeError if labels or weights are not as many as samples; UsageError if a label is not a class,
-///            a weight is negative, not finite or too small for a Scalar with all its bits, their sum is larger than
-///            a Scalar can be, backward comes without a forward, or label_smoothing is not from 0 to 1
+/// Throws     ShapeError if there are not as many labels or weights as samples; UsageError if a label is not a class,
+///            a weight is negative, infinite, NaN or too small for a Scalar with all its bits, the sum of the weights
+/// is
+///            larger than the largest Scalar, backward is called without a forward, or label_smoothing is not from 0
+///            to 1
 /// Source     Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing)
 /// Example    loss.forward(model.forward(x), labels);  model.backward(loss.backward());
 template <class Scalar = float>
@@ -46,7 +48,7 @@ public:
         }
     }
 
-    /// `weights` empty: every sample weighs 1.
+    /// If `weights` is empty, every sample has weight 1.
     template <detail::RowsToRead<Scalar> Logits>
     LossValue<Scalar> forward(const Logits& logits, std::span<const Label> labels,
                               std::span<const Scalar> weights = {}) {
@@ -55,7 +57,7 @@ public:
         return rows_.forward(row.logits.rows(), row.logits.cols(), weights, row);
     }
 
-    /// The same numbers, by bytes, where no backward follows. Keeps nothing: several threads may ask at once.
+    /// The same bytes as forward, without a gradient. It keeps nothing, so several threads may call it at once.
     template <detail::RowsToRead<Scalar> Logits>
     OwnLossValue<Scalar> value(const Logits& logits, std::span<const Label> labels,
                                std::span<const Scalar> weights = {}) const {
@@ -64,10 +66,10 @@ public:
         return rows_.value(row.logits.rows(), row.logits.cols(), weights, row);
     }
 
-    /// Numbers it keeps for every sample of the largest micro-batch it has seen.
+    /// Numbers that it keeps for every sample of the largest micro-batch so far.
     static Index numbers_per_sample(Index classes) { return detail::LossRows<Scalar>::numbers_per_sample(classes); }
 
-    /// The gradient of the last forward, once.
+    /// The gradient of the last forward. Call it once for each forward.
     LossGradient<Scalar> backward() { return rows_.backward(); }
 
 private:
@@ -82,7 +84,7 @@ private:
             Scalar sum = 0;
             for (Index j = 0; j < classes; ++j) {
                 Scalar e = std::exp(logits(i, j) - largest);
-                if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // too small for fast arithmetic
+                if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // arithmetic on such small numbers is slow
                 if (grad != nullptr) { grad[j] = e; }
                 sum += e;
             }
@@ -93,7 +95,7 @@ private:
             }
             return std::log(sum) - (logits(i, label(i)) - largest);
         }
-        /// grad holds exp(z_j - largest), `sum` is their sum.
+        /// grad holds exp(z_j - largest); `sum` is the sum of these.
         Scalar smoothed(Index i, Scalar weight, Scalar* grad, Scalar largest, Scalar sum) const {
             const Index classes = logits.cols();
             const auto share = static_cast<Scalar>(options.label_smoothing / static_cast<double>(classes));

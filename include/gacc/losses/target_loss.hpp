@@ -10,19 +10,19 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What the losses share whose targets are rows of numbers. The loss of a sample is the mean over its outputs, so the
-/// mean over samples of weight 1 is the mean over all numbers, as PyTorch's default is. The formula of one output:
+/// The common part of losses whose targets are rows of numbers. The loss of a sample is the mean over its outputs. So
+/// the mean over samples of weight 1 is the mean over all numbers, as in PyTorch's default. The formula of one output:
 ///
 ///     struct Formula {
-///         static constexpr Index cost = 4;                       // multiply-adds that an output is worth
+///         static constexpr Index cost = 4;                       // of an output, in multiply-adds
 ///         static constexpr const char* targets = "finite targets";
-///         bool takes(Scalar target) const;                       // whether a target is one of these; NaN is none
+///         bool takes(Scalar target) const;                       // whether a target is allowed; NaN is not
 ///         Scalar add(Scalar output, Scalar target, Scalar sum, Scalar& grad) const;
 ///     };                                                         // sum + loss, and the derivative by the output
 template <class Scalar, class Formula>
 class TargetLoss {
 public:
-    /// `weights` empty: every sample weighs 1.
+    /// If `weights` is empty, every sample has weight 1.
     template <RowsToRead<Scalar> Outputs, RowsToRead<Scalar> Targets>
     LossValue<Scalar> forward(const Outputs& outputs, const Targets& targets, std::span<const Scalar> weights = {}) {
         const Row row{outputs, targets, formula_, ignore_nan_};
@@ -30,7 +30,7 @@ public:
         return rows_.forward(row.outputs.rows(), row.outputs.cols(), weights, row);
     }
 
-    /// The same numbers, by bytes, where no backward follows. Keeps nothing: several threads may ask at once.
+    /// The same bytes as forward, without a gradient. It keeps nothing, so several threads may call it at once.
     template <RowsToRead<Scalar> Outputs, RowsToRead<Scalar> Targets>
     OwnLossValue<Scalar> value(const Outputs& outputs, const Targets& targets,
                                std::span<const Scalar> weights = {}) const {
@@ -39,10 +39,10 @@ public:
         return rows_.value(row.outputs.rows(), row.outputs.cols(), weights, row);
     }
 
-    /// Numbers it keeps for every sample of the largest micro-batch it has seen.
+    /// Numbers that it keeps for every sample of the largest micro-batch so far.
     static Index numbers_per_sample(Index outputs) { return LossRows<Scalar>::numbers_per_sample(outputs); }
 
-    /// The gradient of the last forward, once.
+    /// The gradient of the last forward. Call it once for each forward.
     LossGradient<Scalar> backward() { return rows_.backward(); }
 
 protected:
