@@ -12,10 +12,10 @@ struct AdamOptions {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-8;
-    /// The largest norm of the mean gradient, of all parameters together: a longer one is shortened to it.
+    /// The largest norm of the mean gradient of all parameters together. A longer gradient is shortened to it.
     double clip_norm = std::numeric_limits<double>::infinity();
 
-    /// Calls f(name, option, range) for each, in the order in which a state keeps them.
+    /// Calls f(name, option, range) for each option, in the order in which a state keeps them.
     template <class Self, class F>
     static void visit(Self& options, const F& f) {
         using enum OptionRange;
@@ -27,17 +27,17 @@ struct AdamOptions {
     }
 };
 
-/// Adam: steps of about the learning rate, along the mean gradient over its root mean square.
+/// Adam: steps of about the learning rate, along the mean gradient divided by its root mean square.
 ///
-/// Update     g = grad / weight, times clip_norm / |g| where |g|, of all parameters together, is larger;
+/// Update     g = grad / weight, times clip_norm / |g| if |g|, of all parameters together, is larger than clip_norm;
 ///            m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
 ///            value -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon),  t the step, from 1
-/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
-/// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0: its square is no normal number;
-///            one above 1e19 (float) or 1e154 (double) stops its parameter: its square is infinite
+/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; a little more with clipping
+/// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0, since its square is not a normal
+///            number. A mean gradient above 1e19 (float) or 1e154 (double) stops its parameter: its square is infinite
 /// Defaults   those of the paper, learning rate 0.001; no clipping
-/// Throws     UsageError if an option is out of its range, also of the range of the Scalar type; step(), if its step
-///            size is. NonFiniteError from step() if it clips and a gradient is not finite. Nothing has changed then
+/// Throws     UsageError if an option is out of its range or that of the Scalar type, and from step() if the step size
+///            is. NonFiniteError from step() if it clips and a gradient is infinite or NaN. Nothing is changed then
 /// Source     Kingma and Ba 2015, arXiv:1412.6980, algorithm 1
 /// Example    gacc::Adam adam(model.parameters(), {.learning_rate = 1e-3F});
 template <class Scalar = float>

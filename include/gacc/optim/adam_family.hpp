@@ -16,7 +16,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What Adam and AdamW share: two moments, and a step of one pass. With `decays` the values are shortened before it.
+/// The common part of Adam and AdamW: two moments, and a step in one pass. With `decays` the values decay first.
 template <class Scalar, class Options, bool decays>
 class AdamFamily : public GroupedOptimizer<Scalar, Options> {
 public:
@@ -34,7 +34,7 @@ protected:
     }
 
 private:
-    /// A number for each that the parameters store.
+    /// A buffer with one number for each number that the parameters store.
     Buffer<Scalar> moment() const {
         const Index numbers = this->parameters().stored_count();
         return with_memory(this->name(), numbers, sizeof(Scalar), "moments", "use a smaller model",
@@ -69,7 +69,7 @@ private:
         adam_update<Scalar, decays>(steps_, arrays_);
     }
 
-    /// learning_rate / (1 - beta1^t), which is larger than the learning rate in the first steps.
+    /// learning_rate / (1 - beta1^t). It is larger than the learning rate in the first steps.
     double step_size(std::size_t group, double t) const {
         const double size = this->learning_rate(group) / (1 - std::pow(this->options().beta1, t));
         if (!in_range<Scalar>(size)) { refuse(text("learning_rate / (1 - beta1^", t, ")"), size); }
@@ -86,7 +86,7 @@ private:
     }
 
     Buffer<Scalar> m_;                        // first moments of all parameters, one after the other
-    Buffer<Scalar> v_;                        // second moments, likewise
+    Buffer<Scalar> v_;                        // second moments, in the same way
     std::vector<AdamStep<Scalar>> steps_;     // a step's constants, one for each group
     std::vector<AdamArrays<Scalar>> arrays_;  // of a step, one for each parameter
 };

@@ -11,7 +11,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// One step's constants for a group of parameters.
+/// The constants of one step for a group of parameters.
 template <class Scalar>
 struct AdamStep {
     Scalar scale;  // 1 / weight
@@ -20,20 +20,20 @@ struct AdamStep {
     Scalar decay = 0;  // learning rate * weight decay
 };
 
-/// A parameter's numbers and their moments.
+/// The numbers of a parameter and their moments.
 template <class Scalar>
 struct AdamArrays {
     Scalar* value;
     const Scalar* grad;
     Scalar* m;
     Scalar* v;
-    Index packets;  // of each; whole ones, so that every element goes through the same instructions
+    Index packets;  // of each array; whole packets, so every element goes through the same instructions
     std::size_t group = 0;
 };
 
-/// One step's one pass over the memory. The constants are in all lanes, in a local object whose functions are inlined:
-/// so the compiler knows that no store changes them. If it `decays`, every value first becomes value - decay * value,
-/// rounded once: the factor 1 - decay would be a float of few right digits.
+/// The one pass over memory of a step. The constants are in all lanes of a local object whose functions are inlined. So
+/// the compiler knows that no store changes them. If it `decays`, every value first becomes value - decay * value,
+/// rounded once. The factor 1 - decay would lose digits as a float.
 template <class Scalar, bool decays = false>
 class AdamPass {
 public:
@@ -42,8 +42,8 @@ public:
           rest2_(all(step.rest2)), minus_step_size_(all(-step.step_size)), root_scale_(all(step.root_scale)),
           epsilon_(all(step.epsilon)), minus_decay_(all(-step.decay)) {}
 
-    /// Updates packets first to last - 1. A root and a quotient take so long that what waits for them would fill the
-    /// processor's queues: some packets are always under way, and each is finished when others have been begun.
+    /// Updates packets first to last - 1. A root and a quotient take long, and operations that wait for them would fill
+    /// the processor's queues. So some packets are always in work: each is finished after others have been begun.
     EIGEN_ALWAYS_INLINE void run(AdamArrays<Scalar> at, Index first, Index last) const {
         constexpr Index ahead = 3;
         Index i = first;
@@ -73,8 +73,8 @@ private:
         Packet m, root;
     };
 
-    /// Moments whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
-    /// is many times slower, and so would the squares of small gradients: they are made zero.
+    /// Sets small moments to zero. If a gradient stays zero, its moments would decay to subnormal numbers, and the
+    /// squares of small gradients are subnormal too. Arithmetic on them is many times slower.
     EIGEN_ALWAYS_INLINE Begun begin(const AdamArrays<Scalar>& at, Index i) const {
         using namespace Eigen::internal;
         const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale_), smallest_grad_);
@@ -101,7 +101,7 @@ private:
     Packet smallest_grad_ = all(std::sqrt(std::numeric_limits<Scalar>::min() / std::numeric_limits<Scalar>::epsilon()));
 };
 
-/// Updates all parameters, each by the step of its group.
+/// Updates all parameters, each with the constants of its group.
 template <class Scalar, bool decays>
 void adam_update(std::span<const AdamStep<Scalar>> steps, std::span<const AdamArrays<Scalar>> parameters) {
     for_packets(parameters, 16, Simd<Scalar>::lanes, [&](const AdamArrays<Scalar>& arrays, Index first, Index last) {

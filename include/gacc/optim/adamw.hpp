@@ -12,12 +12,12 @@ struct AdamWOptions {
     double beta1 = 0.9;
     double beta2 = 0.999;
     double epsilon = 1e-8;
-    /// Every value loses this share of itself, times the learning rate, at each step.
+    /// Each step takes this share, times the learning rate, from every value.
     double weight_decay = 1e-2;
-    /// The largest norm of the mean gradient, of all parameters together: a longer one is shortened to it.
+    /// The largest norm of the mean gradient of all parameters together. A longer gradient is shortened to it.
     double clip_norm = std::numeric_limits<double>::infinity();
 
-    /// Calls f(name, option, range) for each, in the order in which a state keeps them.
+    /// Calls f(name, option, range) for each option, in the order in which a state keeps them.
     template <class Self, class F>
     static void visit(Self& options, const F& f) {
         using enum OptionRange;
@@ -30,19 +30,19 @@ struct AdamWOptions {
     }
 };
 
-/// Adam with decoupled weight decay: the values are shortened themselves, and the moments do not see it.
+/// Adam with decoupled weight decay: the values themselves decay, and the moments do not see it.
 ///
 /// Update     value -= learning_rate weight_decay value;  then as Adam
-/// State      m and v, 2 x sizeof(Scalar) bytes for each number a parameter stores; little more with clipping
+/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; a little more with clipping
 /// Range      as Adam
-/// Defaults   PyTorch's: Adam's, and weight_decay 0.01, of all parameters; no clipping
-/// Throws     UsageError if an option is out of its range, also of the range of the Scalar type; step(), if its step
-///            size or learning_rate weight_decay is. NonFiniteError from step() if it clips and a gradient is not
-///            finite. Nothing has changed then
-/// Source     Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, where the decay is multiplied by the schedule
-///            only; by the learning rate too, as here, in torch.optim.AdamW
+/// Defaults   PyTorch's: Adam's, and weight_decay 0.01 for all parameters; no clipping
+/// Throws     UsageError if an option is out of its range or that of the Scalar type, and from step() if the step size
+///            or learning_rate * weight_decay is. NonFiniteError from step() if it clips and a gradient is infinite or
+///            NaN. Nothing is changed then
+/// Source     Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2. There the decay is multiplied by the schedule
+///            only; here and in torch.optim.AdamW it is multiplied by the learning rate too
 /// Example    gacc::AdamW adamw(model.parameters(), {.learning_rate = 3e-4, .weight_decay = 0.1});
-///            adamw.group(gacc::vectors, {.weight_decay = 0});  // none on biases and norms
+///            adamw.group(gacc::vectors, {.weight_decay = 0});  // no decay of biases and norms
 template <class Scalar = float>
 class AdamW final : public detail::AdamFamily<Scalar, AdamWOptions, true> {
 public:

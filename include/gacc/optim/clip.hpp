@@ -16,8 +16,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// The norm of all gradients of a model together, as of one vector: sqrt(sum of grad²), of the sums that the buffers
-/// hold. Added up in blocks of a fixed size, so that neither the cut of the batch nor the threads change a bit of it.
+/// The norm of all gradients of a model as one vector: sqrt(sum of grad²), for the sums in the gradient buffers. It
+/// adds in blocks of a fixed size, so neither the cut of the batch nor the threads change a bit.
 ///
 /// State      8 bytes for every 4,096 numbers
 /// Example    gacc::GradientNorm<float> norm(model.parameters());  double length = norm() / weight;
@@ -58,7 +58,7 @@ private:
         return sum;
     }
 
-    /// In double, so that the squares of large gradients are no infinities. `size` is a multiple of the width.
+    /// In double, so that squares of large gradients are finite. `size` is a multiple of the width.
     static double sum_of_squares(const Scalar* grads, Index size) {
         constexpr Index width = detail::Simd<Scalar>::panel_width;
         double squares[width] = {};
@@ -78,13 +78,13 @@ private:
 
 namespace detail {
 
-/// By which a step multiplies the sums of gradients: 1 / weight, or less to keep their mean's norm within clip_norm.
+/// The factor of a step for the sums of gradients: 1 / weight, or less to keep the norm of the mean within clip_norm.
 ///
-/// Throws     NonFiniteError if it clips and the norm is not finite, or a Scalar cannot shorten it so much
+/// Throws     NonFiniteError if it clips and the norm is infinite or NaN, or the factor is too small for a Scalar
 template <class Scalar>
 class GradientScale {
 public:
-    /// An infinite `clip_norm` clips nothing.
+    /// If `clip_norm` is infinite, it does not clip.
     GradientScale(const Parameters<Scalar>& parameters, double clip_norm) {
         if (std::isfinite(clip_norm)) { norm_.emplace(parameters); }
     }

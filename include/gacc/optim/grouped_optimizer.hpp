@@ -18,21 +18,21 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// An optimizer with options, which its state keeps, and with groups of parameters that have some of their own. Adam,
-/// AdamW and SGD are such.
+/// An optimizer with options and with groups of parameters that have options of their own. Its state keeps the options.
+/// It is the base of Adam, AdamW and SGD.
 ///
 /// Your own   `Options` is a struct with a learning_rate, a clip_norm, perhaps a weight_decay, and visit(), which lists
-///            all with their ranges; update() divides by 1 / scale_of(weight), and asks for learning_rate() and
-///            weight_decay() of each parameter's group (docs/optimizers.md)
-/// Groups     as many as you like, made before a Checkpoint is loaded. All are clipped together, by one norm
-/// Throws     UsageError if an option is out of its range, also of that of the Scalar type. Nothing has changed then
+///            all options with their ranges. update() multiplies by scale_of(weight), and calls learning_rate() and
+///            weight_decay() for each parameter's group (docs/optimizers.md)
+/// Groups     any number, made before a Checkpoint is loaded. All are clipped together, by one norm
+/// Throws     UsageError if an option is out of its range or that of the Scalar type. Nothing is changed then
 template <class Scalar, class Options>
 class GroupedOptimizer : public Optimizer<Scalar> {
 public:
-    /// Gives all parameters that `which(parameter)` takes options of their own.
+    /// Gives options of their own to all parameters for which `which(parameter)` is true.
     ///
-    /// Throws     UsageError if it takes none, or one that is in a group already; if there is no option, or one that
-    ///            the optimizer has not; if the group has a learning rate and the optimizer's is 0
+    /// Throws     UsageError if there is no such parameter, or one is in a group already; if no option is given, or one
+    ///            that the optimizer does not have; if the group has a learning rate and the optimizer's is 0
     /// Example    adamw.group(gacc::vectors, {.weight_decay = 0});
     ///            adamw.group([](const auto& p) { return p.name() == "0.weight"; }, {.learning_rate = 1e-4});
     template <class Which>
@@ -62,7 +62,7 @@ public:
     }
 
     const Options& options() const { return options_; }
-    /// From the next step on. The learning rates of groups that have their own change in proportion.
+    /// It holds from the next step on. The learning rates of groups change in proportion.
     void set_learning_rate(double learning_rate) {
         Options options = options_;
         options.learning_rate = learning_rate;
@@ -77,7 +77,7 @@ public:
     }
     void set_state(std::span<const std::uint64_t> words) override {
         Options options = options_;
-        std::size_t at = 1;  // after the steps
+        std::size_t at = 1;  // behind the steps
         const auto set = [&]<class T>(const char* name, T& option, Range range) {
             const double value = detail::real(words[at++]);
             detail::check_option<Scalar>(this->name(), name, value, range);
@@ -95,7 +95,7 @@ public:
         groups_ = std::move(groups);
     }
 
-    /// Those of groups after the optimizer's, as "group 1 learning_rate".
+    /// The options of groups follow those of the optimizer, as "group 1 learning_rate".
     std::vector<OptimizerOption> named_options() const override {
         std::vector<OptimizerOption> all;
         Options::visit(options_, [&](const char* name, double value, Range) { all.push_back({name, value}); });
@@ -114,13 +114,13 @@ protected:
         : Optimizer<Scalar>(std::move(name), std::move(parameters)), groups_(this->parameters().size()),
           options_(checked(options, groups_)), scale_(this->parameters(), options.clip_norm) {}
 
-    /// With group 0, of the parameters that are in no other.
+    /// The number of groups, with group 0: the parameters that are in no other group.
     std::size_t groups() const { return groups_.size(); }
     std::size_t group_of(std::size_t parameter) const { return groups_.of(parameter); }
     double learning_rate(std::size_t group) const { return groups_.learning_rate(group, options_.learning_rate); }
     double weight_decay(std::size_t group) const { return groups_.weight_decay(group, weight_decay_of(options_)); }
 
-    /// By which a step multiplies the sums of gradients: 1 / weight, or less to keep their mean within clip_norm.
+    /// The factor of a step for the sums of gradients: 1 / weight, or less to keep their mean within clip_norm.
     double scale_of(double weight) { return scale_(this->name(), weight, options_.clip_norm); }
     std::size_t clipping_bytes() const { return scale_.bytes(); }
 
@@ -136,7 +136,7 @@ private:
         return 0;
     }
 
-    /// Throws     DataError if what the optimizer keeps does not fit these options, which a state has
+    /// Throws     DataError if the optimizer's buffers do not fit these options of a state
     virtual void check_fit(const Options&) const {}
 
     const Options& checked(const Options& options, const detail::Groups& groups) const {

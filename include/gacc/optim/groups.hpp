@@ -13,25 +13,26 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// The options of a group of parameters; one that is left out is the optimizer's.
+/// The options of a group of parameters. An option that is not set is the optimizer's.
 struct GroupOptions {
-    /// When the optimizer's changes, this one changes in proportion.
+    /// If the optimizer's learning rate changes, this one changes in proportion.
     std::optional<double> learning_rate = std::nullopt;
     std::optional<double> weight_decay = std::nullopt;
 };
 
-/// Takes the parameters of one size: biases, and the factors of norms.
+/// Selects the parameters with one dimension: biases, and the factors of norms.
 ///
 /// Example    adamw.group(gacc::vectors, {.weight_decay = 0});
 inline constexpr auto vectors = [](const auto& parameter) { return parameter.shape().size() == 1; };
 
 namespace detail {
 
-/// In which group each parameter is, and the groups' options. Group 0 is the optimizer's own: the parameters that no
-/// other group took.
+/// The group of each parameter, and the options of the groups. Group 0 is the optimizer's own: the parameters that are
+/// in no other group.
 class Groups {
 public:
-    /// The learning rate is rate * (the optimizer's / base): `rate` when the optimizer's is what it was, to the bit.
+    /// The learning rate is rate * (the optimizer's / base). If the optimizer's is unchanged, that is `rate`, to the
+    /// bit.
     struct Group {
         double rate = 1, base = 1;
         double weight_decay = 0;
@@ -39,7 +40,7 @@ public:
 
     explicit Groups(std::size_t parameters) : group_of_(parameters, 0), groups_(1) {}
 
-    /// With group 0.
+    /// The number of groups, with group 0.
     std::size_t size() const { return groups_.size(); }
     std::size_t of(std::size_t parameter) const { return group_of_[parameter]; }
     double learning_rate(std::size_t group, double optimizers) const {
@@ -49,13 +50,13 @@ public:
         return group == 0 ? optimizers : groups_[group].weight_decay;
     }
 
-    /// The parameters with these numbers leave group 0 for a new one.
+    /// Moves the parameters with these indices from group 0 to a new group.
     void add(const Group& group, std::span<const std::size_t> members) {
         groups_.push_back(group);
         for (const std::size_t parameter : members) { group_of_[parameter] = groups_.size() - 1; }
     }
 
-    /// Nothing without groups, so that states saved before there were any still fit.
+    /// Appends nothing if there are no groups, so old states without groups still fit.
     void append_state(State& words) const {
         if (size() == 1) { return; }
         words.insert(words.end(), group_of_.begin(), group_of_.end());
@@ -66,7 +67,7 @@ public:
 
     /// These groups with the options of a state.
     ///
-    /// Throws     DataError if the words put a parameter, which `name_of` names, into another group than it is in here
+    /// Throws     DataError if the words put a parameter into another group than here; `name_of` gives its name
     template <class NameOf>
     Groups with_state(const std::string& where, std::span<const std::uint64_t> words, const NameOf& name_of) const {
         Groups groups = *this;

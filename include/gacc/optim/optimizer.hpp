@@ -20,12 +20,12 @@ struct OptimizerOption {
     double value = 0;
 };
 
-/// What all optimizers share: step() once a batch, after any number of backward calls, then zero_grad().
-/// step() divides the gradients by the weight that was added to them, so nobody else has to.
+/// The base of all optimizers. Call step() once a batch, after any number of backward calls, then zero_grad(). step()
+/// divides the gradients by the weight that was added to them. Nothing else must divide them.
 ///
-/// Your own   override update(), and what it keeps from one step to the next must be in moments() (numbers for every
-///            parameter) or in state() and set_state() (all else: options that change, counts). One that keeps no
-///            moments overrides moments() too, to return {}: a Checkpoint takes only an optimizer that has said so
+/// Your own   override update(). All that it keeps from one step to the next must be in moments() (numbers for every
+///            parameter) or in state() and set_state() (options that change, counts). If it keeps no moments, it must
+///            override moments() to return {}: a Checkpoint refuses an optimizer that does not override it
 template <class Scalar>
 class Optimizer {
 public:
@@ -33,13 +33,13 @@ public:
 
     virtual ~Optimizer() = default;
 
-    /// One update of all parameters from the mean gradient of the batch. The gradients stay as they are;
-    /// zero_grad() must follow before the next backward or step. A batch whose samples all weigh nothing (every label
-    /// ignored) changes nothing and is no step: zero_grad() may follow it or not.
+    /// Updates all parameters once from the mean gradient of the batch. The gradients stay as they are; zero_grad()
+    /// must follow before the next backward or step. If all samples of a batch have weight 0 (every label ignored), it
+    /// changes nothing and counts no step; zero_grad() may follow or not.
     ///
-    /// Throws     UsageError if no backward came since zero_grad(), no zero_grad() since the last step, or a backward
-    ///            threw and left parts of a micro-batch; NonFiniteError if the weight of the batch is so small or large
-    ///            that its inverse is not a Scalar with all its bits. Nothing has changed then
+    /// Throws     UsageError if there was no backward since zero_grad(), no zero_grad() since the last step, or a
+    ///            backward threw and left parts of a micro-batch; NonFiniteError if the weight of the batch is so small
+    ///            or large that its inverse is not a Scalar with all its bits. Nothing is changed then
     void step() {
         GradientTally tally = parameters_.tally();
         if (const char* expected = tally.obstacle()) { throw UsageError(name_ + "::step", expected); }
@@ -67,19 +67,19 @@ public:
         parameters_.set_tally(tally);
     }
 
-    /// Empties the gradient buffers and the tally of what they hold.
+    /// Empties the gradient buffers and their tally.
     void zero_grad() { parameters_.zero_grad(); }
 
     /// Bytes of buffers that it keeps from step to step.
     virtual std::size_t state_bytes() const { return 0; }
 
-    /// Numbers that it keeps for every number that the parameters store, in their order: Adam's moments.
+    /// One kept number for every number that the parameters store, in their order, like Adam's moments.
     struct Moments {
         std::string name;
         std::span<Scalar> stored;
-        bool non_negative = false;  ///< a checkpoint with others is refused: Adam takes their roots
+        bool non_negative = false;  ///< a checkpoint with negative ones is refused: Adam takes their roots
     };
-    /// All of them. This one, of an optimizer that does not say what it keeps, is one entry without a name.
+    /// All moments. The one entry without a name means that the optimizer does not override this.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
 
     /// The steps made and the options, for a checkpoint.
@@ -89,7 +89,7 @@ public:
         steps_ = detail::count(name_.c_str(), words[0], "an optimizer");
     }
 
-    /// The options by name, in a fixed order, so that Checkpoint::load can tell which of them it has changed.
+    /// The options by name, in a fixed order, so that Checkpoint::load can report those that it has changed.
     virtual std::vector<OptimizerOption> named_options() const { return {}; }
 
     /// Updates made so far.
@@ -108,8 +108,8 @@ protected:
     Optimizer(Optimizer&&) noexcept = default;
     Optimizer& operator=(Optimizer&&) noexcept = default;
 
-    /// Updates every parameter from its gradient divided by `weight`; steps() counts this one already. If it throws,
-    /// nothing may have changed.
+    /// Updates every parameter from its gradient divided by `weight`. steps() already counts this step. If it throws,
+    /// it must not have changed anything.
     virtual void update(double weight) = 0;
 
     void check_option(const char* option, double value, bool valid, const char* expected) const {

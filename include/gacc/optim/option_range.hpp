@@ -9,17 +9,18 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What an option of an optimizer may be.
+/// The range of an optimizer's option.
 enum class OptionRange {
     not_negative,  ///< 0 or more, finite, also as a Scalar
     below_one,     ///< 0 or more, less than 1
-    above_zero,    ///< infinity, too
+    above_zero,    ///< more than 0; infinity too
     yes_or_no,     ///< a bool
 };
 
 namespace detail {
 
-/// Throws     UsageError from `where` that says the range unless the option, of this group if it is not 0, is in it
+/// Throws     UsageError from `where` that says the range, unless the option is in it. It names the group if that is
+///            not 0
 template <class Scalar>
 void check_option(const std::string& where, const char* option, double value, OptionRange range,
                   std::size_t group = 0) {

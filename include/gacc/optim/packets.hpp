@@ -8,9 +8,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Calls run(arrays, first, last) so that together the calls take every packet of all parameters once. An element is
-/// worth `cost` multiply-adds. Every thread takes the same share of each parameter, which is also the share of its
-/// weights that a layer gives it, so that it finds its numbers in its cache.
+/// Calls run(arrays, first, last) so that the calls together take every packet of all parameters once. An element costs
+/// `cost` multiply-adds. Every thread takes the same share of each parameter. That is also its share of the weights in
+/// the layers, so it finds its numbers in its cache.
 template <class Arrays, class F>
 void for_packets(std::span<const Arrays> parameters, std::int64_t cost, Index lanes, const F& run) {
     Index all = 0;

@@ -12,10 +12,11 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A schedule is a function of the steps made before: set what it says before each step. Any callable is one.
+/// A schedule is a function from the number of steps made so far to a learning rate. Set its value before each step.
+/// Any callable will do.
 ///
 /// Example    const gacc::WarmUp schedule(100, gacc::CosineDecay(1e-3, 900, 1e-5));
-///            adam.set_learning_rate(schedule(adam.steps()));  // groups with their own change in proportion
+///            adam.set_learning_rate(schedule(adam.steps()));  // rates of groups change in proportion
 template <class F>
 concept Schedule = std::is_invocable_r_v<double, const F&, Index>;
 
@@ -92,8 +93,8 @@ private:
     double least_;
 };
 
-/// `steps` steps that rise in a straight line to the learning rate that `next` begins with; then `next`, from its
-/// step 0. The first is not 0 but 1 / steps of it, the last all of it.
+/// A learning rate that rises in a straight line for `steps` steps to the first rate of `next`. Then `next`, from its
+/// step 0. The first step has 1 / steps of that rate, the last step of the rise all of it.
 ///
 /// Throws     UsageError if steps < 1
 /// Source     Goyal et al. 2017, arXiv:1706.02677, section 2.2 (gradual warm-up)

@@ -17,14 +17,14 @@ namespace gacc::inline GACC_ABI {
 struct SGDOptions {
     double learning_rate = 1e-3;
     double momentum = 0;
-    /// Steps along the gradient and the velocity after it, not the velocity alone. Needs a momentum.
+    /// Nesterov's momentum: steps along g + momentum v instead of v. It needs a momentum.
     bool nesterov = false;
-    /// Times the value, added to the gradient.
+    /// This times the value is added to the gradient.
     double weight_decay = 0;
-    /// The largest norm of the mean gradient, of all parameters together: a longer one is shortened to it.
+    /// The largest norm of the mean gradient of all parameters together. A longer gradient is shortened to it.
     double clip_norm = std::numeric_limits<double>::infinity();
 
-    /// Calls f(name, option, range) for each, in the order in which a state keeps them.
+    /// Calls f(name, option, range) for each option, in the order in which a state keeps them.
     template <class Self, class F>
     static void visit(Self& options, const F& f) {
         using enum OptionRange;
@@ -38,17 +38,17 @@ struct SGDOptions {
 
 /// Stochastic gradient descent, with momentum.
 ///
-/// Update     g = grad / weight, times clip_norm / |g| where |g|, of all parameters together, is larger;
+/// Update     g = grad / weight, times clip_norm / |g| if |g|, of all parameters together, is larger than clip_norm;
 ///            g += weight_decay value;  v = momentum v + g;
 ///            value -= learning_rate v, with nesterov learning_rate (g + momentum v)
-/// State      v, sizeof(Scalar) bytes for each number a parameter stores; none without momentum; little more with
-///            clipping
-/// Range      a velocity too small for the usual form of a number (1e-38, double 1e-308) becomes 0
+/// State      v: sizeof(Scalar) bytes for each number that a parameter stores, none without momentum; a little more
+///            with clipping
+/// Range      a subnormal velocity (below 1e-38, double 1e-308) becomes 0
 /// Defaults   PyTorch's: learning rate 0.001, no momentum, no weight decay; no clipping
-/// Throws     UsageError if an option is out of its range, also of the range of the Scalar type, or nesterov is without
-///            momentum. NonFiniteError from step() if it clips and a gradient is not finite. Nothing has changed then
+/// Throws     UsageError if an option is out of its range or that of the Scalar type, or nesterov is without momentum.
+///            NonFiniteError from step() if it clips and a gradient is infinite or NaN. Nothing is changed then
 /// Source     Sutskever et al. 2013 (proceedings.mlr.press/v28/sutskever13.html), as torch.optim.SGD writes it: the
-///            learning rate is outside of the velocity
+///            learning rate is not part of the velocity
 /// Example    gacc::SGD sgd(model.parameters(), {.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
 template <class Scalar = float>
 class SGD final : public GroupedOptimizer<Scalar, SGDOptions> {
@@ -67,7 +67,7 @@ public:
     }
 
 private:
-    /// A number for each that the parameters store, or none without momentum.
+    /// A buffer with one number for each number that the parameters store; empty without momentum.
     Buffer<Scalar> velocity(const SGDOptions& options) const {
         if (options.nesterov && options.momentum == 0) {
             throw UsageError("SGD", "expected a momentum larger than 0 with nesterov, got 0");

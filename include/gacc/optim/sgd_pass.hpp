@@ -10,26 +10,26 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// One step's constants for a group of parameters.
+/// The constants of one step for a group of parameters.
 template <class Scalar>
 struct SGDStep {
     Scalar scale;  // 1 / weight
     Scalar weight_decay, momentum, learning_rate;
 };
 
-/// A parameter's numbers and their velocities.
+/// The numbers of a parameter and their velocities.
 template <class Scalar>
 struct SGDArrays {
     Scalar* value;
     const Scalar* grad;
     Scalar* velocity;  // null without momentum
-    Index packets;     // of each; whole ones, so that every element goes through the same instructions
+    Index packets;     // of each array; whole packets, so every element goes through the same instructions
     std::size_t group = 0;
 };
 
 enum class Momentum { none, plain, nesterov };
 
-/// One step's one pass over the memory. The constants are in all lanes, in a local object, as AdamPass's are.
+/// The one pass over memory of a step. The constants are in all lanes of a local object, as in AdamPass.
 template <class Scalar, Momentum kind>
 class SGDPass {
 public:
@@ -52,8 +52,8 @@ private:
     using Packet = typename Simd<Scalar>::Packet;
     static constexpr Index lanes = Simd<Scalar>::lanes;
 
-    /// Velocities whose gradient stays zero would decay into numbers too small for the usual form, on which arithmetic
-    /// is many times slower: they are made zero.
+    /// Sets small velocities to zero. If a gradient stays zero, its velocity would decay to subnormal numbers, on which
+    /// arithmetic is many times slower.
     EIGEN_ALWAYS_INLINE Packet direction_of(const Packet& grad, const SGDArrays<Scalar>& at, Index i) const {
         using namespace Eigen::internal;
         if constexpr (kind == Momentum::none) {
@@ -72,7 +72,7 @@ private:
     Packet smallest_ = all(std::numeric_limits<Scalar>::min());
 };
 
-/// Updates all parameters, each by the step of its group.
+/// Updates all parameters, each with the constants of its group.
 template <class Scalar, Momentum kind>
 void sgd_update(std::span<const SGDStep<Scalar>> steps, std::span<const SGDArrays<Scalar>> parameters) {
     for_packets(parameters, 8, Simd<Scalar>::lanes, [&](const SGDArrays<Scalar>& arrays, Index first, Index last) {
