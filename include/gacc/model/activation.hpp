@@ -5,22 +5,24 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// The place of one value in the workspace, or of some that lie one over the other. Its numbers are kept for all
-/// samples of a micro-batch, or dropped and computed again in the backward pass, for one block of samples at a time.
+/// The place of one value in the workspace, or of several values that lie one over the other. Its numbers are kept for
+/// all samples of a micro-batch. Or they are dropped and computed again in the backward pass, for one block of samples
+/// at a time.
 struct Activation {
     Index width = 0;  ///< features of a row
     bool kept = true;
     Index work = 0;   ///< multiply-adds to compute it for a sample
-    Index rows = 1;   ///< of a sample
-    Index extra = 0;  ///< numbers a sample that layers keep beside it: means, scales
-    /// Whether nothing else of what comes before is read after it, so that a run of dropped activations may end here.
+    Index rows = 1;   ///< rows of a sample
+    Index extra = 0;  ///< numbers of a sample that layers keep beside it: means, scales
+    /// Whether no value before it is read after it. Only then may a run of dropped activations end here.
     bool boundary = true;
 };
 
 namespace detail {
 
-/// Numbers from one row to the next: rows of a cache line or more start on one, but not a power of two apart, or a
-/// column would fight for a few places in the cache. Shorter rows of a sample that has several lie side by side.
+/// Numbers from one row to the next. Rows of a cache line or more start on a cache line. They are not a power of two
+/// apart, since a column would then compete for a few places in the cache. Shorter rows lie side by side if a sample
+/// has several.
 template <class Scalar>
 constexpr Index row_stride(Index width, Index rows = 1) {
     constexpr Index line = 64 / Index{sizeof(Scalar)};
@@ -29,7 +31,7 @@ constexpr Index row_stride(Index width, Index rows = 1) {
     return product_of(lines % 8 == 0 && lines > 0 ? lines + 1 : lines, line);
 }
 
-/// Numbers that a sample takes of the activation's values, and in all.
+/// Numbers of a sample: those of the activation's values, and all.
 template <class Scalar>
 constexpr Index value_numbers(const Activation& activation) {
     return product_of(activation.rows, row_stride<Scalar>(activation.width, activation.rows));

@@ -11,7 +11,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Where the gradient by a value lies while a block goes backward.
+/// The place of the gradient by a value during the backward pass of a block.
 struct GradientPlace {
     enum class Kind { none, of_the_loss, activation, buffer } kind = Kind::none;
     std::size_t number = 0;  // of the activation or the buffer
@@ -19,7 +19,7 @@ struct GradientPlace {
     bool operator==(const GradientPlace&) const = default;
 };
 
-/// One thing to do in the backward pass of a block.
+/// One step of the backward pass of a block.
 struct BackwardStep {
     enum class Kind {
         layer,  // the layer's backward, which writes or adds grad_x
@@ -27,7 +27,7 @@ struct BackwardStep {
         add,    // `to` += `from`
     } kind = Kind::layer;
     std::size_t operation = 0;
-    std::size_t input = 0;             // of the operation, whose gradient this is about
+    std::size_t input = 0;             // the input of the operation that the gradient belongs to
     std::optional<std::size_t> fused{};  // the operation whose backward takes the tiles of grad_x
     bool adds = false;                 // a layer that puts tiles adds them
     GradientPlace from{}, to{};        // grad_y, grad_x
@@ -38,23 +38,23 @@ struct GradientBuffer {
     Activation like;   // its width and rows
     std::size_t born;  // the step that writes it first
     std::size_t dead;  // the last step that reads it
-    Index before = 0;  // numbers a sample of others that lie before it
+    Index before = 0;  // numbers of a sample in other buffers that lie before it
 };
 
-/// The backward pass of a block, step by step, and where each gradient lies.
+/// The steps of the backward pass of a block, and the place of each gradient.
 struct BackwardPlan {
     std::vector<BackwardStep> steps;
     std::vector<GradientBuffer> buffers;
-    Index numbers = 0;  ///< a sample, that the buffers take; those that are not needed at once lie over each other
+    Index numbers = 0;  ///< of the buffers for a sample; buffers that are not needed at once lie over each other
 };
 
-/// Makes the plan of a graph. A gradient lies over an activation that nobody reads any more, over the gradient that it
-/// is made of, or in a buffer. Of several readers of a value the first in the backward pass writes its gradient and the
-/// others add, in that order, so that the bits are always the same.
+/// Makes the plan of a graph. A gradient lies over an activation that is not read any more, over the gradient from
+/// which it is made, or in a buffer. If a value has several readers, the first one in the backward pass writes its
+/// gradient and the others add, in this order. So the bits are always the same.
 template <class Scalar>
 class BackwardPlanner {
 public:
-    /// `activations` are the graph's, some dropped.
+    /// `activations` are those of the graph; some may be dropped.
     BackwardPlanner(const Graph<Scalar>& graph, const std::vector<Activation>& activations)
         : graph_(graph), activations_(activations), grads_(graph.values().size()),
           done_(graph.operations().size(), false), users_of_activation_(activations.size(), 0) {}
@@ -124,7 +124,7 @@ private:
         push(step);
     }
 
-    /// A sum's gradient is that of both inputs, as it is; a concat's is cut.
+    /// The gradient of a sum is the gradient of both inputs. The gradient of a concat is cut.
     void through_copies(std::size_t i) {
         const auto& operation = graph_.operations()[i];
         const GradientPlace grad_y = grads_[operation.output];
@@ -146,7 +146,7 @@ private:
         }
     }
 
-    /// Before something is added to the gradient by x: a place of its own, if another shares it.
+    /// Gives the gradient by x a place of its own, if another gradient shares it, before something is added to it.
     void make_writable(std::size_t x) {
         if (may_write_over(grads_[x])) { return; }
         const GradientPlace shared = grads_[x];
@@ -155,14 +155,14 @@ private:
         release(shared);
     }
 
-    /// Whether nobody reads the activation of x any more once its last reader, which is at work, has read it.
+    /// Whether the activation of x is not read any more after its last reader, which works now.
     bool is_dead(std::size_t x) const {
         const auto& before = graph_.producer(value(x));
         const bool read_by_producer = before.kind == OperationKind::layer && before.plan.reads_y;
         return !read_by_producer && value(x).readers.size() == 1 && users_of_activation_[value(x).slot] == 0;
     }
 
-    /// A gradient over a dropped activation may be kept only for values of the same run, since the next run of dropped
+    /// A gradient may lie over a dropped activation only for values of the same run: the next run of dropped
     /// activations lies in the same place.
     bool reachable(const GradientPlace& place, std::size_t x) const {
         if (place.kind != Kind::activation || activations_[place.number].kept) { return true; }
@@ -206,7 +206,7 @@ private:
         plan_.steps.push_back(step);
     }
 
-    /// The lowest place that is free while it lives, for one buffer after the other.
+    /// Gives each buffer in turn the lowest place that is free during its life.
     void place_buffers() {
         for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
             const auto meets = [&](std::size_t j) {

@@ -14,16 +14,16 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A layer of a model, or layers put together: what Residual, Concat and Chain return. Copies own their layers.
+/// A layer of a model, or several layers as one block: Residual, Concat and Chain return it. Copies own their layers.
 template <class Scalar>
 class Block {
 public:
     using scalar_type = Scalar;
 
-    /// How the parts make one value.
+    /// How the parts become one value.
     enum class Kind { layer, chain, sum, concat };
 
-    /// Blocks one after the other, under a name that parameters begin with.
+    /// Blocks one after the other, with a name that is part of the names of their parameters.
     struct Part {
         std::string name;
         std::vector<Block> blocks;
@@ -48,11 +48,11 @@ public:
     const std::vector<Part>& parts() const { return parts_; }
     std::vector<Part>& parts() { return parts_; }
 
-    /// The layer that it is; null for others.
+    /// Its layer; null if it is not a layer.
     Layer<Scalar>* layer() { return layer_.get(); }
     const Layer<Scalar>* layer() const { return layer_.get(); }
 
-    /// f(layer, name) for all layers within, in the order of their parameters. `name` is where it lies: "3.branch.0".
+    /// Calls f(layer, name) for all layers within, in the order of their parameters. `name` is the place: "3.branch.0".
     template <class F>
     void for_each_layer(const std::string& name, const F& f) {
         if (layer_) { return f(*layer_, name); }
@@ -62,7 +62,7 @@ public:
             }
         }
     }
-    /// Where block i of a part lies, if this one lies at `name`.
+    /// The name of block i of a part, if this block has the name `name`.
     std::string place(const std::string& name, const Part& part, std::size_t i) const {
         const std::string inside = part.name.empty() ? name : name + '.' + part.name;
         return is_single(part) ? inside : inside + '.' + std::to_string(i);
@@ -80,8 +80,8 @@ public:
         return text + ')';
     }
 
-    /// Adds what it computes of value x to the graph; returns the value that it makes. The shortcut comes before the
-    /// branch, so that a sum can lie where the branch's last value does.
+    /// Adds its operations on value x to the graph. Returns the value that they make. The shortcut comes before the
+    /// branch, so that a sum can lie over the last value of the branch.
     ///
     /// Throws     ShapeError if shapes do not fit
     std::size_t build(detail::Graph<Scalar>& graph, std::size_t x) {
@@ -96,7 +96,7 @@ public:
         return graph.sum(made.front(), made.size() > 1 ? made[1] : x);
     }
 
-    /// What its first layer takes; empty if that takes any shape.
+    /// The shape that its first layer takes; empty if that takes any shape.
     Shape input_shape() const {
         if (layer_) { return layer_->input_shape(); }
         return parts_.front().blocks.front().input_shape();
@@ -111,7 +111,7 @@ private:
             throw UsageError(layer.description(), "expected a layer that can be copied, got one that cannot");
         }
     }
-    /// A shortcut of one layer needs no number in its name, nor does a part of a Concat.
+    /// A shortcut, or a part of a Concat, with one layer needs no number in its name.
     bool is_single(const Part& part) const {
         return part.blocks.size() == 1 && part.name != "branch" && kind_ != Kind::chain;
     }
@@ -122,10 +122,10 @@ private:
     std::vector<Part> parts_;
 };
 
-/// The shape of a sample, where the first layer does not say it: gacc::Sequential model(gacc::Input(28, 28, 1), ...).
-/// It is not a layer and takes no number in the names of parameters.
+/// The shape of a sample, if the first layer does not say it: gacc::Sequential model(gacc::Input(28, 28, 1), ...). It
+/// is not a layer and has no number in the names of parameters.
 struct Input {
-    /// Throws     ShapeError if a size is less than 1, or there is none
+    /// Throws     ShapeError if a size is less than 1, or there are no sizes
     template <std::convertible_to<Index>... Sizes>
     explicit Input(Sizes... sizes) : Input(Shape{static_cast<Index>(sizes)...}) {}
     explicit Input(Shape sizes) : shape(std::move(sizes)) {

@@ -8,8 +8,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Whether these are the activations of a model but for what is kept, and what is dropped can be computed again: the
-/// last is kept, and every run of dropped ones begins after a boundary (or the inputs) and ends before one.
+/// Whether these are the activations of a model, except that some are dropped, and the dropped ones can be computed
+/// again: the last one is kept, and every run of dropped ones begins after a boundary (or the inputs) and ends before
+/// one.
 inline bool can_be_chosen(const std::vector<Activation>& chosen, const std::vector<Activation>& of_the_model) {
     const auto same = [](const Activation& a, const Activation& b) { return a.width == b.width && a.rows == b.rows; };
     if (!chosen.back().kept || !std::ranges::equal(chosen, of_the_model, same)) { return false; }

@@ -6,8 +6,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// A parameter that still has the zeros it was made of and must not be trained from them; null if there is none. Every
-/// matrix must have been set. Vectors, as biases are, may stay zero, unless nothing at all was set.
+/// A parameter that still has the zeros with which it was made, and must not be trained from them; null if there is no
+/// such parameter. Every matrix must have been set. Vectors, such as biases, may stay zero if anything was set.
 template <class Scalar>
 const Parameter<Scalar>* without_first_values(const std::vector<Parameter<Scalar>*>& parameters) {
     const Parameter<Scalar>* unset = nullptr;

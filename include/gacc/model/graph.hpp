@@ -11,12 +11,12 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// One thing that a model computes for each sample. Value 0 is the inputs.
+/// A value that a model computes for each sample. Value 0 is the inputs.
 struct Value {
     Shape shape;                         // of a sample
-    std::size_t producer = 0;            // the operation that writes it; none for the inputs
+    std::size_t producer = 0;            // the operation that writes it; not for the inputs
     std::vector<std::size_t> readers{};  // the operations that read it, in order
-    std::size_t slot = 0;                // the activation that it lies in; none for the inputs
+    std::size_t slot = 0;                // the activation in which it lies; not for the inputs
     bool wants_grad = false;             // whether a parameter that is trained lies below it
 
     Index rows() const { return rows_of(shape); }
@@ -29,26 +29,26 @@ enum class OperationKind {
     concat,  // the features of the inputs side by side
 };
 
-/// Makes one value of others that come before it.
+/// Makes one value from earlier ones.
 template <class Scalar>
 struct Operation {
     OperationKind kind;
-    Layer<Scalar>* layer = nullptr;  // null for others
+    Layer<Scalar>* layer = nullptr;  // null for other kinds
     std::size_t number = 0;          // of the layer in the model, counted from 0
     LayerPlan plan{};                // of the layer
     std::vector<std::size_t> inputs{};
     std::size_t output = 0;
-    bool by_samples = true;  // whether several threads may share out its samples: it has no parameters
-    /// Whose gradients are complete, for a block, when the backward pass has gone through it.
+    bool by_samples = true;  // whether threads may share out its samples: it has no parameters
+    /// Parameters whose gradients are complete, for a block, after the backward pass of this operation.
     std::vector<Parameter<Scalar>*> completes{};
 };
 
-/// What a model computes, and from what: operations in the order in which they run, each of values made before. It is
-/// the same for all sizes of micro-batches; where the values lie, a Layout says.
+/// The operations of a model in the order in which they run. Each reads values that were made before. The graph is the
+/// same for all sizes of micro-batches. It does not say where the values lie in memory.
 ///
-/// A value lies where an input of its operation does, in the same activation, if nobody needs that input any more:
-/// the operation works element by element without reading x in backward, or adds; it is the input's only reader; and
-/// what made the input does not read its y.
+/// A value lies in the activation of an input of its operation if that input is not needed any more. That is so if the
+/// operation is a sum, or works element by element and does not read x in backward; it is the only reader of the input;
+/// and the operation that made the input does not read its y.
 template <class Scalar>
 class Graph {
 public:
@@ -56,7 +56,7 @@ public:
     void set_input(Shape shape) { values_ = {Value{std::move(shape)}}; }
     bool has_input() const { return !values_.empty(); }
 
-    /// The value that the layer makes of another.
+    /// Applies a layer to a value. Returns the new value.
     ///
     /// Throws     ShapeError if the layer cannot take it; UsageError if it is elementwise and has parameters
     std::size_t apply(Layer<Scalar>& layer, std::size_t x) {
@@ -75,7 +75,7 @@ public:
 
     /// branch + shortcut, element by element.
     ///
-    /// Throws     ShapeError if they do not have one shape
+    /// Throws     ShapeError if their shapes differ
     std::size_t sum(std::size_t branch, std::size_t shortcut) {
         if (values_[branch].shape != values_[shortcut].shape) {
             throw ShapeError("Residual", text("expected a branch and a shortcut of one shape, got samples of ",
@@ -85,9 +85,9 @@ public:
         return append({.kind = OperationKind::sum, .inputs = {branch, shortcut}}, values_[branch].shape);
     }
 
-    /// The features of all of them side by side, row by row.
+    /// The features of all parts side by side, row by row.
     ///
-    /// Throws     ShapeError if they differ in another size than the last
+    /// Throws     ShapeError if they differ in a size other than the last
     std::size_t concat(std::vector<std::size_t> parts) {
         const Shape& first = values_[parts.front()].shape;
         Shape y = first;
@@ -103,8 +103,8 @@ public:
         return append({.kind = OperationKind::concat, .inputs = std::move(parts)}, std::move(y));
     }
 
-    /// When all operations are there, or more have come, or parameters were frozen: decides which values share an
-    /// activation, and how far down the backward pass goes.
+    /// Decides which values share an activation, and how far down the backward pass goes. Call it when all operations
+    /// are there, and again after operations were added or parameters frozen.
     void finish() {
         activations_.clear();
         for (Value& value : values_) {
@@ -127,7 +127,7 @@ public:
     /// In the order in which they are first written.
     const std::vector<Activation>& activations() const { return activations_; }
 
-    /// Whether the operation's backward works where the value lies that it made of another: they share an activation.
+    /// Whether the operation's output shares an activation with its input.
     bool in_place(const Operation<Scalar>& operation) const {
         return operation.inputs[0] != 0 && values_[operation.output].slot == values_[operation.inputs[0]].slot;
     }
@@ -157,7 +157,7 @@ private:
         y.wants_grad = y.wants_grad || !trained(operation).empty();
     }
 
-    /// Parameters of its layer that are trained.
+    /// The trained parameters of its layer.
     static std::vector<Parameter<Scalar>*> trained(const Operation<Scalar>& operation) {
         if (operation.by_samples) { return {}; }
         auto all = operation.layer->parameters();
@@ -165,7 +165,7 @@ private:
         return all;
     }
 
-    /// The backward pass comes last to the first operation that uses a parameter's values.
+    /// A gradient is complete after the first operation that uses the parameter's values: backward reaches it last.
     void mark_completed() {
         std::vector<const Parameter<Scalar>*> seen;
         for (auto& operation : operations_) {
@@ -179,7 +179,7 @@ private:
         }
     }
 
-    /// Activations whose last value is all that later operations read of what comes before.
+    /// Marks activations whose last value is the only earlier value that later operations read.
     void mark_boundaries() {
         std::vector<std::size_t> last_reader(values_.size());
         for (std::size_t i = 1; i < values_.size(); ++i) {

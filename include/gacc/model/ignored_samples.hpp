@@ -8,20 +8,21 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The samples of a micro-batch that weigh nothing. Their gradients are 0, but 0 * NaN is NaN: numbers of such a sample
-/// that are not finite are kept out of the backward pass. It then counts for nothing, whatever it holds. Samples with
-/// finite numbers go through as before, so no bit changes. If all samples have a weight, nothing is looked at.
+/// The samples of a micro-batch with weight 0. Their gradients are 0, but 0 * NaN is NaN. So if such a sample has
+/// infinite or NaN numbers, they are kept out of the backward pass. Samples with finite numbers go through it as they
+/// are, so no bit changes. If all samples have a weight, nothing is checked.
 template <class Scalar>
 class IgnoredSamples {
 public:
-    /// None.
+    /// No samples.
     IgnoredSamples() = default;
-    /// `weights` of the rows of all outputs, so many a sample: a sample is ignored if all of its rows are.
+    /// `weights` are those of all rows of outputs; a sample has `rows`. A sample is ignored if all of its rows are.
     explicit IgnoredSamples(std::span<const Scalar> weights, Index rows = 1)
         : weights_(std::ranges::find(weights, Scalar(0)) == weights.end() ? std::span<const Scalar>() : weights),
           rows_(static_cast<std::size_t>(rows)) {}
 
-    /// Zeros the ignored samples that are not finite, of `rows` rows each, from sample `first` on.
+    /// Sets ignored samples with infinite or NaN numbers to zero. `values` begins at sample `first`, with `rows` rows
+    /// for each sample.
     void clear(MatrixView<Scalar> values, Index first, Index rows) const {
         if (weights_.empty()) { return; }
         for (Index i = 0; i < values.rows() / rows; ++i) {
@@ -30,8 +31,9 @@ public:
         }
     }
 
-    /// f(begin, count) for the runs of samples between those that are ignored and not finite: for all at once, if there
-    /// are none. `values` are of the samples from `first` on, with `rows` rows each.
+    /// Calls f(begin, count) for the runs of samples between the ignored ones that have infinite or NaN numbers. If
+    /// there are no such samples, that is one call for all. `values` begins at sample `first`, with `rows` rows for
+    /// each sample.
     template <class F>
     void for_others(const ConstMatrixView<Scalar>& values, Index first, Index rows, const F& f) const {
         Index begin = 0;

@@ -27,7 +27,7 @@ void check_inputs(const ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& 
     }
 }
 
-/// Throws     ShapeError if the gradient, or its weights, are not by the outputs of so many samples
+/// Throws     ShapeError if the gradient or its weights do not fit the outputs of this number of samples
 template <class Scalar>
 void check_gradient(const Value& outputs, Index samples, const LossGradient<Scalar>& loss) {
     const Index rows = samples * outputs.rows();

@@ -15,22 +15,22 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Called in a backward pass with each parameter, as soon as the pass adds nothing more to its gradient.
+/// A backward pass calls it with each parameter as soon as it adds nothing more to the parameter's gradient.
 template <class Scalar>
 using GradientReady = std::function<void(Parameter<Scalar>&)>;
 
 namespace detail {
 
-/// The way of one block of samples through a graph, forward and backward.
+/// Takes one block of samples through a graph, forward and backward.
 ///
-/// An operation with parameters shares out its work over the threads itself. Threads that took samples through all
-/// operations would meet less often, but each would read all weights, which the optimizer then has to take from all but
-/// one of them again.
+/// An operation with parameters shares out its work over the threads itself. If threads took samples through all
+/// operations, they would wait for each other less often. But each would read all weights, and the optimizer would then
+/// have to take them from the caches of all other threads.
 template <class Scalar>
 class Pass {
 public:
-    /// `first` to first + count - 1 are of one block of the micro-batch whose inputs these are; `where` is of its first
-    /// sample.
+    /// Samples `first` to first + count - 1 are in one block of the micro-batch with these inputs. `where` is that of
+    /// the micro-batch's first sample.
     Pass(const Graph<Scalar>& graph, Workspace<Scalar>& workspace, const ConstMatrixView<Scalar>& inputs, Index first,
          Index count, const Where& where)
         : graph_(graph), workspace_(workspace), inputs_(inputs), first_(first), count_(count), where_(where) {}
@@ -40,16 +40,17 @@ public:
         for (const auto& operation : graph_.operations()) { forward(operation); }
     }
 
-    /// Adds to the gradients of all parameters, and calls ready(parameter) when nothing more is added. Activations and gradients of ignored samples are 0 where they would not
-    /// be finite; the inputs are not ours, and operations are not shown these samples of them.
+    /// Adds to the gradients of all parameters, and calls ready(parameter) when nothing more is added. Activations and
+    /// gradients of ignored samples are set to 0 if they are infinite or NaN. The inputs belong to the caller;
+    /// operations do not see these samples of the inputs.
     void backward(const BackwardPlan& plan, const std::vector<Activation>& activations,
                   const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {},
                   const GradientReady<Scalar>& ready = {}) const {
-        // Dropped activations from this one on have been computed again, or are still there.
+        // Dropped activations from this one on are there: computed again, or not yet overwritten.
         std::size_t there = workspace_.blocks() == 1 ? last_dropped_run(activations) : activations.size();
         for (const BackwardStep& step : plan.steps) {
             const ConstMatrixView<Scalar> from = gradient(plan, step.from, loss_grad);
-            if (step.to.kind == GradientPlace::Kind::activation) {  // what is read there must be there before
+            if (step.to.kind == GradientPlace::Kind::activation) {  // the activation must be there before it is read
                 there = compute_again(step.to.number, there, activations);
             }
             if (step.kind != BackwardStep::Kind::layer) {
@@ -70,7 +71,7 @@ public:
 private:
     const Value& value(std::size_t i) const { return graph_.values()[i]; }
 
-    /// Rows of samples begin to begin + samples - 1 of the block.
+    /// The rows of samples begin to begin + samples - 1 of the block.
     ConstMatrixView<Scalar> read(std::size_t i, Index begin, Index samples) const {
         if (i != 0) { return workspace_.activation(value(i).slot, first_ + begin, samples); }
         const Index rows = value(0).rows();
@@ -92,10 +93,10 @@ private:
         return where;
     }
 
-    /// f(begin, samples), by one thread or, of an operation without parameters, by several.
+    /// Calls f(begin, samples) on one thread. For an operation without parameters, several threads call it.
     template <class F>
     void for_samples(const Operation<Scalar>& operation, const F& f) const {
-        constexpr Index cost = 8;  // multiply-adds that an element may be worth
+        constexpr Index cost = 8;  // of an element, in multiply-adds
         if (!operation.by_samples) { return f(Index{0}, count_); }
         const Value& y = value(operation.output);
         const std::int64_t work =
@@ -162,7 +163,7 @@ private:
         return workspace_.extra(value(operation.output).slot, first_ + begin, samples);
     }
 
-    /// What a copy or an addition reads: for a concat, the columns that are of the input.
+    /// The part that a copy or an addition reads: for a concat, the columns of the input.
     ConstMatrixView<Scalar> part_of(const BackwardStep& step, const ConstMatrixView<Scalar>& from) const {
         const auto& operation = graph_.operations()[step.operation];
         if (operation.kind != OperationKind::concat) { return from; }
@@ -197,7 +198,8 @@ private:
         return loss_grad.middleRows(first_ * rows, count_ * rows);
     }
 
-    /// If the activation was dropped, the run of them that it is in; returns from where on they are there now.
+    /// If the activation was dropped, computes its run of dropped activations again. Returns the first one that is
+    /// there now.
     std::size_t compute_again(std::size_t slot, std::size_t there, const std::vector<Activation>& activations) const {
         if (activations[slot].kept || slot >= there) { return there; }
         const std::size_t begin = first_of_run(slot, activations);
@@ -213,7 +215,7 @@ private:
         while (slot > 0 && !activations[slot - 1].kept) { --slot; }
         return slot;
     }
-    /// Its activations are still there after a forward pass of one block.
+    /// The last run of dropped activations. They are still there after a forward pass of one block.
     static std::size_t last_dropped_run(const std::vector<Activation>& activations) {
         std::size_t slot = activations.size();
         while (slot > 0 && activations[slot - 1].kept) { --slot; }

@@ -9,7 +9,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// Something of which a Block can be made: a layer, or a block.
+/// A layer or a block: a Block can be made from it.
 template <class L>
 concept Buildable = requires { typename L::scalar_type; } &&
                     std::convertible_to<L, Block<typename L::scalar_type>>;
@@ -30,7 +30,7 @@ struct ShortcutBlocks {
 
 }  // namespace detail
 
-/// Layers one after the other, as one part of something larger: Concat(Chain(Linear(8, 4), ReLU()), Linear(8, 2)).
+/// Layers one after the other, as one part of a larger block: Concat(Chain(Linear(8, 4), ReLU()), Linear(8, 2)).
 template <detail::Buildable First, detail::Buildable... Rest>
 auto Chain(First first, Rest... rest) {
     using Scalar = typename First::scalar_type;
@@ -38,17 +38,19 @@ auto Chain(First first, Rest... rest) {
                          {{"", detail::blocks_of<Scalar>(std::move(first), std::move(rest)...)}});
 }
 
-/// What a Residual adds in place of its input: layers that bring it to the branch's shape.
+/// Layers that bring the input of a Residual to the shape of the branch. The Residual adds their output in place of its
+/// input.
 template <detail::Buildable First, detail::Buildable... Rest>
 auto Shortcut(First first, Rest... rest) {
     using Scalar = typename First::scalar_type;
     return detail::ShortcutBlocks<Scalar>{detail::blocks_of<Scalar>(std::move(first), std::move(rest)...)};
 }
 
-/// y = x + branch(x), or shortcut(x) + branch(x). Memory: the sum lies where the branch's last value does, and its
-/// gradient is that of both; only x, which is read twice, needs a place for its gradient beside it.
+/// y = x + branch(x), or shortcut(x) + branch(x).
 ///
-/// Names      of parameters within model.add number 3: "3.branch.0.weight", "3.shortcut.weight"
+/// Memory     the sum lies over the last value of the branch, and its gradient serves both. Only x, which is read
+///            twice, needs a separate place for its gradient
+/// Names      parameters of block 3 of a model: "3.branch.0.weight", "3.shortcut.weight"
 /// Throws     ShapeError, when it is added to a model, if the two shapes differ
 /// Source     He et al. 2016, "Deep residual learning for image recognition", arXiv:1512.03385, section 3.2
 /// Example    gacc::Residual(gacc::Linear(64, 64), gacc::ReLU())
@@ -65,10 +67,10 @@ requires(sizeof...(Layers) > 0) auto Residual(detail::ShortcutBlocks<Scalar> sho
                                                     {"shortcut", std::move(shortcut.blocks)}});
 }
 
-/// The features of several values of x, side by side, for every row.
+/// The features of several functions of x, side by side, for every row.
 ///
-/// Names      of parameters within model.add number 3: "3.0.weight", "3.1.weight"
-/// Throws     ShapeError, when it is added to a model, if their shapes differ in another size than the last
+/// Names      parameters of block 3 of a model: "3.0.weight", "3.1.weight"
+/// Throws     ShapeError, when it is added to a model, if their shapes differ in a size other than the last
 /// Example    gacc::Concat(gacc::Linear(8, 4), gacc::Chain(gacc::Linear(8, 3), gacc::ReLU()))
 template <detail::Buildable First, detail::Buildable... Rest>
 auto Concat(First first, Rest... rest) {

@@ -17,7 +17,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Where the operations of a block lie, in the order in which it builds them: "3.branch.0"; a sum where its block does.
+/// The names of the operations of a block, in the order in which it builds them: "3.branch.0". A sum has the name of
+/// its block.
 template <class Scalar>
 void add_operation_names(const Block<Scalar>& block, const std::string& name, std::vector<std::string>& names) {
     using Kind = typename Block<Scalar>::Kind;
@@ -31,7 +32,7 @@ void add_operation_names(const Block<Scalar>& block, const std::string& name, st
     if (block.kind() != Kind::chain) { names.push_back(name); }
 }
 
-/// Left-aligned texts and right-aligned numbers in columns, two spaces apart.
+/// A table with columns two spaces apart: texts are left-aligned, numbers right-aligned.
 class Table {
 public:
     using Row = std::array<std::string, 5>;
@@ -59,8 +60,8 @@ private:
     std::vector<Row> rows_;
 };
 
-/// A line for each operation of a model: where it lies, what it is, the shape that it makes, its parameters, and bytes
-/// a sample of its activation, with the numbers that layers keep beside it.
+/// A line for each operation of a model: its name, its description, the shape of its output, the number of its
+/// parameters, and the bytes of its activation for a sample, with the numbers that layers keep beside it.
 template <class Scalar>
 std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>& blocks,
                     const std::vector<Activation>& activations) {
@@ -72,7 +73,7 @@ std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>
     if (graph.has_input()) { table.add({"input", "", to_string(graph.input().shape), "", ""}); }
     Index all_parameters = 0, all_bytes = 0;
     bool dropped = false;
-    std::size_t slots = 0;  // that have been written
+    std::size_t slots = 0;  // activations that are in the table already
     for (const auto& operation : graph.operations()) {
         const Value& y = graph.values()[operation.output];
         Index parameters = 0;
