@@ -10,10 +10,10 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A second set of gradient buffers for a model, with a tally: to add up parts of a batch apart from each other.
+/// A second set of gradient buffers for a model, with a tally. With it, parts of a batch are added up separately.
 ///
-/// Memory     as many bytes as the model's gradients take
-/// Throws     UsageError from swap() if the parameters that are trained are not those of when it was made
+/// Memory     the bytes of the model's gradients
+/// Throws     UsageError from swap() if other parameters are trained than when it was made
 /// Example    gacc::GradientBuffers<float> others(model.parameters());
 ///            model.backward(...);                  // adds to the model's own
 ///            others.swap(model.parameters());      // these are put aside, and the model's are empty
@@ -26,8 +26,8 @@ public:
         }
     }
 
-    /// Exchanges gradients and tallies; copies nothing. Batches and samples that the model has seen stay the model's, so
-    /// that random numbers of training do not change.
+    /// Exchanges gradients and tallies; copies nothing. The counts of batches and samples that the model has seen stay
+    /// with the model, so random numbers of training do not change.
     void swap(const Parameters<Scalar>& parameters) {
         check(parameters);
         std::size_t i = 0;
@@ -40,7 +40,7 @@ public:
         tally_ = own;
     }
 
-    /// What the gradients here hold.
+    /// The tally of the gradients here.
     const GradientTally& tally() const { return tally_; }
 
     std::size_t bytes() const {
@@ -52,7 +52,7 @@ public:
 private:
     struct Set {
         Buffer<Scalar> grads;
-        bool are_zero = true;  // whatever grads hold
+        bool are_zero = true;  // then the content of grads does not matter
     };
 
     static Index size_of(Parameter<Scalar>& parameter) { return static_cast<Index>(parameter.grad_storage().size()); }

@@ -16,35 +16,34 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Makes a parameter use the values of another one: {"0.weight"}, its name in the model.
+/// Makes a parameter use the values of another one, given by its name in the model: {"0.weight"}.
 struct SharedValues {
     std::string name;
 };
 
-/// A matrix or a vector that a model trains, and the gradients added to it so far.
+/// A matrix or a vector that a model trains, and the sum of its gradients so far.
 ///
-/// Seen from outside it has rows and columns as in the literature (a Linear weight: out_features x in_features), and
-/// value() and grad() are copies of that. Inside, the numbers lie in the panels that the product kernels read, so that
-/// nothing is ever packed; layers and optimizers work on stored_values() and materialize_grads(), in one common layout;
-/// the padding stays zero.
+/// value() and grad() return copies with rows and columns as in the literature (a Linear weight: out_features x
+/// in_features). Inside, the numbers lie in the panels that the product kernels read, so they are never packed. Layers
+/// and optimizers work on stored_values() and materialize_grads(), in one common layout; the padding stays zero.
 ///
-/// A frozen parameter is not trained: it has values but no gradients. One with SharedValues has no values of its own: it
-/// reads and writes those of another parameter, and has gradients of its own, since two layers that add to one buffer
-/// would mix their sums in an order that depends on the cut. join_grads() adds them up, once a batch.
+/// A frozen parameter is not trained: it has values but no gradients. A parameter with SharedValues reads and writes
+/// the values of another parameter, but has gradients of its own: if two layers added to one buffer, the order of their
+/// sums would depend on the cut. join_grads() adds these gradients up, once a batch.
 ///
-/// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() give as one row
-/// Throws     ShapeError if a size is less than 1 or there are more than two, or a matrix to set has another shape;
-///            MemoryError if there is no memory for its values and gradients; UsageError if gradients of a frozen one
-///            are asked for, or values of another one before the model has said which it is
+/// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() return as one row
+/// Throws     ShapeError if a size is less than 1, there are more than two sizes, or a matrix to set has another shape;
+///            MemoryError if there is no memory for its values and gradients; UsageError if gradients of a frozen
+///            parameter are asked for, or shared values before the model has linked them
 template <class Scalar>
 class Parameter {
 public:
-    /// Errors begin with `layer`, which it belongs to.
+    /// Errors begin with `layer`, the name of its layer.
     Parameter(std::string name, Shape shape, const std::string& layer = "Parameter")
         : name_(std::move(name)), shape_(checked(std::move(shape), layer)),
           value_(allocate(memory::Kind::parameters, name_, layer)),
           grad_(allocate(memory::Kind::gradients, "gradients of " + name_, layer)) {}
-    /// Takes no memory until share() says whose values it uses.
+    /// Takes no memory until share() says which parameter's values it uses.
     Parameter(std::string name, Shape shape, SharedValues of, const std::string& layer = "Parameter")
         : name_(std::move(name)), shape_(checked(std::move(shape), layer)), shares_(std::move(of.name)) {}
 
@@ -57,9 +56,9 @@ public:
     Index cols() const { return shape_.back(); }
     Index size() const { return rows() * cols(); }
 
-    /// A copy, and const, since to change it would change nothing here: see set_value().
+    /// A copy. It is const, since a change of the copy would not change the parameter: see set_value().
     const Matrix<Scalar> value() const { return matrix(stored_values()); }
-    /// Sums over samples, never divided; a copy too. With those of the parameters that share its values.
+    /// A copy of the sums over samples, never divided. It includes the gradients of parameters that share its values.
     const Matrix<Scalar> grad() const {
         Matrix<Scalar> sum = grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_.span());
         for (const Parameter* sharer : links_.sharers) {
@@ -89,7 +88,7 @@ public:
     void generate(Next&& next) {
         for_each(stored_values(), [&](Scalar& element) { element = next(); });
     }
-    /// f(element) for the elements of a matrix that lies as stored_values() do, row by row, without the zeros.
+    /// Calls f(element) for the elements of a matrix in the layout of stored_values(), row by row, without the padding.
     template <class Element, class F>
     void for_each(std::span<Element> stored, const F& f) const {
         const Index width = is_vector() ? 1 : Panels::width;
@@ -103,19 +102,19 @@ public:
         set(grad_.span(), grad);
         grad_is_zero_ = false;
     }
-    /// Takes no time: the next backward pass starts its sums from zero.
+    /// Sets the gradients to zero. It takes no time: the next backward pass starts its sums from zero.
     void zero_grad() { grad_is_zero_ = true; }
     bool grad_is_zero() const { return grad_is_zero_; }
 
     std::span<const Scalar> stored_values() const { return owner().value_.span(); }
-    /// To write them: from then on is_set().
+    /// For writing. From then on is_set() is true.
     std::span<Scalar> stored_values() {
         mark_set();
         return value_storage();
     }
     /// Whether the values have been set, and are not just the zeros of a new parameter.
     bool is_set() const { return owner().is_set_; }
-    /// Those zeros are meant.
+    /// Says that the zeros are meant as values.
     void mark_set() { owner().is_set_ = true; }
 
     std::span<Scalar> materialize_grads() {
@@ -123,15 +122,16 @@ public:
         if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
     }
-    /// For a layer that starts its sums from zero itself if that was so, and writes every stored number.
+    /// For a layer that writes every stored number. If the flag is true, the gradients were zero and it must start its
+    /// sums from zero.
     std::pair<std::span<Scalar>, bool> start_grads() {
         check_trained();
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
-    /// Where the gradients lie, whatever it holds while they are zero.
+    /// The memory of the gradients. While they are zero, its content does not matter.
     std::span<Scalar> grad_storage() { return grad_.span(); }
-    /// Where the values lie, for one who may write them later and then calls mark_set().
+    /// The memory of the values, for a caller that may write them later and then calls mark_set().
     std::span<Scalar> value_storage() { return owner().value_.span(); }
     /// Exchanges the gradients for others of the same size: see GradientBuffers.
     void swap_grads(Buffer<Scalar>& grads, bool& are_zero) {
@@ -139,8 +139,8 @@ public:
         std::swap(grad_is_zero_, are_zero);
     }
 
-    /// Gives its gradients back: layers then leave them out, and it is no longer trained. Sequential::freeze() does it
-    /// for a model, whose backward pass then also stops where nothing below is trained.
+    /// Frees the gradients. Layers then leave them out, and the parameter is no longer trained. Use
+    /// Sequential::freeze() for a model: then the backward pass also stops where nothing below is trained.
     void freeze() {
         frozen_ = true;
         grad_is_zero_ = true;
@@ -154,9 +154,9 @@ public:
 
     /// The name of the parameter whose values it uses; empty if it has its own.
     const std::string& shares() const { return shares_; }
-    /// Says whose values it uses from now on. A copy of either must be told again: a model does so.
+    /// Sets the parameter whose values it uses from now on. After a copy of either, call it again: a model does that.
     ///
-    /// Throws     ShapeError if that one has another shape; MemoryError if there is no memory for the gradients
+    /// Throws     ShapeError if the other has another shape; MemoryError if there is no memory for the gradients
     void share(Parameter& other) {
         if (other.shape_ != shape_) {
             throw ShapeError(name_, "expected a parameter of shape [" + to_string(shape_) + "] to share, got " +
@@ -166,7 +166,7 @@ public:
         links_.owner = &other;
         other.links_.sharers.push_back(this);
     }
-    /// Whose values it uses: its own, or those of the parameter that share() was told.
+    /// The parameter whose values it uses: itself, or the one given to share().
     const Parameter& owner() const {
         if (shares_.empty()) { return *this; }
         if (links_.owner == nullptr) {
@@ -176,9 +176,9 @@ public:
         return *links_.owner;
     }
     Parameter& owner() { return const_cast<Parameter&>(std::as_const(*this).owner()); }
-    /// Takes back what share() said, of it and of those that share with it.
+    /// Undoes share(), for this parameter and for those that share its values.
     void unlink() { links_ = Links(); }
-    /// Adds the gradients of those that share its values to its own, in their order, and empties theirs.
+    /// Adds the gradients of the parameters that share its values to its own, in their order, and empties theirs.
     void join_grads() {
         for (Parameter* sharer : links_.sharers) {
             if (sharer->grad_is_zero_) { continue; }
@@ -237,7 +237,7 @@ private:
         }
     }
 
-    /// Parameters of one model that refer to each other. A copied or moved parameter refers to none.
+    /// Parameters of one model that refer to each other. A copied or moved parameter has no links.
     struct Links {
         Links() = default;
         Links(const Links&) noexcept {}
@@ -254,7 +254,7 @@ private:
     Shape shape_;
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
     Buffer<Scalar> grad_;       // the same
-    bool grad_is_zero_ = true;  // whatever grad_ holds
+    bool grad_is_zero_ = true;  // then the content of grad_ does not matter
     bool is_set_ = false;       // value_ is
     bool frozen_ = false;
     std::string shares_;        // the name of the parameter whose values it uses

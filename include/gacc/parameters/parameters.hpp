@@ -10,15 +10,15 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A handle to all parameters of a model, in model order, and to the tally of what their gradients hold.
-/// It shares the ownership of both, so an optimizer may outlive its model. Values that several layers use are one
-/// parameter, of the layer that has them.
+/// A handle to all parameters of a model, in model order, and to the tally of their gradients. It shares the ownership
+/// of both, so an optimizer may outlive its model. Values that several layers use count as one parameter, that of the
+/// layer that owns them.
 ///
 /// Example    for (const auto& parameter : model.parameters()) { std::cout << parameter.name() << '\n'; }
 template <class Scalar>
 class Parameters {
 public:
-    /// `owner` keeps the parameters and the tally alive; without one, you must.
+    /// `owner` keeps the parameters and the tally alive. Without it, you must keep them alive.
     Parameters(std::vector<Parameter<Scalar>*> parameters, GradientTally& tally,
                std::shared_ptr<const void> owner = nullptr)
         : parameters_(std::move(parameters)), tally_(&tally), owner_(std::move(owner)) {
@@ -56,31 +56,31 @@ public:
     std::size_t size() const { return parameters_.size(); }
     Parameter<Scalar>& operator[](std::size_t i) const { return *parameters_[i]; }
 
-    /// Those that are not frozen, which an optimizer updates.
+    /// The parameters that are not frozen. An optimizer updates these.
     Parameters trained() const {
         Parameters some = *this;
         std::erase_if(some.parameters_, [](const auto* parameter) { return parameter->is_frozen(); });
         return some;
     }
 
-    /// Everything that has a gradient buffer: the parameters that are trained, and one more for each layer that uses the
-    /// values of another. Their gradients lie there until join_grads().
+    /// All parameters with a gradient buffer: those that are trained, and those that use the values of another one.
+    /// Their gradients lie there until join_grads().
     Range with_gradients() const { return {with_gradients_.data(), with_gradients_.data() + with_gradients_.size()}; }
 
-    /// Numbers in all.
+    /// The count of all numbers.
     Index count() const {
         Index sum = 0;
         for (const auto& parameter : *this) { sum += parameter.size(); }
         return sum;
     }
 
-    /// The same with the zeros among them: what an optimizer keeps state for.
+    /// The count of all numbers with the padding: an optimizer keeps state for each of them.
     Index stored_count() const {
         Index sum = 0;
         for (auto& parameter : *this) { sum += static_cast<Index>(std::as_const(parameter).stored_values().size()); }
         return sum;
     }
-    /// Likewise, in all gradient buffers.
+    /// The count of all numbers in all gradient buffers, with the padding.
     Index stored_gradients() const {
         Index sum = 0;
         for (auto& parameter : with_gradients()) { sum += static_cast<Index>(parameter.grad_storage().size()); }
@@ -90,8 +90,7 @@ public:
     const GradientTally& tally() const { return *tally_; }
     void set_tally(const GradientTally& tally) const { *tally_ = tally; }
 
-    /// Adds up the gradients of values that several layers use, once a batch and in model order. An optimizer does it
-    /// before its step.
+    /// Adds up the gradients of values that several layers use, in model order. An optimizer calls it before its step.
     void join_grads() const {
         for (auto& parameter : *this) { parameter.join_grads(); }
     }
