@@ -9,7 +9,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Refused: batch normalisation makes the result of a sample depend on the others of its micro-batch, and so on the cut.
+/// Refused: with batch normalisation the result of a sample depends on the other samples of the micro-batch, and so on
+/// the cut.
 template <class Scalar = float>
 class BatchNorm {
 public:
@@ -24,12 +25,12 @@ public:
     }
 };
 
-/// Batch normalisation with given statistics, as an imported network has them. It is not trained:
+/// Batch normalisation with given statistics, for imported networks. It is not trained:
 /// y = weight (x - mean) / sqrt(variance + epsilon) + bias, for every feature.
 ///
 /// Gradients  grad_x = grad_y weight / sqrt(variance + epsilon)
-/// Throws     ShapeError if the vectors do not have one length; UsageError if a number is not finite, or a variance
-///            plus epsilon not positive
+/// Throws     ShapeError if the vectors differ in length; UsageError if a number is infinite or NaN, or a variance plus
+///            epsilon is not positive
 /// Source     Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 2
 /// Example    gacc::FrozenBatchNorm layer(weight, bias, mean, variance);  // std::vector<double> each
 template <class Scalar = float>
@@ -58,7 +59,7 @@ public:
     }
 
     std::string description() const override { return detail::text("FrozenBatchNorm(", scale_.size(), ")"); }
-    /// Those of y = weight x + bias: statistics of mean 0 and variance 1.
+    /// The options of y = weight x + bias: with mean 0 and variance 1.
     LayerConfig config() const override {
         return {"FrozenBatchNorm", {{"weight", std::vector<double>(scale_.begin(), scale_.end())},
                                     {"bias", std::vector<double>(shift_.begin(), shift_.end())}}};

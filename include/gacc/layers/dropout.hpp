@@ -8,14 +8,14 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// In training, each element of x is dropped, y = 0, with probability p, and else y = x / (1 - p). In predict(), y = x.
+/// In training, each element of x is dropped (y = 0) with probability p; else y = x / (1 - p). In predict(), y = x.
 ///
-/// What is dropped is drawn by a counter: the seed, the step, the layer, the row of the batch and the column. So it is
-/// the same for every cut of the batch, any threads, when activations are computed again, and after a resume. It takes
-/// no memory: backward draws it again.
+/// The mask is drawn from a counter: the seed, the step, the layer, the row of the batch and the column. So it is the
+/// same for every cut of the batch, for any number of threads, after a resume, and when activations are computed again.
+/// It takes no memory: backward draws it again.
 ///
 /// Gradients  grad_x = 0 where x was dropped, else grad_y / (1 - p)
-/// Throws     UsageError if p is not from 0 up to, not including, 1
+/// Throws     UsageError unless 0 <= p < 1
 /// Source     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting"; scaled in
 ///            training, as PyTorch does
 /// Example    gacc::Sequential model(gacc::Linear(784, 512), gacc::ReLU(), gacc::Dropout(0.5), gacc::Linear(512, 10));
@@ -44,7 +44,7 @@ private:
             return;
         }
         const auto scale = static_cast<Scalar>(1 / (1 - p_));
-        const auto dropped = static_cast<std::uint32_t>(p_ * 0x1p32);  // of 2^32 words
+        const auto dropped = static_cast<std::uint32_t>(p_ * 0x1p32);  // of the 2^32 words
         for (Index i = 0; i < from.rows(); ++i) {
             std::array<std::uint32_t, 4> words{};
             for (Index j = 0; j < from.cols(); ++j) {
@@ -57,7 +57,7 @@ private:
         }
     }
 
-    /// Four random words. The last counter is never 0, as it is in Rng, so that they are no numbers drawn elsewhere.
+    /// Four random words. The last counter is never 0, but in Rng it is. So the words differ from those of an Rng.
     static std::array<std::uint32_t, 4> block(const Where& where, std::uint64_t row, std::uint64_t quarter) {
         const auto low = [](auto number) { return static_cast<std::uint32_t>(number); };
         const auto key = where.seed;

@@ -21,7 +21,7 @@ void map_rows(const Function& f, MatrixView<Scalar> out, const Inputs&... in) {
 
 }  // namespace detail
 
-/// A layer y = f(x) for every element by itself. Tanh, GELU and the others say what f is:
+/// A layer y = f(x) for every element by itself. Tanh, GELU and the others define f:
 ///
 ///     template <class Packet> Packet value(const Packet& x) const;
 ///     template <class Packet> Packet slope(const Packet& at) const;    // f'(x), from x if reads_x, else from y
@@ -29,7 +29,7 @@ void map_rows(const Function& f, MatrixView<Scalar> out, const Inputs&... in) {
 ///     std::string description() const;
 ///     LayerConfig config() const;                                      // may be left out: then it is not saved
 ///
-/// One whose slope follows from y takes no memory of its own: y lies where x does.
+/// If the slope follows from y, the layer takes no memory of its own: y lies over x.
 ///
 /// Gradients  grad_x = grad_y f'(x)
 template <class Scalar, class Function>

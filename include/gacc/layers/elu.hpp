@@ -8,7 +8,7 @@
 namespace gacc::inline GACC_ABI {
 
 struct ELUOptions {
-    double alpha = 1;  ///< y falls to -alpha for large negative x; larger than 0
+    double alpha = 1;  ///< y approaches -alpha for large negative x; more than 0
 };
 
 namespace detail {
@@ -39,7 +39,7 @@ struct ELUFunction {
 ///
 /// Gradients  grad_x = grad_y where x > 0, else grad_y (y + alpha)
 /// Defaults   PyTorch's
-/// Throws     UsageError if alpha is not larger than 0 and finite
+/// Throws     UsageError unless alpha is finite and larger than 0
 /// Source     Clevert et al. 2016, arXiv:1511.07289, eq. 15
 /// Example    gacc::ELU layer({.alpha = 0.5});
 template <class Scalar = float>

@@ -12,13 +12,13 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A row of weights for every token: y = weight[x]. Tokens come as numbers of the input, from 0 on.
+/// A row of weights for every token: y = weight[x]. Tokens are numbers of the input, from 0.
 ///
 /// Shapes     samples {tokens} -> {tokens, features};  weight vocabulary x features
-/// Gradients  grad_weight[x] += grad_y, row by row, in their order;  none by x
+/// Gradients  grad_weight[x] += grad_y, row by row, in order;  there is no gradient by x
 /// Defaults   weights normal with deviation 1, as PyTorch's
-/// Throws     ShapeError if a size is less than 1, or samples have more sizes than one; DataError from forward if a
-///            number is no token: not an integer, negative, or not below the vocabulary
+/// Throws     ShapeError if a size is less than 1, or samples have more than one size; DataError from forward if a
+///            number is not a token: not an integer, negative, or not below the vocabulary
 /// Example    gacc::Sequential model(gacc::Input(64), gacc::Embedding(65, 128), gacc::Linear(128, 65));
 template <class Scalar = float>
 class Embedding : public Layer<Scalar> {
@@ -72,7 +72,7 @@ private:
         if (size < 1) { throw ShapeError("Embedding", detail::text("expected sizes of 1 or more, got ", size)); }
         return size;
     }
-    /// Where the weights of a token begin, `width` apart.
+    /// The index of a token's first weight; its weights lie `width` apart.
     Index start(Index token) const { return token / width * width * weight_.cols() + token % width; }
     Index token(Scalar number) const {
         if (!(number >= 0 && number < static_cast<Scalar>(weight_.rows()) && number == std::floor(number))) {

@@ -6,8 +6,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// All numbers of a sample as one row, in PyTorch's order: a sample of {height, width, channels} gives channel after
-/// channel, each row by row; all others give their numbers as they are.
+/// All numbers of a sample as one row, in PyTorch's order. A sample of {height, width, channels} gives channel after
+/// channel, each row by row. Other samples give their numbers as they are.
 ///
 /// Example    gacc::Sequential model(gacc::Input(28, 28, 1), gacc::Flatten(), gacc::Linear(784, 10));
 template <class Scalar = float>
@@ -32,7 +32,7 @@ public:
     }
 
 private:
-    /// f(row, column, sample, place) for every number: where it is in x, and in y.
+    /// Calls f(row, column, sample, place) for every number, with its place in x and its place in y.
     template <class Call, class Rows, class F>
     static void for_each(const Call& call, const Rows& x, const F& f) {
         const Index rows = x.rows() / call.samples, features = x.cols();

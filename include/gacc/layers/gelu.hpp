@@ -10,7 +10,7 @@ namespace gacc::inline GACC_ABI {
 /// How GELU computes the normal distribution.
 enum class Approximation {
     none,  ///< by the error function
-    tanh,  ///< by a tanh, as GPT-2 does
+    tanh,  ///< by a tanh, as in GPT-2
 };
 
 struct GELUOptions {

@@ -15,30 +15,31 @@ namespace gacc::inline GACC_ABI {
 
 /// What a layer does to samples of one shape. The model lays out memory by it.
 ///
-/// The last size of a shape is what most layers act on, its features; the others multiply to its rows.
+/// Most layers act on the last size of a shape, its features. The other sizes multiply to its rows.
 struct LayerPlan {
     Shape y;                     ///< of a sample of the output
-    Index kept = 0;              ///< numbers a sample that forward leaves for backward, beside x and y
-    Index work = 0;              ///< multiply-adds a sample
+    Index kept = 0;              ///< numbers of a sample that forward keeps for backward, beside x and y
+    Index work = 0;              ///< multiply-adds for a sample
     bool reads_x = true;         ///< whether backward reads x
     bool reads_y = true;         ///< whether backward reads y
-    bool overwrites_x = false;   ///< whether grad_x may lie where x does: x is read before its place is written
-    bool puts_tiles = false;     ///< whether backward hands grad_x on by Backward::put() alone
-    /// Whether every element of y, and of grad_x, depends on the element at its place alone. Such a layer has no
-    /// parameters and keeps nothing; it is called for any rows and columns. y may lie where x does if backward does not
-    /// read x; grad_x where grad_y, x or y do.
+    bool overwrites_x = false;   ///< whether grad_x may lie over x: x is read before its place is written
+    bool puts_tiles = false;     ///< whether backward returns grad_x only by Backward::put()
+    /// Whether every element of y, and of grad_x, depends only on the element at its place. Such a layer has no
+    /// parameters and keeps nothing. It is called for any rows and columns. y may lie over x if backward does not read
+    /// x. grad_x may lie over grad_y, x or y.
     bool elementwise = false;
 };
 
 /// A layer is its parameters, a plan and two functions; it keeps no activations. Derive from it to write your own.
 ///
-/// A model calls it with blocks of samples, in their order, and calls forward again where activations are computed
-/// again. A layer without parameters is called by several threads at once, with some samples each; one with parameters
-/// is called once for the block, and may use threads itself. The promise that the cut changes no bit holds if each
-/// sample of y and grad_x depends on that sample alone, and gradients of parameters add up sample by sample, from what
-/// is there.
+/// A model calls it with blocks of samples, in order. If activations are computed again, it calls forward again. A
+/// layer without parameters is called by several threads at once, each with a part of the samples. A layer with
+/// parameters is called once for the block, and may use threads itself.
 ///
-/// Shapes     x, grad_x  rows of the samples x features;  y, grad_y  likewise, of the plan's shape
+/// The cut changes no bit if each sample of y and grad_x depends on that sample alone, and gradients of parameters are
+/// added sample by sample to the buffers.
+///
+/// Shapes     x, grad_x  rows of the samples x features;  y, grad_y  rows x features of the plan's shape
 template <class Scalar>
 class Layer {
 public:
@@ -46,7 +47,7 @@ public:
 
     virtual ~Layer() = default;
 
-    /// How errors and summaries name it: "Linear(784 -> 128)".
+    /// Its name in errors and summaries: "Linear(784 -> 128)".
     virtual std::string description() const = 0;
 
     /// What it does to samples of shape x.
@@ -57,20 +58,21 @@ public:
     /// The shape of a sample that the first layer of a model takes; empty if the layer takes any.
     virtual Shape input_shape() const { return {}; }
 
-    /// Writes y, and what is kept. Changes nothing else, so that several threads may call it at once.
+    /// Writes y and kept. It changes nothing else, so several threads may call it at once.
     virtual void forward(Forward<Scalar> call) const = 0;
 
-    /// **Adds** to the gradients of the parameters that are not frozen, and **writes** grad_x, if it is wanted.
+    /// **Adds** to the gradients of the parameters that are not frozen, and **writes** grad_x if it is wanted.
     virtual void backward(Backward<Scalar> call) = 0;
 
-    /// In a fixed order, named within the layer ("weight", "bias").
+    /// Its parameters in a fixed order. Their names are those within the layer ("weight", "bias").
     virtual std::vector<Parameter<Scalar>*> parameters() { return {}; }
 
     /// Draws the first values of the parameters.
     virtual void initialize(Rng&) {}
 
-    /// Its type and options, with which save_model() describes it; load_model() makes it again by a LayerRegistry.
-    /// Without them, models of it train, but are not saved. A layer derived from another one overrides them too.
+    /// Its type and options. save_model() writes them; load_model() makes the layer from them by a LayerRegistry. A
+    /// layer without them can be trained, but not saved. A layer that derives from another layer must override this
+    /// too.
     virtual LayerConfig config() const { return {}; }
 };
 

@@ -6,16 +6,16 @@ namespace gacc::inline GACC_ABI {
 
 struct LayerNormOptions {
     double epsilon = 1e-5;  ///< added to the variance
-    bool bias = true;       ///< whether something is added in the end
+    bool bias = true;       ///< add a trained bias
 };
 
-/// Brings every row to mean 0 and variance 1, then multiplies each feature by a weight and adds a bias:
+/// Brings every row to mean 0 and variance 1. Then it multiplies each feature by a weight and adds a bias:
 /// y = weight (x - mean) / sqrt(variance + epsilon) + bias.
 ///
 /// Shapes     samples {..., features};  weight, bias features
-/// Memory     two numbers a row from forward to backward
+/// Memory     two numbers for each row, from forward to backward
 /// Defaults   PyTorch's: epsilon 1e-5, weights 1, biases 0
-/// Throws     ShapeError if features is less than 1; UsageError if epsilon is negative or not finite
+/// Throws     ShapeError if features is less than 1; UsageError if epsilon is negative, infinite or NaN
 /// Source     Ba et al. 2016, arXiv:1607.06450
 /// Example    gacc::LayerNorm layer(128);
 template <class Scalar = float>

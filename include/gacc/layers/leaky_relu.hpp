@@ -7,7 +7,7 @@
 namespace gacc::inline GACC_ABI {
 
 struct LeakyReLUOptions {
-    double negative_slope = 0.01;  ///< of y where x < 0; 0 or more
+    double negative_slope = 0.01;  ///< slope of y where x < 0; 0 or more
 };
 
 namespace detail {
@@ -36,7 +36,7 @@ struct LeakyReLUFunction {
 ///
 /// Gradients  grad_x = grad_y where x > 0, else negative_slope grad_y (also at x = 0)
 /// Defaults   PyTorch's
-/// Throws     UsageError if negative_slope is negative or not finite
+/// Throws     UsageError if negative_slope is negative, infinite or NaN
 /// Source     Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models"
 /// Example    gacc::LeakyReLU layer({.negative_slope = 0.1});
 template <class Scalar = float>

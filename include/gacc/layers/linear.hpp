@@ -11,7 +11,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// How a layer draws its first values, for `in` input features.
+/// The distribution of a layer's first values, for `in` input features.
 enum class Initialization {
     he_normal,       ///< weights normal with deviation sqrt(2 / in), biases 0. He et al. 2015, arXiv:1502.01852, eq. 10
     uniform_fan_in,  ///< weights and biases uniform within +-1 / sqrt(in), the default of PyTorch's Linear
@@ -19,19 +19,19 @@ enum class Initialization {
 
 struct LinearOptions {
     Initialization initialization = Initialization::he_normal;
-    bool bias = true;  ///< without, y = x Wᵀ
-    /// The name in the model of a parameter whose values the layer uses for W: "0.weight" of an Embedding before it.
+    bool bias = true;  ///< add b; without it y = x Wᵀ
+    /// Use the values of this parameter of the model for W, for example "0.weight" of an Embedding before it.
     std::string shares{};
 };
 
 /// Fully connected layer: y = x Wᵀ + b, for every row.
 ///
-/// Shapes     x rows x in_features;  y rows x out_features;  W out_features x in_features;  b out_features
-///            for samples of shape {..., in_features}, of which each has one row or more
+/// Shapes     x rows x in_features;  y rows x out_features;  W out_features x in_features;  b out_features,
+///            for samples of shape {..., in_features}; each sample has one row or more
 /// Gradients  grad_W += grad_yᵀ x,  grad_b += column sums of grad_y   (added, summed over rows, never divided)
 ///            grad_x  = grad_y W                                      (written)
-/// Throws     ShapeError if a size is not positive or samples have not in_features in their last size;
-///            MemoryError if there is no memory for the parameters
+/// Throws     ShapeError if a size is not positive or the last size of samples is not in_features; MemoryError if there
+///            is no memory for the parameters
 /// Example    gacc::Linear layer(784, 128);  gacc::Linear<double> exact(784, 128, {.bias = false});
 ///            gacc::Linear head(128, vocabulary, {.bias = false, .shares = "0.weight"});
 template <class Scalar = float>
@@ -87,7 +87,7 @@ public:
     }
 
     Parameter<Scalar>& weight() { return weight_; }
-    /// Throws     UsageError if the layer was made without one
+    /// Throws     UsageError if the layer has no bias
     Parameter<Scalar>& bias() {
         if (!bias_) { throw UsageError(description(), "expected a layer with a bias, got one with .bias = false"); }
         return *bias_;
@@ -143,7 +143,7 @@ private:
             .run();
     }
 
-    /// grad_x = grad_y W, without a place for it yet.
+    /// The product grad_x = grad_y W. The caller says where the result goes.
     detail::RowProduct<Scalar> input_gradient(const ConstMatrixView<Scalar>& grad_y) const {
         return {.rows = grad_y.rows(),
                 .cols = weight_.cols(),
@@ -152,7 +152,7 @@ private:
                 .y = {weight_.stored_values().data(), width, weight_.cols() * width}};
     }
 
-    /// Row by row, so that the sum does not know where the batch was cut.
+    /// Adds row by row, so the sum does not depend on the cut.
     static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
         for (Index i = 0; i < grad_y.rows(); ++i) {
             const Scalar* row = grad_y.data() + i * grad_y.outerStride();

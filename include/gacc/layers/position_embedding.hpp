@@ -10,12 +10,12 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Adds a row of weights to every token of a sample, by its position: y = x + weight[position].
+/// Adds a row of weights to every token of a sample, chosen by its position: y = x + weight[position].
 ///
 /// Shapes     samples {tokens, features} with at most `tokens` tokens;  weight tokens x features
 /// Gradients  grad_weight += grad_y, sample by sample;  grad_x = grad_y
-/// Defaults   weights normal with deviation 0.02, as GPT-2's
-/// Throws     ShapeError if a size is less than 1, or samples have other features or more tokens
+/// Defaults   weights normal with deviation 0.02, as in GPT-2
+/// Throws     ShapeError if a size is less than 1, or samples have another number of features or more tokens
 /// Example    gacc::PositionEmbedding layer(64, 128);
 template <class Scalar = float>
 class PositionEmbedding : public Layer<Scalar> {
@@ -67,7 +67,7 @@ private:
         if (size < 1) { throw ShapeError("PositionEmbedding", detail::text("expected sizes of 1 or more, got ", size)); }
         return size;
     }
-    /// Where the weights of a position begin, `width` apart.
+    /// The index of a position's first weight; its weights lie `width` apart.
     Index start(Index position) const { return position / width * width * weight_.cols() + position % width; }
 
     void add_gradient(const Backward<Scalar>& call) {

@@ -8,13 +8,13 @@ struct RMSNormOptions {
     double epsilon = 1e-6;  ///< added to the mean square
 };
 
-/// Divides every row by the root of its mean square, and multiplies each feature by a weight:
+/// Divides every row by the root of its mean square. Then it multiplies each feature by a weight:
 /// y = weight x / sqrt(mean(x²) + epsilon).
 ///
 /// Shapes     samples {..., features};  weight features
-/// Memory     two numbers a row from forward to backward
-/// Defaults   epsilon 1e-6, as LLaMA's; weights 1
-/// Throws     ShapeError if features is less than 1; UsageError if epsilon is negative or not finite
+/// Memory     two numbers for each row, from forward to backward
+/// Defaults   epsilon 1e-6, as in LLaMA; weights 1
+/// Throws     ShapeError if features is less than 1; UsageError if epsilon is negative, infinite or NaN
 /// Source     Zhang and Sennrich 2019, arXiv:1910.07467, eq. 4
 /// Example    gacc::RMSNorm layer(128);
 template <class Scalar = float>

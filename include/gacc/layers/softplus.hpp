@@ -12,7 +12,7 @@ namespace detail {
 struct SoftplusFunction {
     static constexpr bool reads_x = true;
 
-    /// max(x, 0) + log(1 + t), t = exp(-|x|). Of a small t, log(1 + t) = t - t²/2.
+    /// max(x, 0) + log(1 + t), t = exp(-|x|). For a small t, log(1 + t) = t - t²/2.
     template <class Packet>
     EIGEN_ALWAYS_INLINE Packet value(const Packet& x) const {
         constexpr double small = std::numeric_limits<ScalarOf<Packet>>::digits == 24 ? 0x1p-9 : 0x1p-18;
