@@ -2,8 +2,8 @@
 
 #include <gacc/core/abi.hpp>
 
-/// Declares the classes of gacc ahead of their headers, for headers of your own that only refer to them. They lie in an
-/// inline namespace, so `namespace gacc { template <class> class Sequential; }` would declare another class.
+/// Declares the classes of gacc ahead of their headers, for headers of your own that only refer to them. The classes
+/// lie in an inline namespace, so `namespace gacc { template <class> class Sequential; }` would declare another class.
 /// Default template arguments (`= float`) come with the full headers.
 namespace gacc::inline GACC_ABI {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The version of the library, which CMakeLists.txt reads from here and core/abi.hpp names too. Beside these and
-/// GACC_ABI nothing in gacc is a macro.
+/// The version of the library. CMakeLists.txt reads it from here; core/abi.hpp names it too. These and GACC_ABI are the
+/// only macros of gacc.
 #define GACC_VERSION_MAJOR 0
 #define GACC_VERSION_MINOR 1
 #define GACC_VERSION_PATCH 0
