@@ -1,4 +1,4 @@
-// What the library is for: the gradient of a batch does not depend on how it is cut into micro-batches.
+// The purpose of the library: the gradient of a batch does not depend on how it is cut into micro-batches.
 
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
@@ -31,7 +31,7 @@ constexpr Index largest_batch = 64;
 /// Sizes of the micro-batches, in order.
 using Cut = std::vector<Index>;
 
-/// `micro_batch` samples each, and what is left.
+/// Micro-batches of `micro_batch` samples, and a smaller one for the rest.
 Cut even_cut(Index batch, Index micro_batch) {
     Cut cut;
     for (Index left = batch; left > 0; left -= cut.back()) { cut.push_back(std::min(left, micro_batch)); }
@@ -46,7 +46,7 @@ Cut ragged_cut(gacc::Rng& rng, Index batch) {
     return cut;
 }
 
-/// What a step finds: the gradients of all parameters, and the weight that it divides them by.
+/// The input of a step: the gradients of all parameters, and the weight by which it divides them.
 template <class Scalar>
 struct Gradients {
     std::vector<Matrix<Scalar>> sums;
@@ -64,8 +64,8 @@ double difference(const std::vector<Matrix<Scalar>>& a, const std::vector<Matrix
     return largest > 0 ? difference / largest : difference;
 }
 
-/// For gradients that are divided in another place. Roundings: at most one a sample, 64 x 6e-8 = 4e-6 in float, 64
-/// x 1.1e-16 = 7e-15 in double. A wrong average is off by more than 1e-2, see the last tests.
+/// For gradients that are divided at another time. There is at most one rounding for each sample: 64 x 6e-8 = 4e-6 in
+/// float, 64 x 1.1e-16 = 7e-15 in double. A wrong average is off by more than 1e-2, see the last tests.
 template <class Scalar>
 constexpr double tolerance = std::is_same_v<Scalar, float> ? 5e-6 : 1e-12;
 
@@ -101,7 +101,7 @@ public:
         }
     }
 
-    /// Of the first samples, as many as the cut has.
+    /// The gradients of the first samples, as many as the cut has.
     Gradients<Scalar> gradients(const Cut& cut, Reduction reduction = Reduction::mean_over_samples) {
         gacc::SoftmaxCrossEntropy<Scalar> loss({.reduction = reduction});
         const auto parameters = model_.parameters();
@@ -120,7 +120,7 @@ public:
         return out;
     }
 
-    /// What a step uses.
+    /// The mean gradients that a step uses.
     std::vector<Matrix<Scalar>> mean_gradients(const Cut& cut, Reduction reduction) {
         auto out = gradients(cut, reduction);
         for (auto& sum : out.sums) { sum /= static_cast<Scalar>(out.weight); }

@@ -30,7 +30,7 @@ using gacc::Matrix;
 
 namespace {
 
-/// Adam as plain gradient descent with rate 1, which feels the scale of every gradient.
+/// Adam as plain gradient descent with rate 1. So the scale of every gradient matters.
 constexpr AdamOptions transparent{.learning_rate = 0x1p40, .beta1 = 0, .beta2 = 0, .epsilon = 0x1p40};
 
 /// A 5-7-4 perceptron in training, on samples that come one micro-batch after the other.
@@ -66,7 +66,8 @@ struct Training {
     Index next = 0;
 };
 
-/// After which of `micro_batches` micro-batches of `samples` samples the policy let the optimizer step, from 1.
+/// The micro-batches, counted from 1, after which the policy let the optimizer step. There are `micro_batches` of them
+/// with `samples` samples each.
 template <class Policy>
 std::vector<int> steps_after(Policy policy, int micro_batches, Index samples) {
     Training training;
@@ -194,8 +195,8 @@ TEST_CASE("Accumulator: after a flush the last, smaller batch counts as it does 
         }
         return worst;
     };
-    CHECK(distance(uncut) < 1e-12);     // sums in another order, of numbers of about 1
-    CHECK(distance(forgetful) > 1e-2);  // what a forgotten flush would do
+    CHECK(distance(uncut) < 1e-12);     // numbers of about 1, added in another order
+    CHECK(distance(forgetful) > 1e-2);  // the effect of a forgotten flush
 }
 
 TEST_CASE("Accumulator: a flush with nothing held is no step, and changes nothing") {

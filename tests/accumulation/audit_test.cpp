@@ -21,7 +21,7 @@ using gacc::test::state_of;
 
 namespace {
 
-/// y = weight x, element by element, with one mistake or none.
+/// y = weight x, element by element, with at most one mistake.
 enum class Mistake {
     none,
     coupled,
@@ -118,7 +118,7 @@ struct Data {
     std::vector<Label> labels;
 };
 
-/// Of a Scale with this mistake between two Linear layers.
+/// The audit of a Scale with this mistake between two Linear layers.
 gacc::Audit audit_of(Mistake mistake, Index micro_batch = 4) {
     const auto model = initialized(gacc::Linear(5, 6), Scale(6, mistake), gacc::Linear(6, 3));
     const Data data(20, 5, 3);
@@ -408,7 +408,7 @@ TEST_CASE("audit: a layer that gives something else by one thread, or when it is
     CHECK(threads.runs[0].same);
     CHECK_FALSE(threads.runs[1].same);
     CHECK(threads.runs[2].same);
-    CHECK_FALSE(different(threads).empty());  // also where the runs before and after are the same
+    CHECK_FALSE(different(threads).empty());  // also if the runs before and after are the same
     CHECK(threads.causes == Texts{"a sum whose parts follow the number of threads"});
     CHECK(calls.runs[0].same);
     CHECK(calls.runs[1].same);

@@ -20,7 +20,7 @@ using gacc::test::state_of;
 
 namespace {
 
-/// y = weight x, element by element; its gradient is `factor` times what it should be.
+/// y = weight x, element by element; its gradient is `factor` times the right one.
 class Scale : public gacc::Layer<double> {
 public:
     Scale(Index features, double factor) : factor_(factor), weight_("weight", {features}) {}

@@ -15,7 +15,7 @@ namespace {
 using gacc::Index;
 using gacc::Matrix;
 
-/// All that a step makes: compared as bytes.
+/// All results of a step, compared as bytes.
 template <class Scalar>
 struct Outcome {
     std::vector<Matrix<Scalar>> gradients, parameters;
@@ -42,7 +42,7 @@ template <class Scalar>
 class Experiment {
 public:
     explicit Experiment(std::uint64_t seed) : rng_(seed) {
-        if (seed % 2 == 0) { clip_norm_ = 1e-2; }  // which every gradient here is longer than
+        if (seed % 2 == 0) { clip_norm_ = 1e-2; }  // every gradient here is longer
         const std::uint64_t depth = 1 + rng_.below(5);
         for (std::uint64_t i = 0; i <= depth; ++i) { widths_.push_back(1 + static_cast<Index>(rng_.below(300))); }
         const Index batch = 1 + static_cast<Index>(rng_.below(100));
@@ -108,7 +108,7 @@ private:
 };
 
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
-constexpr int share = 10;  // fewer where each takes ten times as long
+constexpr int share = 10;  // fewer experiments where each takes ten times as long
 #else
 constexpr int share = 1;
 #endif

@@ -33,7 +33,7 @@ struct Training {
         adam.emplace(model.parameters());
         if (then) { guard.emplace(*adam, *then); }
     }
-    /// False if the guard has left it out.
+    /// Runs a micro-batch. False if the guard has left it out.
     bool micro_batch(const Matrix<float>& x) {
         const std::vector<Label> labels(static_cast<std::size_t>(x.rows()), 1);
         const auto value = loss.forward(model.forward(x), labels);
@@ -58,7 +58,7 @@ Matrix<float> bad_inputs() {
     x(1, 7) = not_a_number;
     return x;
 }
-/// Inputs whose loss is finite, but whose gradient is too large for a float: no logit sees them.
+/// Inputs with a finite loss, but with a gradient that is too large for a float. They do not change the logits.
 Matrix<float> steep_inputs(Sequential<float>& model) {
     Matrix<float> w = model.parameters()[0].value();
     w.col(0).setZero();

@@ -1,4 +1,4 @@
-// The promise that neither the cut nor the number of threads changes one bit, with every optimizer, with groups.
+// The promise that neither the cut nor the number of threads changes one bit, for every optimizer with groups.
 
 #include <gacc/gacc.hpp>
 

@@ -48,7 +48,7 @@ gacc::TensorDataset<Scalar> noise(Index samples, Index features, Index classes, 
     return {std::move(inputs), std::move(labels)};
 }
 
-/// As many labelled samples as it says, for plans alone.
+/// A dataset of a given size without samples, only for plans.
 struct Counted {
     using scalar_type = float;
     Index size() const { return samples; }
@@ -71,14 +71,14 @@ std::string refusal(gacc::Sequential<float>& model, const gacc::PlanOptions& opt
     return "nothing";
 }
 
-/// Plans, trains two epochs as planned, and compares by the byte what every kind held at most.
+/// Plans, trains two epochs as planned, and compares the peak of every kind of memory by the byte.
 template <class Scalar>
 void check_measured(gacc::Rng& rng) {
     const auto size = [&](std::uint64_t most) { return 1 + static_cast<Index>(rng.below(most)); };
     const Index features = size(60), classes = size(12), samples = size(300), batch_size = size(300);
     const auto data = noise<Scalar>(samples, features, classes, rng);
 
-    // What the kernels work in is there from a thread's first backward pass on, and no plan's.
+    // The scratch of the kernels exists from a thread's first backward pass on. No plan counts it.
     gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});
     gacc::detail::ThreadScratch::reserve_mine();
     const auto before = gacc::memory::live();
@@ -163,7 +163,7 @@ TEST_CASE("plan: a budget is met with the largest micro-batch that fits it, up t
     const auto needs = [&](Index micro) {
         return planned(model, {.batch_size = 4096, .micro_batch = micro}).bytes.total();
     };
-    for (const Index fits : {1, 16, 64}) {  // which divide 4096
+    for (const Index fits : {1, 16, 64}) {  // these divide 4096
         const auto exact = planned(model, {.batch_size = 4096, .memory = needs(fits)});
         CHECK(exact.micro_batch == fits);
         CHECK(exact.micro_batches == 4096 / fits);
@@ -188,7 +188,7 @@ TEST_CASE("plan: says that more fits if a sample more than a block would, and wi
     CHECK_FALSE(planned(model, {.batch_size = batch, .memory = more.bytes.total() - 1}).more_fits);
     CHECK(planned(model, {.batch_size = batch}).more_fits);
     CHECK_FALSE(planned(model, {.batch_size = block}).more_fits);
-    CHECK_FALSE(more.more_fits);  // it was asked for
+    CHECK_FALSE(more.more_fits);  // the micro-batch was given
 }
 
 TEST_CASE("plan: micro-batches are as equal as can be, and the memory is that of the largest") {
@@ -294,7 +294,7 @@ TEST_CASE("plan: the work done again is that of the dropped activations, but for
                                            [](const gacc::Activation& activation) { return !activation.kept; });
         REQUIRE(dropped > 0);
         CHECK(plan.recomputed == static_cast<std::size_t>(dropped));
-        // All layers are equal: a third of a layer's work each, and the first has no grad_x to make.
+        // All layers are equal. To compute one again is a third of its work. The first layer makes no grad_x.
         CHECK(plan.more_work == static_cast<double>(dropped) / (3 * 20 - 1));
     }
 }
@@ -357,7 +357,7 @@ TEST_CASE("plan: errors say what is wrong and what is the least") {
 
 namespace {
 
-/// A layer of the user's without parameters, that says so many outputs.
+/// A layer of a user without parameters, with this number of outputs.
 class Widen : public gacc::Layer<float> {
 public:
     explicit Widen(Index out) : out_(out) {}

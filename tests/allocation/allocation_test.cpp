@@ -1,5 +1,5 @@
-// A training step after the first allocates nothing, on any thread. Counted by functions that take the place of malloc
-// and its kin (glibc on Linux).
+// A training step after the first allocates nothing, on any thread. Functions in place of malloc and similar ones count
+// the allocations (glibc on Linux).
 
 #include <gacc/gacc.hpp>
 
@@ -62,8 +62,8 @@ void* mmap(void* at, std::size_t size, int protection, int flags, int file, off_
 
 namespace {
 
-/// Allocations in the second and all later batches of an epoch, with a schedule and a group. `answers` gives the labels
-/// or targets of a micro-batch.
+/// The number of allocations from the second batch of an epoch on, with a schedule and a group. `answers` returns the
+/// labels or targets of a micro-batch.
 template <class Optimizer, class Options, class Data, class Loss, class Answers>
 long after_first_batch(const Options& options, const Data& data, Loss loss, const Answers& answers, int threads,
                        gacc::Index micro_batch) {
@@ -138,8 +138,8 @@ int random_models_that_allocate(std::uint64_t first, std::uint64_t count) {
 
 int main() {
     const long at_start = allocations;
-    void* volatile some = std::malloc(10);        // volatile: Clang leaves out an allocation that nobody looks at
-    int failed = allocations > at_start ? 0 : 1;  // the count counts
+    void* volatile some = std::malloc(10);        // volatile: Clang removes an allocation that is not used
+    int failed = allocations > at_start ? 0 : 1;  // the counter works
     std::free(some);
     gacc::Rng rng(1);
     const auto digits = toy_digits(1000, rng);

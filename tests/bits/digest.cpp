@@ -1,6 +1,6 @@
-// Trains a network under many cuts and numbers of threads, and prints a digest of the bytes that all of them end with.
-// Exit code 1 if they do not. A perceptron in float; with GACC_DIGEST_DOUBLE in double too; with GACC_DIGEST_ALL also a
-// network of many layers, which takes a while to compile.
+// Trains a network with many cuts and numbers of threads, and prints a digest of the bytes at the end. Exit code 1 if
+// they are not all the same. The network is a perceptron in float, and with GACC_DIGEST_DOUBLE in double too. With
+// GACC_DIGEST_ALL there is also a network of many layers, which takes long to compile.
 
 #ifdef GACC_DIGEST_ALL
 #include <gacc/gacc.hpp>

@@ -65,7 +65,7 @@ TEST_CASE("Buffer: a large one is the process's only as long as it lives") {
 #ifdef _WIN32
         PROCESS_MEMORY_COUNTERS counters{};
         ::K32GetProcessMemoryInfo(::GetCurrentProcess(), &counters, sizeof counters);
-        return counters.PagefileUsage;  // also what the system has moved to the disk
+        return counters.PagefileUsage;  // includes memory that the system has moved to the disk
 #else
         std::ifstream status("/proc/self/statm");
         std::size_t pages = 0;
@@ -109,7 +109,7 @@ TEST_CASE("Buffer: moving hands the numbers on and leaves nothing behind") {
 
     Buffer<float> second(std::move(first));
     CHECK(second.data() == numbers);
-    CHECK(first.size() == 0);  // NOLINT(bugprone-use-after-move): that it is empty is what is tested
+    CHECK(first.size() == 0);  // NOLINT(bugprone-use-after-move): the test is that it is empty
     CHECK(first.data() == nullptr);
 
     Buffer<float> third(8);

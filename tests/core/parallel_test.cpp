@@ -14,7 +14,7 @@ using gacc::Index;
 
 namespace {
 
-/// How often each of `items` is visited.
+/// The number of visits of each of `items`.
 std::vector<int> visits(Index items, Index work, int& calls) {
     std::vector<int> seen(static_cast<std::size_t>(items));
     std::mutex mutex;
@@ -42,7 +42,7 @@ TEST_CASE("parallel_for: visits every item once, whatever the number of threads"
     gacc::set_threads(before);
 }
 
-// On a 32-bit machine, items x parts does not fit an Index: the last parts began before the first.
+// On a 32-bit machine items x parts does not fit an Index. Once the last parts began before the first.
 TEST_CASE("parallel_for: the parts of two billion items follow each other, and are of one size") {
     const int before = gacc::threads();
     gacc::set_threads(3);

@@ -57,7 +57,7 @@ TEST_CASE("philox4x32: gives the known answers of the Random123 distribution") {
 }
 
 TEST_CASE("Rng: the stream of seed 42 stays what it is") {
-    // Philox4x32-10 of the counters 0 and 1 with the key 42, computed apart from this library.
+    // Philox4x32-10 of the counters 0 and 1 with the key 42, computed without this library.
     CHECK(words(Rng(42), 8) == std::vector<std::uint32_t>{0x9ceaf053, 0x77f5493b, 0x12bf50ad, 0x5742b3d7,  //
                                                           0xfcdb2127, 0x53ba6cfd, 0x838f5a6e, 0x744e06fb});
 }

@@ -16,7 +16,7 @@ using gacc::Tensor;
 
 namespace {
 
-/// 0, 1, 2, ... in the order in which they lie.
+/// 0, 1, 2, ... in memory order.
 Tensor<float> counted(Shape shape) {
     Tensor<float> tensor(std::move(shape));
     std::iota(tensor.data(), tensor.data() + tensor.size(), 0.0F);

@@ -51,7 +51,7 @@ TEST_CASE("ThreadScratch: what was lent out is lent out again, and a kernel with
         }
         CHECK(held() == before);
         const ThreadScratch::Numbers<float> after(16);
-        CHECK(after.data() != first);  // `again` still has the thread's
+        CHECK(after.data() != first);  // `again` still has the scratch of the thread
     }).join();
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("ThreadScratch: of threads that end at once each gives back its own") 
         for (int i = 0; i < 4; ++i) {
             threads.emplace_back([] {
                 ThreadScratch::reserve_mine();
-                for (std::size_t size = 16; size < 400; size += 8) {  // takes what the others have freed
+                for (std::size_t size = 16; size < 400; size += 8) {  // takes memory that the others have freed
                     const std::vector<unsigned char> other(size, 0xEE);
                 }
             });

@@ -81,7 +81,7 @@ TEST_CASE("MatrixView: writes to the rows it shows and to nothing between them")
     CHECK(matrix == Matrix<float>{{1, 1, 0}, {1, 1, 0}});
 }
 
-// That a column-major matrix does not compile, and how the compiler says it: tests/messages.
+// tests/messages tests that a column-major matrix does not compile, and the compiler's message.
 TEST_CASE("ConstMatrixView: refuses what would not live or has other numbers, and takes their twins") {
     using View = ConstMatrixView<float>;
     CHECK(std::is_constructible_v<View, Matrix<float>&>);

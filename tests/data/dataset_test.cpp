@@ -63,7 +63,7 @@ struct WithoutLabels {
     void copy_inputs(Index, std::span<double>) const {}
 };
 
-/// A regression target that somebody took for a label.
+/// A regression target used as a label by mistake.
 struct RealLabels : OwnType {
     float label(Index) const { return 0.5F; }
 };

@@ -145,7 +145,7 @@ TEST_CASE("read_idx_gz: several members are one file, and anything else behind a
                          "gacc: read_idx \"file\": expected a whole gzip file, got a damaged one (zlib: unknown header "
                          "flags set)",
                          DataError);
-    // Behind a buffer of zlib's or ours, too.
+    // Also behind a buffer of zlib or of gacc.
     Bytes content(100'000);
     for (std::size_t i = 0; i < content.size(); ++i) { content[i] = static_cast<std::uint8_t>(i * i * i >> 8); }
     Bytes large = gzipped(idx_bytes({100'000}, content));
@@ -169,7 +169,7 @@ TEST_CASE("read_idx_gz: sizes that the file is too short for are refused before 
                              " that holds " + most + " at most";
     const TemporaryFolder folder;
     CHECK_THROWS_WITH_AS(gacc::read_idx_gz(folder.write("file", zeros)), text.c_str(), DataError);
-    // As tight as deflate gets, it is read.
+    // A file with deflate's best ratio is read.
     CHECK(read(gzipped(idx_bytes({10'000'000}, Bytes(10'000'000)))).size() == 10'000'000);
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("read_idx_gz: what unpacks to more than its header says is not unpacke
     Bytes bomb = gzipped(idx_bytes({4}, {1, 2, 3, 4}));
     const Bytes rest = gzipped(Bytes(1'000'000));
     for (int i = 0; i < 4; ++i) { bomb.insert(bomb.end(), rest.begin(), rest.end()); }
-    bomb.push_back('x');  // which it would find
+    bomb.push_back('x');  // it would find this byte
     CHECK_THROWS_WITH_AS(read(bomb), "gacc: read_idx \"file\": expected 12 bytes for 4, got more", DataError);
 }
 
@@ -223,7 +223,7 @@ TEST_CASE("read_idx_gz: a byte too many is seen wherever the file should end") {
 }
 
 TEST_CASE("read_idx_gz: takes no memory for a file that is too short") {
-    // No machine has 2^60 bytes: taking them would be a std::bad_alloc.
+    // No machine has 2^60 bytes: to allocate them would be a std::bad_alloc.
     CHECK_THROWS_WITH_AS(
         read(gzipped(idx_bytes({1 << 30, 1 << 30}, Bytes(88)))),
         "gacc: read_idx \"file\": expected 1,152,921,504,606,846,988 bytes, got a gzip file of 31 that "

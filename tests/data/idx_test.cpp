@@ -39,7 +39,7 @@ bool holds(const Tensor<std::uint8_t>& tensor, const Bytes& bytes) {
     return std::ranges::equal(std::span(tensor.data(), static_cast<std::size_t>(tensor.size())), bytes);
 }
 
-/// A file that is not on disk, and may have lost its end since somebody looked at its size.
+/// A file that is not on disk. It may have lost its end after its size was read.
 struct MemoryFile {
     Bytes bytes;
     std::size_t lost = 0;
@@ -230,7 +230,7 @@ TEST_CASE("read_idx: a file that claims 2 GB and has 100 bytes") {
 }
 
 TEST_CASE("read_idx: takes no memory for a file that is too short") {
-    // No machine has 2^60 bytes: taking them would be a std::bad_alloc.
+    // No machine has 2^60 bytes: to allocate them would be a std::bad_alloc.
     CHECK_THROWS_WITH_AS(read(idx_bytes({1 << 30, 1 << 30}, Bytes(88))),
                          "gacc: read_idx \"file\": expected 1,152,921,504,606,846,988 bytes for 1073741824 x "
                          "1073741824, got 100",

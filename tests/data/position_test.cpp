@@ -183,7 +183,7 @@ TEST_CASE("DataPosition: batches and samples beyond those of its data are no pos
     CHECK_FALSE(valid(0, 1, 0, 0, 7));
     CHECK_FALSE(valid(0, 1, 0, 5, 0));
     CHECK_FALSE(valid(0, 0, 1, 0, 1));
-    constexpr std::uint64_t half = std::uint64_t{1} << (8 * sizeof(Index) / 2);  // times itself it overflows
+    constexpr std::uint64_t half = std::uint64_t{1} << (8 * sizeof(Index) / 2);  // its square overflows
     CHECK_FALSE(valid(0, half, 0, 30, half));
     CHECK(valid(1000, 0, 0, 30, 7));
     CHECK_FALSE(valid((std::uint64_t{1} << 40) + 1, 0, 0, 30, 7));

@@ -43,7 +43,7 @@ RegressionDataset<float> four() {
     return {tensor<float>({4, 1}, {1, 2, 3, 4}), tensor<float>({4, 2}, {10, 11, 20, 21, 30, 31, 40, 41})};
 }
 
-/// Labels and targets at once. Counts the targets that are asked for.
+/// A dataset with labels and targets. It counts the calls for targets.
 struct Both {
     using scalar_type = float;
     Index size() const { return 6; }
@@ -70,7 +70,7 @@ concept HasTargets = requires(const B& batch) {
     batch.targets;
 };
 
-/// Bytes of the parameters, and the mean loss of the epoch, after training with micro-batches of at most so many.
+/// The bytes of the parameters and the mean loss of the epoch after training with this micro-batch.
 template <class Scalar, class Loss>
 std::vector<std::byte> train(Index micro_batch, int threads) {
     gacc::set_threads(threads);

@@ -193,7 +193,7 @@ TEST_CASE("AtomicFile: what killed processes left behind goes after a minute") {
                         fs::file_time_type::clock::now() - std::chrono::minutes(2));
     const AtomicFile working(folder.path() / "file", "save");
     save(folder.path() / "file", "new");
-    CHECK(names(folder.path()).size() == 3);  // with what `working` writes
+    CHECK(names(folder.path()).size() == 3);  // with the file that `working` writes
     CHECK(names(folder.path()).contains("file"));
     CHECK(names(folder.path()).contains("file.ba9876543210.unfinished"));
 }

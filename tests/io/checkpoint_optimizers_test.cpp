@@ -1,4 +1,4 @@
-// A training of any optimizer, with groups, that goes on from a file is the one that was never stopped.
+// With any optimizer and groups, a training that continues from a file gives the bytes of one that was never stopped.
 
 #include <gacc/io/checkpoint.hpp>
 
@@ -31,7 +31,7 @@ TensorDataset<float> random_samples() {
     return {std::move(inputs), std::move(labels)};
 }
 
-/// A small model and its optimizer, whose vectors have options of their own.
+/// A small model and its optimizer, with a group for vectors.
 template <class Optimizer>
 struct Training {
     template <class Options>
@@ -40,7 +40,7 @@ struct Training {
         if (of_vectors.learning_rate || of_vectors.weight_decay) { optimizer.group(vectors, of_vectors); }
     }
 
-    /// Micro-batches of 2 in batches of 5, for so many micro-batches or to the end of the third epoch.
+    /// Trains with micro-batches of 2 in batches of 5, up to `micro_batches` or the end of the third epoch.
     void run(int micro_batches = 1000) {
         const WarmUp schedule(3, CosineDecay(optimizer_rate, 12));
         for (; position.epoch < 3; position.end_epoch()) {
@@ -58,7 +58,7 @@ struct Training {
             }
         }
     }
-    /// All that the training has, as bytes.
+    /// The whole state of the training, as bytes.
     std::vector<std::byte> state() {
         auto bytes = test::state_of(model.parameters());
         for (const auto& moments : optimizer.moments()) {

@@ -46,7 +46,7 @@ struct Training {
         checkpoint->keep("mean_loss", mean);
     }
 
-    /// Micro-batches of 2 in batches of 5, for so many micro-batches or to the end of the second epoch.
+    /// Trains with micro-batches of 2 in batches of 5, up to `micro_batches` or the end of the second epoch.
     void run(const TensorDataset<Scalar>& data, int micro_batches = 1000) {
         for (; position.epoch < 2; position.end_epoch()) {
             for (const auto& batch : shuffled_batches(data, {.batch_size = 5}, rng, position)) {
@@ -251,7 +251,7 @@ TEST_CASE("Checkpoint: load tells which options of the program it has replaced")
     CHECK(replaced[2].name == "clip_norm");
     CHECK(replaced[2].in_program == 4);
     CHECK(replaced[2].in_checkpoint == 2);
-    CHECK(other.adam->options().learning_rate == 0.25);  // the checkpoint's holds
+    CHECK(other.adam->options().learning_rate == 0.25);  // the value of the checkpoint
 }
 
 TEST_CASE("Checkpoint: keeps whatever has a state, as a policy with a memory") {
@@ -516,7 +516,7 @@ TEST_CASE("Checkpoint: another kind of file is refused for its first bytes, howe
         detail::append_tensor(header, "large", DType::u8, {1 << 16, 1 << 16});
         return detail::safetensors_start(header);
     };
-    if (sizeof(Index) == 8) {  // elsewhere no tensor has 4 GiB
+    if (sizeof(Index) == 8) {  // on other machines no tensor can have 4 GiB
         refuses(with_4_gib({}), "expected a checkpoint, got a safetensors file of another kind");
         SafetensorsHeader header;
         header.metadata["gacc.checkpoint"] = "\x1b[2J2";
@@ -643,7 +643,7 @@ TEST_CASE("Checkpoint: parts of a micro-batch whose backward threw are not saved
 
 namespace {
 
-/// Gradient descent with momentum, an optimizer as a user writes it first: Checkpoint hears nothing of its velocities.
+/// Gradient descent with momentum, as a user writes it first: it does not tell Checkpoint about its velocities.
 class Momentum : public Optimizer<float> {
 public:
     explicit Momentum(Parameters<float> parameters)
@@ -663,12 +663,12 @@ private:
         }
     }
 };
-/// The same, and it says what it keeps.
+/// The same, with moments().
 struct SavedMomentum : Momentum {
     using Momentum::Momentum;
     std::vector<Moments> moments() override { return {{"velocity", velocity.span()}}; }
 };
-/// Its moments are what a test says.
+/// A test sets its moments.
 struct OddMomentum : Momentum {
     using Momentum::Momentum;
     std::vector<Moments> moments() override { return odd; }
@@ -692,7 +692,7 @@ TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is ref
                                     "no word of what it keeps; override moments(), to return {} if it keeps none, and "
                                     "state() if it keeps anything else");
     OddMomentum odd(training.model.parameters());
-    CHECK(refusal_of(odd).empty());  // {}: it says that it keeps none
+    CHECK(refusal_of(odd).empty());  // {}: it keeps no moments
     odd.odd = {{"velocity", odd.velocity.span()}, {"velocity", odd.velocity.span()}};
     CHECK(refusal_of(odd) == expected + "two named velocity");
     odd.odd = {{"velocity", odd.velocity.first(7)}};

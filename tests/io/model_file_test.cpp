@@ -64,7 +64,7 @@ Sequential<Scalar> every_layer() {
         Flatten<Scalar>(), Chain(Linear<Scalar>(18, 3)), ReLU<Scalar>());
     Rng rng(1);
     model.initialize(rng);
-    for (auto& parameter : model.parameters()) {  // none at its first value
+    for (auto& parameter : model.parameters()) {  // no parameter keeps its first value
         Matrix<Scalar> value = parameter.value();
         for (Index i = 0; i < value.size(); ++i) { value.data()[i] += static_cast<Scalar>(rng.uniform(-0.1, 0.1)); }
         parameter.set_value(value);
@@ -105,7 +105,7 @@ struct Parts {
     }
 };
 
-/// A saved model, and what becomes of it with other descriptions.
+/// A saved model that can be loaded with other descriptions.
 struct Saved {
     TemporaryFolder folder;
     fs::path path = folder.path() / "model.safetensors";
@@ -113,7 +113,7 @@ struct Saved {
     explicit Saved(Sequential<float> model) { gacc::save_model(path, model); }
     explicit Saved() : Saved(small_model()) {}
 
-    /// What load_model() says of the file with these descriptions in place of others; without one, if it is empty.
+    /// The error of load_model() for the file with changed descriptions. An empty one is removed.
     std::string error(const std::map<std::string, std::string>& changed) const {
         Parts parts(path);
         for (const auto& [key, text] : changed) {
@@ -137,7 +137,7 @@ struct Saved {
     std::string error_of_layer(const std::string& layer) const { return error({{"gacc.model.1", layer}}); }
 };
 
-/// Where all values within another lie, of objects and lists too.
+/// The places of all values within `json`, also within objects and lists.
 std::vector<Json::json_pointer> places_in(const Json& json, const Json::json_pointer& here = Json::json_pointer("")) {
     std::vector<Json::json_pointer> places;
     if (!here.empty()) { places.push_back(here); }
@@ -266,7 +266,7 @@ TEST_CASE("save_model: what cannot be saved is an error, and the file stays") {
     using Part = Block<float>::Part;
     for (const auto& parts :
          {std::vector<Part>{{"0", {}}}, {{"1", {Plain()}}}, {{"0", {gacc::ReLU(), gacc::ReLU()}}}}) {
-        if (parts[0].blocks.empty()) { continue; }  // no model takes it
+        if (parts[0].blocks.empty()) { continue; }  // no model can have it
         refused(Sequential<float>(gacc::Input(2), Block<float>(Block<float>::Kind::concat, parts)),
                 "blocks as Residual, Concat and Chain make them, got another as block 0");
     }
@@ -501,7 +501,7 @@ TEST_CASE("load_model: every truncation and every changed byte of a header is an
             try {
                 auto model = gacc::load_model(path);
                 CHECK(model.parameters().count() == 3);
-            } catch (const DataError&) {}  // and nothing else
+            } catch (const DataError&) {}  // and no other exception
         }
     }
 }

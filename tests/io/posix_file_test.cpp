@@ -48,7 +48,7 @@ int status_of(pid_t child) {
     return status;
 }
 
-/// A process that has begun to save to that file, and is killed.
+/// Starts a process that begins to save to the file, and kills it.
 void save_killed(const fs::path& path) {
     const int status = status_of(forked([&] {
         AtomicFile file(path, "save");
@@ -58,7 +58,7 @@ void save_killed(const fs::path& path) {
     REQUIRE(WIFSIGNALED(status));
 }
 
-/// In a folder, since the way to it may be closed to others.
+/// Becomes another user, in `folder`: other users may have no access to its parents.
 void become_another_user(const fs::path& folder) {
     if (::chdir(folder.c_str()) != 0 || ::setgid(1234) != 0 || ::setuid(1234) != 0) { std::_Exit(2); }
 }
@@ -120,7 +120,7 @@ TEST_CASE("AtomicFile: what killed processes left behind is removed by the next 
     folder.write(link_left_behind, {1});  // of one that was killed later, with
     folder.write(left_behind, {1});       // its unfinished file
     folder.write("file.ba9876543210.prev.unfinished", {1});
-    CHECK(names(folder.path()).size() == 5);  // each of the three removed what the one before it left
+    CHECK(names(folder.path()).size() == 5);  // each of the three removed the file that the one before it left
     save(folder.path() / "file", "new");
     CHECK(content(folder.path() / "file") == "new");
     CHECK(content(folder.path() / "file.prev") == "old");
@@ -245,7 +245,7 @@ TEST_CASE("AtomicFile: owner and group are kept where the system allows it" * do
         save(path, "new");
     }
     CHECK(owners() == std::pair<uid_t, gid_t>(0, 0));
-    CHECK(mode(path) == 0644);  // what the old group might do is not the new one's
+    CHECK(mode(path) == 0644);  // the new group does not get the rights of the old one
 }
 
 TEST_CASE("AtomicFile: through a symbolic link the file that it leads to is written, and the link stays") {
@@ -396,7 +396,7 @@ TEST_CASE("AtomicFile: every call that fails is an error, and the file that was 
                 }
             }
             CHECK(content(folder.path() / "file") == "old");
-            const bool kept = call == "rename" && which == 2;  // both names, by then
+            const bool kept = call == "rename" && which == 2;  // both names exist then
             CHECK(content(folder.path() / "file.prev") == (kept ? "old" : "older"));
             CHECK(names(folder.path()) == std::set<std::string>{"file", "file.prev"});
         }

@@ -39,7 +39,7 @@ SafetensorsFile parsed(const std::string& header, const std::string& data = "") 
     return {buffer_of(file_of(header, data)), "test"};
 }
 
-/// What the error says after the position.
+/// The text of the error behind the position.
 std::string refusal(const std::string& header, const std::string& data = "") {
     try {
         parsed(header, data);
@@ -51,7 +51,7 @@ std::string refusal(const std::string& header, const std::string& data = "") {
     return "nothing";
 }
 
-/// {"x":{...},"y":...} with data of so many bytes.
+/// The description of a tensor in a header.
 std::string tensor(const std::string& dtype, const std::string& shape, const std::string& offsets) {
     return R"({"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
 }
@@ -68,7 +68,7 @@ TEST_CASE("SafetensorsFile: names, types, shapes and numbers of every type") {
         "\xc0\x3f\0\xc0"s                                    // 1.5, -2
         "\xf9\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\1\0\0"s  // -7, 2^40
         "\x09\xff"s;                                         // 9, 255
-    // In another order than their bytes, with white space all around.
+    // The header has another order than the bytes, and white space everywhere.
     const auto file =
         parsed(" \t\n{ \"u\" : " + tensor("U8", "[2, 1]", "[36, 38]") + ",\n\"i\":" + tensor("I64", "[2]", "[20,36]") +
                    ",\"b\":" + tensor("BF16", "[2]", "[16,20]") + ",\"h\":" + tensor("F16", "[1,2]", "[12,16]") +
@@ -286,7 +286,7 @@ TEST_CASE("SafetensorsFile: a header takes little memory, however it is made") {
           "a header without names or gaps longer than 16,384 bytes, got one");
     CHECK(refusal("{\"a\":" + std::string(20'000, '1') + "}") ==
           "a header without names or gaps longer than 16,384 bytes, got one");
-    std::string commas;  // end nothing within a string; and a quote after two \\ is not escaped, and ends it
+    std::string commas;  // commas do not end a string; a quote after two \\ is not escaped and ends it
     while (commas.size() < 20'000) { commas += "aaa,"; }
     for (const char* key : {"a", R"(a\\)", R"(a\\\\)", R"(\"a\")"}) {
         CHECK(refusal("{\"__metadata__\":{\""s + key + "\":\"" + commas + "\"}}") ==
@@ -331,8 +331,8 @@ TEST_CASE("SafetensorsFile: every truncation of a file is refused, and no other 
         bytes[i] = golden[i];
     }
     CHECK(read + refused == 256 * static_cast<int>(golden.size()));
-    CHECK(read > 10 * 256);      // the numbers may be any, and so may letters in names
-    CHECK(refused > 100 * 256);  // the format not
+    CHECK(read > 10 * 256);      // numbers and letters in names may have any value
+    CHECK(refused > 100 * 256);  // the rest of the format may not
 }
 
 TEST_CASE("SafetensorsFile: a file that is not there, or is something else, is an error") {

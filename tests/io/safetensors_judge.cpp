@@ -1,6 +1,7 @@
-// What gacc makes of files in the safetensors format, for safetensors_differential.py: on standard input one after the
-// other, each behind its length in 4 bytes, the lowest first. A line for each on standard output: "-" and what the
-// error says, or "+" and the tensors in the order of their names: the name in hex, dtype, sizes, numbers in hex.
+// Reads files in the safetensors format for safetensors_differential.py. They come on standard input one after the
+// other, each behind its length in 4 bytes, the lowest first. For each file it writes a line to standard output: "-"
+// and the text of the error, or "+" and the tensors in the order of their names: name in hex, dtype, sizes, numbers in
+// hex.
 
 #include <gacc/io/safetensors_file.hpp>
 

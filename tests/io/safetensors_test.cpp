@@ -38,7 +38,7 @@ using namespace std::string_literals;
 namespace {
 
 #ifndef _WIN32
-/// While it lives no file of this process grows beyond `bytes`: a full disk, also for root.
+/// While it lives, no file of this process grows beyond `bytes`. It acts like a full disk, also for root.
 class FullDisk {
 public:
     explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -177,7 +177,7 @@ TEST_CASE("save_safetensors: a folder in the place of the file is an error, and 
     CHECK(names(folder.path()).size() == 1);
 }
 
-#ifndef _WIN32  // whose folders cannot be marked read-only, and which has no limit to the size of files
+#ifndef _WIN32  // Windows cannot mark folders read-only, and has no limit for the size of files
 TEST_CASE("save_safetensors: a folder that cannot be written is an error, and the old file stays as it was") {
     const TemporaryFolder folder;
     auto model = small_model<float>();

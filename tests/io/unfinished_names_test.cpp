@@ -37,7 +37,7 @@ TEST_CASE("UnfinishedNames: a long name loses its end, and never half a characte
         CHECK(file.size() == std::min(size, room) + 29);
         CHECK(file.starts_with(std::string(std::min(size, room), 'n') + '.'));
     }
-    // two bytes or one UTF-16 unit each; in bytes the last one straddles the end
+    // each has two bytes or one UTF-16 unit; in bytes the last one lies across the end
     fs::path::string_type name = fs::path(u8"xäö").native();
     while (name.size() < 250) { name += fs::path(u8"ä").native(); }
     UnfinishedNames names{fs::path(name)};

@@ -44,7 +44,7 @@ private:
     int* calls_;
 };
 
-/// Adds one number to x, and does not look whether it is frozen.
+/// Adds one number to x. It does not check whether it is frozen.
 class Careless : public gacc::Layer<float> {
 public:
     std::string description() const override { return "Careless"; }

@@ -38,7 +38,7 @@ MatrixView<float> view(Matrix<float>& matrix) {
     return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
 }
 
-/// y = 1 / x, whose backward reads y, and has no answer where x is 0.
+/// y = 1 / x. Its backward reads y, and has no finite result if x is 0.
 class Inverse : public gacc::Layer<float> {
 public:
     std::string description() const override { return "Inverse"; }
@@ -186,7 +186,7 @@ TEST_CASE("Sequential: a sample that weighs something is not left out for its nu
     model.forward(x);
     model.backward({grad_y, std::vector<float>{0, 1}});
     CHECK(std::isnan(model.parameters()[0].grad()(0, 1)));
-    CHECK(model.parameters()[0].grad()(0, 0) == 4);  // a finite one is added as ever
+    CHECK(model.parameters()[0].grad()(0, 0) == 4);  // a finite gradient is added as it is
 }
 
 }  // namespace ignored_samples_test

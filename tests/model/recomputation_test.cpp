@@ -26,7 +26,7 @@ std::vector<Activation> equal(std::size_t count, Index width) {
     return {count, Activation{width, true, width * width}};
 }
 
-/// The least there is, by trying every choice.
+/// The least memory, found by trying every choice.
 Index least_by_trial(std::vector<Activation> activations, Index samples) {
     Index least = Space::activation_numbers(activations, samples);
     for (unsigned choice = 0; choice < 1U << (activations.size() - 1); ++choice) {
@@ -36,7 +36,7 @@ Index least_by_trial(std::vector<Activation> activations, Index samples) {
     return least;
 }
 
-/// y = tanh(x), whose backward reads y alone, not in place.
+/// y = tanh(x), not in place. Its backward reads only y.
 struct Tanh : gacc::Layer<float> {
     std::string description() const override { return "Tanh"; }
     gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_x = false}; }
@@ -46,7 +46,7 @@ struct Tanh : gacc::Layer<float> {
     }
 };
 
-/// y = x², whose backward reads x alone.
+/// y = x². Its backward reads only x.
 struct Square : gacc::Layer<float> {
     std::string description() const override { return "Square"; }
     gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_y = false}; }
@@ -97,7 +97,7 @@ TEST_CASE("keep_least: of all choices without a longer run it keeps the fewest n
     gacc::Rng rng(3);
     for (int trial = 0; trial < 100; ++trial) {
         std::vector<Activation> activations(1 + rng.below(9));
-        for (Activation& activation : activations) {  // few widths, so that many choices keep as much
+        for (Activation& activation : activations) {  // few widths, so many choices keep the same number
             activation.width = 16 * (1 + static_cast<Index>(rng.below(2)));
             activation.work = 1 + static_cast<Index>(rng.below(50));
         }

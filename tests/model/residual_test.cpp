@@ -61,7 +61,7 @@ double worst_error(Sequential<double>& model, const Matrix<double>& x, gacc::Rng
     return worst;
 }
 
-/// A block for samples whose last size is `in`, at most so deep; says the size that it makes.
+/// A random block for samples whose last size is `in`, with limited depth. It sets the last size of its output.
 template <class Scalar>
 gacc::Block<Scalar> random_block(gacc::Rng& rng, Index in, int depth, Index& out) {
     const auto size = [&] { return 1 + static_cast<Index>(rng.below(20)); };
@@ -190,7 +190,7 @@ TEST_CASE("Residual: random graphs have the gradients of central differences") {
         for (auto& parameter : model.parameters()) {  // biases too: a ReLU of 0 has no derivative
             parameter.set_value(random_matrix<double>(rng, parameter.rows(), parameter.cols()));
         }
-        // Small sizes keep every ReLU's input further from 0 than the differences reach, but for a few.
+        // With small sizes nearly every ReLU's input is farther from 0 than the step of the differences.
         const auto x = random_matrix<double>(rng, 3, model.in_features());
         const double worst = worst_error(model, x, rng);
         CHECK(worst < 1e-2);
@@ -222,7 +222,7 @@ TEST_CASE("Residual: random graphs have the same gradients by bytes, cut, by thr
             again.lay_out(samples, gacc::least_memory<float>(again.activations(), micro_batch));
             CHECK(tally_left_out(gradients(again, x, labels, micro_batch)) == whole);
             CHECK(tally_left_out(gradients(again, x, labels, samples)) == whole);
-            auto dropped = random_model<float>(seed, rows);  // all that can be
+            auto dropped = random_model<float>(seed, rows);  // all that can be dropped
             auto activations = dropped.activations();
             for (std::size_t i = 0; i + 1 < activations.size(); ++i) {
                 activations[i].kept = activations[i].boundary && rng.below(2) == 0;
@@ -244,7 +244,7 @@ TEST_CASE("Residual: costs its activations, and one gradient beside them for wha
         Sequential(Linear(16, 16), Residual(Linear(16, 32), ReLU(), Linear(32, 16)), Linear(16, 4)));
     CHECK(residual[Kind::activations] == chain[Kind::activations]);
     CHECK(chain[Kind::scratch] == 0);
-    CHECK(residual[Kind::scratch] == 0);  // the sum's gradient lies over the sum, and is x's, to which the branch adds
+    CHECK(residual[Kind::scratch] == 0);  // it lies over the sum, and serves x too
 }
 
 }  // namespace residual_test

@@ -32,7 +32,7 @@ using gacc::Sequential;
 
 namespace {
 
-/// y = tanh(x), a layer as a user writes it; its backward reads y.
+/// y = tanh(x), as a user writes it. Its backward reads y.
 template <bool InPlace = false>
 class Tanh : public gacc::Layer<double> {
 public:
@@ -54,7 +54,7 @@ Sequential<float> perceptron(std::uint64_t seed = 1) {
     return model;
 }
 
-/// A gradient to hand to model.backward, each sample with weight 1.
+/// A gradient for model.backward, with weight 1 for each sample.
 template <class Scalar>
 gacc::LossGradient<Scalar> gradient_of(const Matrix<Scalar>& grad_y, const std::vector<Scalar>& ones) {
     return {grad_y, std::span(ones).first(static_cast<std::size_t>(grad_y.rows()))};
@@ -161,7 +161,7 @@ TEST_CASE("Sequential: backward adds up over micro-batches, and so does the tall
 
     model.forward(x);
     model.backward({grad_y, weights});
-    // The second sum runs on from the first one: a few roundings of 6e-8 each.
+    // The second sum continues from the first one: a few roundings of 6e-8 each.
     CHECK(once.cwiseAbs().maxCoeff() > 0.1);
     CHECK((parameters[2].grad() - 2 * once).cwiseAbs().maxCoeff() < 1e-5);
     CHECK(parameters.tally().weight() == 11);
@@ -180,7 +180,7 @@ TEST_CASE("Sequential: the gradients are those of central differences, for 100 r
         const Index in = width(), hidden = width(), other = width(), out = width();
         const Index samples = shape % 4 == 0 ? 1 : width();
         CAPTURE(shape);
-        // With biases: without them a unit behind dead ones would sit on its kink.
+        // With biases: without them the input of a unit behind dead units would be 0, where ReLU has its kink.
         const gacc::LinearOptions biased{.initialization = gacc::Initialization::uniform_fan_in};
         Sequential model(Linear<double>(in, hidden, biased), ReLU<double>(), Linear<double>(hidden, other, biased),
                          ReLU<double>(), Linear<double>(other, out, biased));
@@ -387,7 +387,7 @@ TEST_CASE("Sequential: a model without layers is an error") {
     const auto text = "gacc: Sequential: expected a model with layers, got none; add one";
     CHECK_THROWS_WITH_AS(model.forward(x), text, gacc::UsageError);
     CHECK_THROWS_WITH_AS(model.predict(x), text, gacc::UsageError);
-    CHECK_NOTHROW(model.add(Linear(3, 4)));  // the failed calls were no use of it
+    CHECK_NOTHROW(model.add(Linear(3, 4)));  // the failed calls do not count as use
 }
 
 TEST_CASE("Sequential: inputs that do not fit are an error, and the forward before them still counts") {
@@ -479,7 +479,7 @@ TEST_CASE("Sequential: two reductions in one batch are an error, and the gradien
 
 namespace {
 
-/// Throws when told to; else y = x. Its width is known, so that it may come first.
+/// Throws if the flag is set; else y = x. Its width is known, so it may be the first layer.
 class Failing : public gacc::Layer<float> {
 public:
     explicit Failing(const bool& fail) : fail_(&fail) {}
@@ -723,7 +723,7 @@ TEST_CASE("Sequential: assigned to, it takes the values in place where an optimi
     CHECK(model.predict(x) == other.predict(x));
     model.forward(x);
     model.backward(gradient_of(grad_y, ones));
-    adam.step();  // moves the values of this model, and of no other
+    adam.step();  // changes the values of this model only
     CHECK(model.predict(x) != other.predict(x));
     model = std::move(other);
     CHECK(model.predict(x) == other.predict(x));  // NOLINT: it was copied

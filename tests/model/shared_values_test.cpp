@@ -38,7 +38,7 @@ namespace {
 
 constexpr Index tokens = 3, vocabulary = 7, width = 5;
 
-/// Tokens to logits, by one matrix for both ends or by two.
+/// A model from tokens to logits, with one matrix for both ends or with two.
 template <class Scalar>
 Sequential<Scalar> language_model(const std::string& shares) {
     return Sequential<Scalar>(gacc::Input(tokens), gacc::Embedding<Scalar>(vocabulary, width),
@@ -247,7 +247,7 @@ TEST_CASE("Shared values: each gradient is told ready once, when both layers hav
     add_gradients(model, batch, 0, 2, [&](auto& parameter) { names.push_back(parameter.name()); });
     CHECK(names == std::vector<std::string>{"3.weight", "3.bias", "2.weight", "2.bias", "1.weight", "0.weight"});
 
-    // Nothing is added any more to what is told ready.
+    // After ready() nothing more is added to the gradient.
     auto other = initialized<float>("0.weight");
     std::map<std::string, Matrix<float>> told;
     add_gradients(other, batch, 0, 2, [&](auto& parameter) { told[parameter.name()] = parameter.grad(); });

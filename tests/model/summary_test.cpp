@@ -31,7 +31,7 @@ std::string total(const std::string& summary) {
 }  // namespace
 
 TEST_CASE("summary: a table of layers, shapes, parameters and bytes") {
-    // Rows of a sample that has several take no padding below 64 bytes; LayerNorm keeps 8 numbers, in a row of 16.
+    // If a sample has several rows, rows below 64 bytes have no padding. LayerNorm keeps 8 numbers, in a row of 16.
     CHECK(model_of_blocks().summary() ==
           "name            layer               shape  parameters  bytes a sample\n"
           "input                               4 x 6\n"

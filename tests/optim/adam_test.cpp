@@ -183,7 +183,7 @@ TEST_CASE("Adam: follows the paper's formula, for any options, gradients, and we
 }
 
 TEST_CASE("Adam: follows PyTorch") {
-    // The steps are 1e-2, and what is rounded is about 1.
+    // The steps are 1e-2, and the rounded numbers are about 1.
     CHECK(distance_from(pytorch_defaults, {.learning_rate = 1e-2}) < 1e-13);
     const AdamOptions others{.learning_rate = 1e-2, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 0.1};
     CHECK(distance_from(pytorch_others, others) < 1e-13);
@@ -228,7 +228,7 @@ TEST_CASE_TEMPLATE("Adam: divides by the weight of the batch", Scalar, float, do
     const auto after_three_steps = [](double weight) {
         Subject<Scalar> subject;
         subject.set_values(1);
-        // An epsilon that is not small: without one Adam does not feel the scale of the gradients.
+        // A large epsilon: with a small one Adam does not depend on the scale of the gradients.
         Adam<Scalar> adam(subject.parameters, {.learning_rate = 0.125, .epsilon = 1});
         for (const double grad : {1.0, -0.5, 3.0}) {
             subject.give_constant(weight, weight * grad);
@@ -399,7 +399,7 @@ TEST_CASE("Adam: gradients too small for the usual form of a number neither coun
 }
 
 TEST_CASE("Adam: a mean gradient counts from 3.2e-16 on, and a smaller one, whose square has few bits, as 0") {
-    for (const double weight : {1, 4}) {  // it is the mean that counts
+    for (const double weight : {1, 4}) {  // only the mean counts
         for (const double grad : {1e-17, 3e-16, 3.2e-16}) {
             Subject<float> subject;
             Adam<float> adam(subject.parameters, {.learning_rate = 0.5, .beta1 = 0, .beta2 = 0, .epsilon = 0});

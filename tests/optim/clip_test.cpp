@@ -72,7 +72,7 @@ TEST_CASE("GradientNorm: agrees with Eigen's on many numbers, whatever the threa
 }
 
 TEST_CASE("Adam: a mean gradient longer than clip_norm is shortened to it") {
-    // epsilon so large that a step is the gradient, nearly: value -= learning_rate g / (|g| + epsilon)
+    // epsilon is so large that a step is nearly the gradient: value -= learning_rate g / (|g| + epsilon)
     const gacc::AdamOptions options{.learning_rate = 1e6, .beta1 = 0, .beta2 = 0, .epsilon = 1e6};
     const auto step = [&](double clip_norm, double weight) {
         Subject<double> subject(weight);
@@ -89,7 +89,7 @@ TEST_CASE("Adam: a mean gradient longer than clip_norm is shortened to it") {
     CHECK(close(step(1, 2)(0, 0), -3 / norm));
     CHECK(close(step(1, 2)(0, 1), -4 / norm));
     CHECK(close(step(3, 2)(0, 0), -3 / norm * 3));
-    CHECK(close(step(3.6, 2)(0, 0), -1.5));  // longer than the mean gradient: as it is
+    CHECK(close(step(3.6, 2)(0, 0), -1.5));  // longer than the mean gradient: no clipping
 }
 
 TEST_CASE("Adam: a clip_norm that no gradient reaches changes no bit") {

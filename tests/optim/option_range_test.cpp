@@ -11,7 +11,7 @@ using gacc::OptionRange;
 
 namespace {
 
-/// The numbers of these that the range has.
+/// Those of these numbers that are in the range.
 template <class Scalar>
 std::string taken(OptionRange range) {
     constexpr double infinity = std::numeric_limits<double>::infinity();

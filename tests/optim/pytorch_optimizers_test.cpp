@@ -22,7 +22,7 @@ namespace pytorch = gacc::test::pytorch;
 
 namespace {
 
-/// W 2 x 3 and b 2, which an optimizer takes from pytorch::start along gradients factor * (number - center).
+/// W 2 x 3 and b 2. An optimizer moves them from pytorch::start, with gradients factor * (number - center).
 struct Subject {
     Subject() {
         parameters[0].set_value(Eigen::Map<const Matrix<double>>(pytorch::start, 2, 3));
@@ -49,7 +49,7 @@ struct Subject {
     gacc::Parameters<double> parameters = model.parameters();
 };
 
-/// The largest distance from the trajectory, as a share of the largest element of its tensor.
+/// The largest distance from the trajectory, divided by the largest element of its tensor.
 template <class Schedule>
 double error(Subject& subject, auto& optimizer, const pytorch::Trajectory& expected, const Schedule& schedule) {
     double worst = 0;
@@ -70,7 +70,7 @@ double error(Subject& subject, auto& optimizer, const pytorch::Trajectory& expec
     return worst;
 }
 
-/// Of an optimizer whose vectors have options of their own, if any are given.
+/// The distance of an optimizer. If options for vectors are given, they are a group.
 template <class Optimizer, class Options>
 double error(const pytorch::Trajectory& expected, const Options& options, const gacc::GroupOptions& of_vectors = {}) {
     Subject subject;

@@ -77,7 +77,7 @@ TEST_CASE("Schedules: any callable is one, and they go into one another") {
     CHECK(schedule(2) == 1);
     CHECK(schedule(3) == 0.5);
     CHECK(schedule(4) == 0.25);
-    const WarmUp twice(2, WarmUp(2, Constant(1)));  // to the first rate of a warm-up, which is half
+    const WarmUp twice(2, WarmUp(2, Constant(1)));  // rises to the first rate of a warm-up, which is a half
     CHECK(twice(0) == 0.25);
     CHECK(twice(1) == 0.5);
     CHECK(twice(2) == 0.5);

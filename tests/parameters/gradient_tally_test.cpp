@@ -92,7 +92,7 @@ TEST_CASE("GradientTally: the mean of means divides by the micro-batches that we
 TEST_CASE("GradientTally: the sum of means is never divided") {
     GradientTally tally;
     add(tally, Reduction::sum_of_micro_batch_means, {0, 0});
-    CHECK(tally.weight() == 0);  // nothing to step with yet
+    CHECK(tally.weight() == 0);  // nothing for a step yet
     add(tally, Reduction::sum_of_micro_batch_means, {1, 1, 1});
     add(tally, Reduction::sum_of_micro_batch_means, {1});
     add(tally, Reduction::sum_of_micro_batch_means, {0});

@@ -25,7 +25,7 @@ namespace {
 
 const Matrix<float> one_to_six{{1, 2, 3}, {4, 5, 6}};
 
-/// What a model would hold: a weight and a bias, and gradients of one micro-batch of two samples.
+/// The parameters of a model: a weight and a bias, with gradients of one micro-batch of two samples.
 struct Layer {
     Layer() {
         weight.set_grad(one_to_six);

@@ -7,7 +7,7 @@
 
 namespace {
 
-/// Whether this call shall fail; errno is then set.
+/// Whether this call must fail; errno is set then.
 bool fails(const char* call) {
     Fault* fault = Fault::current;
     if (fault == nullptr) { return false; }
@@ -45,7 +45,7 @@ ssize_t __wrap_write(int file, const void* data, std::size_t size) {
 int __wrap_fsync(int file) { return fails("fsync") ? -1 : __real_fsync(file); }
 int __wrap_close(int file) {
     const bool failed = fails("close");
-    const int result = __real_close(file);  // which closes the file in any case
+    const int result = __real_close(file);  // closes the file in any case
     return failed ? -1 : result;
 }
 int __wrap_link(const char* from, const char* to) { return fails("link") ? -1 : __real_link(from, to); }

@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
-/// The calls of the system that saving a file makes, which a test can make fail. The linker puts these in their place
-/// (--wrap). All fine unless a Fault lives.
+/// Lets a test make the system calls of saving a file fail. The linker puts these functions in place of the calls
+/// (--wrap). They do not fail unless a Fault lives.
 struct Fault {
     std::string call;    ///< open, write, fsync, close, link, rename, flock, fchmod, fchown
     int which = 1;       ///< the first, the second, ...

@@ -20,7 +20,7 @@ struct GivenGradients {
             each.set_value(Matrix<Scalar>::Constant(each.rows(), each.cols(), static_cast<Scalar>(value)));
         }
     }
-    /// The gradients become those of one micro-batch of one sample with this weight.
+    /// Sets the gradients as those of one micro-batch of one sample with this weight.
     template <class Grad>
     void give(double weight, Grad grad_of) {
         const Matrix<Scalar> x = Matrix<Scalar>::Zero(1, 3), grad_y = Matrix<Scalar>::Zero(1, 2);
@@ -40,7 +40,7 @@ struct GivenGradients {
         for (const auto& each : parameters) { CHECK((each.value().array() == static_cast<Scalar>(first)).all()); }
         return first;
     }
-    /// That of all elements of one tensor.
+    /// The value of all elements of one tensor, which must be equal.
     double value(std::size_t i) const {
         const double first = parameters[i].value()(0, 0);
         CHECK((parameters[i].value().array() == static_cast<Scalar>(first)).all());

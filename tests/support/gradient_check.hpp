@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <vector>
 
-/// What the tests of layers, losses and models share: random matrices, central differences, and states as bytes.
+/// For the tests of layers, losses and models: random matrices, central differences, and states as bytes.
 namespace gacc::test {
 
 template <class Scalar>
@@ -25,19 +25,19 @@ MatrixView<Scalar> view_of(Matrix<Scalar>& matrix) {
     return {matrix.data(), matrix.rows(), matrix.cols(), Eigen::OuterStride<>(matrix.cols())};
 }
 
-/// The view that says "not wanted".
+/// The view that means "not wanted".
 template <class Scalar>
 MatrixView<Scalar> nothing() {
     return {nullptr, 0, 0, Eigen::OuterStride<>(0)};
 }
 
-/// A layer's plan for samples of this shape; the features of a row if there is no shape.
+/// A layer's plan for samples of this shape. Without a shape, a sample is one row.
 template <class Scalar>
 LayerPlan plan_of(const Layer<Scalar>& layer, Index features, const Shape& shape = {}) {
     return layer.plan(shape.empty() ? Shape{features} : shape);
 }
 
-/// Calls forward with samples of this shape, one row each if there is none; returns what is kept.
+/// Calls forward with samples of this shape; without a shape, a sample is one row. Returns the kept numbers.
 template <class Scalar>
 Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y,
                            const Shape& shape = {}, const Where& where = {}) {
@@ -47,7 +47,7 @@ Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Sca
     return kept;
 }
 
-/// Calls backward with what a forward call kept.
+/// Calls backward with the kept numbers of a forward call.
 template <class Scalar>
 void run_backward(Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& y,
                   const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x, const Matrix<Scalar>& kept = {},
@@ -79,8 +79,8 @@ Matrix<Scalar> backward(Layer<Scalar>& layer, const Matrix<Scalar>& x, const Mat
     return grad_x;
 }
 
-/// The derivative of f by each element of `at`: (f(at + h) - f(at - h)) / 2h. The default h leaves an error of about
-/// h² = 1e-8 times a sixth of the third derivative, and of 1e-16 |f| / h = 1e-12 |f| from rounding.
+/// The derivative of f by each element of `at`: (f(at + h) - f(at - h)) / 2h. With the default h the error is about
+/// h² = 1e-8 times a sixth of the third derivative, plus 1e-16 |f| / h = 1e-12 |f| from rounding.
 template <class F>
 Matrix<double> central_differences(Matrix<double> at, F f, double h = 1e-4) {
     Matrix<double> out(at.rows(), at.cols());
@@ -147,7 +147,7 @@ std::vector<std::byte> values_of(const Parameters<Scalar>& parameters) {
     return bytes;
 }
 
-/// All values, gradients and the tally, to see that a call which threw has changed nothing.
+/// All values, gradients and the tally, to check that a call that threw has changed nothing.
 template <class Scalar>
 std::vector<std::byte> state_of(const Parameters<Scalar>& parameters) {
     std::vector<std::byte> bytes = values_of(parameters);

@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-/// What every layer must hold, for any number of samples of some shape.
+/// The checks that every layer must pass, for any number of samples of a shape.
 namespace gacc::test {
 
 /// Values, gradients by parameters and by x (through a Linear before it), for micro-batches of this size.
@@ -52,8 +52,9 @@ std::vector<std::byte> trained_bytes(const Make& make, const Shape& shape, Index
     return bytes;
 }
 
-/// The gradients are those of central differences, in double; outputs and gradients in float have the same bytes for
-/// every cut, by any threads, kept or computed again. `make<Scalar>()` gives the layer for samples of this shape.
+/// Checks the gradients against central differences, in double. Checks that outputs and gradients in float have the
+/// same bytes for every cut and any number of threads, with activations kept or computed again. `make<Scalar>()`
+/// returns the layer for samples of this shape.
 template <class Make>
 void check_layer(const Make& make, const Shape& shape, Rng& rng, double low = -2, double high = 2) {
     CAPTURE(to_string(shape));

@@ -5,10 +5,10 @@
 
 #include <cstring>
 
-/// What the tests of the product kernels share.
+/// For the tests of the product kernels.
 namespace gacc::test {
 
-/// a b, with b handed over in panels, as Linear's forward does.
+/// a b, with b in panels, as in Linear's forward.
 template <class Scalar>
 Matrix<Scalar> through_panels(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
     const Index width = detail::Product<Scalar>::width;

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-/// What a test does with files: saves a text, reads it, looks which files are there.
+/// For tests of files: saves a text, reads it, lists the files.
 
 inline std::string content(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -24,7 +24,7 @@ inline std::set<std::string> names(const std::filesystem::path& folder) {
     return all;
 }
 
-/// Three writes of the system, the last one small.
+/// A text that takes three writes of the system, the last one small.
 inline std::string long_text(char letter) { return std::string(150'000, letter); }
 
 inline void write_text(gacc::AtomicFile& file, const std::string& text) {

@@ -13,7 +13,7 @@
 #include <system_error>
 #endif
 
-/// Makes a file longer, by zeros that take no room on the disk.
+/// Makes a file longer, with zeros that take no space on the disk.
 inline void lengthen(const std::filesystem::path& path, std::uintmax_t size) {
 #ifdef _WIN32
     // resize_file would write every zero.

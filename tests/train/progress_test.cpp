@@ -14,7 +14,7 @@ using gacc::Progress;
 
 namespace {
 
-/// The text with an N for every number in place of time or speed, which no test can know.
+/// The text with N in place of every time and speed, since a test cannot know them.
 std::string without_times(const std::string& text) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
@@ -30,10 +30,10 @@ std::string without_times(const std::string& text) {
     return out;
 }
 
-/// Longer than the time for which a live line stands.
+/// Waits longer than the time between two live lines.
 void wait() { std::this_thread::sleep_for(std::chrono::milliseconds(110)); }
 
-/// What a live line shows after half of the first of two epochs.
+/// The live line after half of the first of two epochs.
 std::string live_line(bool color) {
     std::ostringstream out;
     Progress progress(out, {.epochs = 2, .samples_per_epoch = 100, .live = true, .color = color});
@@ -164,7 +164,7 @@ TEST_CASE("Progress: the bar goes on over the epochs, and never beyond its end")
     progress.end_epoch(1);
     out.str("");
     wait();
-    progress.add(500, 1);  // more than there are
+    progress.add(500, 1);  // more samples than there are
     CHECK(out.str().find("epoch 2/2  ########################  ") != std::string::npos);
 }
 
