@@ -1,6 +1,6 @@
 #pragma once
 
-// Signals as a wish that training looks for, so that it can save first.
+// Notes signals, so that training can save before it ends.
 
 #include <array>
 #include <atomic>
@@ -11,11 +11,11 @@
 #include <signal.h>
 #endif
 
-/// While it lives, a signal that would end the program is only noted: Ctrl-C, SIGTERM, and where the system has them
+/// While it lives, a signal that would end the program is only noted: Ctrl-C, SIGTERM, and if the system has them
 /// SIGHUP (the terminal is closed), SIGXCPU (the time is nearly used up) and SIGPIPE (nobody reads stderr any more).
 ///
-/// A second Ctrl-C or SIGTERM ends the program at once, as without it. The others come again by themselves, so they
-/// stay noted. A signal that was ignored before (by nohup, or by a shell for its background jobs) stays ignored.
+/// A second Ctrl-C or SIGTERM ends the program at once. The other signals may come several times by themselves, so they
+/// are only noted. A signal that was ignored before (by nohup, or by a shell for its background jobs) stays ignored.
 class Interruption {
 public:
     Interruption() {
@@ -48,7 +48,7 @@ public:
         }
     }
 
-    /// The first signal that came; 0: none.
+    /// The first signal that came; 0 if there was none.
     int signal() const { return noted; }
 
 private:
@@ -57,7 +57,7 @@ private:
         noted.compare_exchange_strong(none, signal);
     }
     static inline std::atomic<int> noted = 0;
-    static_assert(std::atomic<int>::is_always_lock_free);  // a handler may use no other
+    static_assert(std::atomic<int>::is_always_lock_free);  // a handler may only use lock-free ones
 
 #ifdef _WIN32
     static constexpr std::array signals{SIGINT, SIGTERM};
@@ -68,7 +68,7 @@ private:
 #endif
 };
 
-/// Whether the signal says that nobody reads what is written.
+/// Whether the signal means that nobody reads the output.
 inline bool nobody_reads([[maybe_unused]] int signal) {
 #ifdef _WIN32
     return false;
@@ -77,7 +77,7 @@ inline bool nobody_reads([[maybe_unused]] int signal) {
 #endif
 }
 
-/// A file that would grow beyond `ulimit -f` is from here on an error of the call that writes it, not the end of the
+/// From here on, a file that would grow beyond `ulimit -f` is an error of the writing call. It does not end the
 /// program.
 inline void survive_full_files() {
 #ifndef _WIN32

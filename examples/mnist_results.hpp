@@ -1,6 +1,6 @@
 #pragma once
 
-// What gacc-mnist found, as text or as JSON.
+// The results of gacc-mnist, as text or as JSON.
 
 #include <gacc/gacc.hpp>
 
@@ -32,7 +32,7 @@ struct Result {
     int not_written = 0;  // the exit code, if the checkpoint or the export could not be written
 };
 
-/// The largest difference of two runs' parameters; nothing if they are the same bytes.
+/// The largest difference of the parameters of two runs; nothing if they are the same bytes.
 inline std::optional<double> difference(const Result& a, const Result& b) {
     bool same = true;
     double largest = 0;

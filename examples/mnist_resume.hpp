@@ -1,6 +1,6 @@
 #pragma once
 
-// What gacc-mnist asks of a checkpoint before it goes on from it, and the command that does.
+// Checks of a checkpoint before gacc-mnist continues from it, and the command that does that.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -16,12 +16,12 @@
 #include "mnist_settings.hpp"
 #include "terminal.hpp"
 
-/// Where the errors of a checkpoint come from.
+/// The beginning of errors about a checkpoint.
 inline std::string resuming(const std::string& checkpoint) { return "--resume \"" + checkpoint + '"'; }
 
 inline constexpr auto fingerprint_key = "data-fingerprint";
 
-/// What a checkpoint notes of the run.
+/// The notes about the run in a checkpoint.
 inline gacc::Settings noted(const Settings& settings) {
     gacc::Settings all = recorded(settings);
     if (!settings.fingerprint.empty()) { all.emplace(fingerprint_key, settings.fingerprint); }
@@ -40,15 +40,15 @@ inline bool can_be_recorded(const std::string& name, const std::string& value) {
     return recorded(settings).at(name) == value;
 }
 
-/// What the checkpoint adds to the command line.
+/// The command line with the options of the checkpoint.
 struct Resumed {
-    std::vector<std::string> arguments;      // all, with those recorded in the checkpoint where none are given
+    std::vector<std::string> arguments;      // all arguments; the checkpoint's where none are given
     std::vector<std::string> notes;          // for the user
     std::optional<std::string> fingerprint;  // of the training data
 };
 
-/// Throws     CheckpointError if the checkpoint cannot be read, has settings that gacc-mnist does not write, or an
-///            option given contradicts it
+/// Throws     CheckpointError if the checkpoint cannot be read, has settings that gacc-mnist does not write, or
+///            contradicts a given option
 inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, char** argv) {
     const std::string where = resuming(settings.resume);
     Resumed result{.arguments = {argv + 1, argv + argc}, .notes = {}, .fingerprint = {}};
@@ -76,9 +76,9 @@ inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, c
     return result;
 }
 
-/// Before the training data are used with a checkpoint of data of this fingerprint. A note for the user, or none.
+/// Compares the training data with the fingerprint in the checkpoint. Returns a note for the user, or an empty text.
 ///
-/// Throws     CheckpointError if they are others, unless --other-data says that they may be
+/// Throws     CheckpointError if they are other data, unless --other-data allows it
 inline std::string check_data(const Settings& settings, const std::optional<std::string>& fingerprint) {
     const std::string where = resuming(settings.resume);
     if (!fingerprint) {
@@ -92,7 +92,7 @@ inline std::string check_data(const Settings& settings, const std::optional<std:
                    "); give --data the same folder, or --other-data to go on with these");
 }
 
-/// Before a network as wide as the checkpoint says takes any memory: its parameters are in the file.
+/// Checks that the parameters of the network are in the file, before the network takes any memory.
 ///
 /// Throws     CheckpointError with the names and shapes that differ
 inline void check_network(const Settings& settings, Index features) {
@@ -107,7 +107,7 @@ inline void check_network(const Settings& settings, Index features) {
     gacc::checkpoint_info(settings.resume).expect(parameters);
 }
 
-/// Throws     CheckpointError if training of this data, in batches of this size, cannot go on from this place
+/// Throws     CheckpointError if training on this data, in batches of this size, cannot continue from this position
 inline void check_position(const Settings& settings, const gacc::DataPosition& position, Index samples, Index batch_size) {
     const auto refuse = [&](const auto&... what) {
         std::ostringstream text;
@@ -133,7 +133,7 @@ inline void check_position(const Settings& settings, const gacc::DataPosition& p
     }
 }
 
-/// The command line that was given, resuming the checkpoint that it saves, for a shell.
+/// The given command line, for a shell, changed so that it resumes from the checkpoint that it saves.
 inline std::string resuming_command(const Settings& settings, int argc, char** argv) {
     std::vector<std::string> words;
     bool with_data = false;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the command line of gacc-mnist says.
+// The settings of gacc-mnist's command line.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -39,7 +39,7 @@ struct Settings {
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
     std::string save;         // a checkpoint
     std::string resume;       // likewise
-    bool other_data = false;  // than the resumed run had
+    bool other_data = false;  // allow other data than those of the resumed run
     Index save_every = 0;     // steps; 0: only at the end
     std::string export_to;    // the parameters alone
     bool quiet = false;
@@ -69,7 +69,7 @@ inline void add_options(CLI::App& app, Settings& settings) {
                    "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
         ->transform(CLI::AsSizeValue(true))
         ->check(CLI::Range(std::size_t{1},
-                           static_cast<std::size_t>(most_bytes)))  // -1 would be the largest number there is
+                           static_cast<std::size_t>(most_bytes)))  // -1 would become the largest number
         ->excludes(accumulate);
     app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
     auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
@@ -108,9 +108,9 @@ inline void add_options(CLI::App& app, Settings& settings) {
     app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
 }
 
-/// Fills in the one of micro_batch and accumulate that was not given; neither, if memory decides.
+/// Sets micro_batch or accumulate, whichever was not given. Sets neither if a memory budget decides.
 ///
-/// Throws     CLI::ValidationError if the options given do not go together
+/// Throws     CLI::ValidationError if the given options contradict each other
 inline void derive(Settings& settings) {
     const Index batch = settings.batch_size;
     if (!std::isfinite(settings.learning_rate)) {
@@ -139,7 +139,7 @@ inline void derive(Settings& settings) {
     settings.accumulate = pieces;
 }
 
-/// The options that decide what is computed, for a checkpoint.
+/// The options on which the result depends, for a checkpoint.
 inline gacc::Settings recorded(const Settings& settings) {
     std::string hidden;
     for (const Index width : settings.hidden) { hidden += (hidden.empty() ? "" : ",") + std::to_string(width); }

@@ -25,7 +25,7 @@ public:
     void backward(gacc::Backward<float> call) override {
         const gacc::Matrix<float> slope = slope_.value();
         gacc::Matrix<float> grad = slope_.grad();
-        for (gacc::Index row = 0; row < call.x.rows(); ++row) {  // row by row, from what is there: += and never =
+        for (gacc::Index row = 0; row < call.x.rows(); ++row) {  // row by row, added to the buffer: += and never =
             const auto x = call.x.row(row).array(), grad_y = call.grad_y.row(row).array();
             grad.row(0).array() += (x > 0).select(0, grad_y * x);
             if (call.wants_grad_x()) { call.grad_x.row(row) = (x > 0).select(grad_y, slope.row(0).array() * grad_y); }

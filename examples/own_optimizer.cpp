@@ -6,7 +6,7 @@
 #include "lion.hpp"
 #include "toy_digits.hpp"
 
-// Trains with the optimizer of lion.hpp, and once more from a checkpoint in the middle: to the same bits.
+// Trains with the optimizer of lion.hpp, and once more from a checkpoint in the middle. Both end with the same bits.
 
 /// A model and its Lion.
 struct Training {

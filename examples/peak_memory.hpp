@@ -1,6 +1,6 @@
 #pragma once
 
-// The most memory that the process has held at once, as the kernel counts it (resident pages).
+// The peak of the process's memory, as the kernel counts it (resident pages).
 
 #ifdef _WIN32
 // As <windows.h> and <psapi.h> declare them, but without their macros.
@@ -21,7 +21,7 @@ extern "C" __declspec(dllimport) int __stdcall K32GetProcessMemoryInfo(void* pro
 #include <malloc.h>
 #endif
 
-/// Starts the count anew, where the kernel allows it (Linux); elsewhere the peak is that of the process's whole life.
+/// Starts the count again if the kernel allows it (Linux). On other systems the peak is that of the whole process.
 inline void forget_peak_memory() {
 #ifdef __GLIBC__
     malloc_trim(0);
@@ -31,7 +31,7 @@ inline void forget_peak_memory() {
 #endif
 }
 
-/// In bytes.
+/// The peak in bytes.
 inline std::size_t peak_memory() {
 #ifdef _WIN32
     struct {

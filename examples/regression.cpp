@@ -1,4 +1,4 @@
-// Rows of numbers as targets: from a CSV file to the error of a test, with two cuts of the same batches.
+// Rows of numbers as targets: from a CSV file to the error on test data, with two cuts of the same batches.
 #include <gacc/gacc.hpp>
 
 #include <cstdio>
@@ -19,7 +19,7 @@ void write_houses(const std::filesystem::path& path) {
     }
 }
 
-/// The mean loss of the test after training with micro-batches of at most so many samples.
+/// The mean loss on test data after training with micro-batches of at most `micro_batch` samples.
 double train(const gacc::RegressionDataset<float>& houses, gacc::Index micro_batch) {
     gacc::Rng rng(42);
     const auto split = gacc::split(houses, 0.8, rng);  // 480 for training, 120 for the test

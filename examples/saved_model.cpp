@@ -4,7 +4,7 @@
 #include <iostream>
 #include <vector>
 
-/// y = factor weight x: a layer of one's own, which says in config() of what it can be made again.
+/// y = factor weight x: a layer of your own. config() returns the options from which it can be made again.
 class Scale : public gacc::Layer<float> {
 public:
     Scale(gacc::Index features, double factor) : factor_(factor), weight_("weight", {features}, "Scale") {}

@@ -2,8 +2,8 @@
 
 #include <gacc/gacc.hpp>
 
-/// Digits as a pocket calculator shows them, in the size of MNIST (28 x 28), moved about and with noise on top:
-/// data for the examples that is always there.
+/// Data for the examples that needs no file: digits as on a pocket calculator, in the size of MNIST (28 x 28), at
+/// random places and with noise.
 inline gacc::ImageDataset<float> toy_digits(gacc::Index samples, gacc::Rng& rng) {
     // Segments a to g (top, right up, right down, bottom, left down, left up, middle), one bit each.
     constexpr int lit[10] = {0b0111111, 0b0000110, 0b1011011, 0b1001111, 0b1100110,
