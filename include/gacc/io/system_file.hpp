@@ -14,7 +14,7 @@
 ///   rename, link            static; rename replaces the file of the new name, and other processes see one step
 ///   replaceable             static: whether the system would let this process rename another file to that name
 ///   sync_data, sync_folder  static; of a file that is closed, and of the names in a folder
-///   remove_left_behind(path, owner)   removes path if no process is at work on owner
+///   remove_left_behind(path, owner)   removes path if no process works on owner
 ///   longest_name            static: of a file in that folder
 ///   process                 static: a number that no other process on this machine has
 
