@@ -34,7 +34,7 @@ inline bool is_printable(std::string_view text) {
     return true;
 }
 
-/// The word as a shell reads it.
+/// The word, quoted for a shell.
 inline std::string shell_word(const std::string& word) {
     constexpr std::string_view plain =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -45,7 +45,7 @@ inline std::string shell_word(const std::string& word) {
     for (std::size_t i = 0; i < word.size();) {
         const std::size_t size = std::max<std::size_t>(gacc::printable_size(std::string_view(word).substr(i)), 1);
         const std::string character = word.substr(i, size);
-        if (commands) {  // octal, which ends after three digits
+        if (commands) {  // octal numbers end after three digits
             std::array<char, 5> code{};
             std::snprintf(code.data(), code.size(), "\\%03o", static_cast<unsigned char>(character[0]));
             const bool as_it_is = is_printable(character) && character != "'" && character != "\\";

@@ -249,7 +249,7 @@ TEST_CASE("batches: a label that a Label cannot hold is refused") {
 
 namespace {
 
-/// A dataset that says more features than any memory has.
+/// A dataset that claims more features than any memory can hold.
 struct Endless {
     using scalar_type = float;
     Index size() const { return 4; }
@@ -293,7 +293,7 @@ TEST_CASE("batches: labels may be integers of any type, and one that would chang
     CHECK(batched<std::int64_t>(-100) == -100);
     CHECK(batched<std::uint8_t>(255) == 255);
     CHECK(batched<bool>(true) == 1);
-    CHECK_THROWS_WITH_AS(batched<std::uint32_t>(4294967196U),  // -100 if it were cut
+    CHECK_THROWS_WITH_AS(batched<std::uint32_t>(4294967196U),  // -100 if it were truncated
                          "gacc: batches: expected labels that a Label holds, got 4294967196 for sample 0",
                          gacc::DataError);
     CHECK_THROWS_AS(batched<std::uint64_t>(~std::uint64_t{0}), gacc::DataError);

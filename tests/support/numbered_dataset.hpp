@@ -10,7 +10,7 @@
 
 namespace gacc::test {
 
-/// Sample i has the inputs 10 i, 10 i + 1, 10 i + 2 and the label i + 100. Notes what is asked of it.
+/// Sample i has the inputs 10 i, 10 i + 1, 10 i + 2 and the label i + 100. It records the calls.
 class Numbered {
 public:
     using scalar_type = float;

@@ -12,7 +12,7 @@
 /// Models of random layers, branches and shapes, and what they are trained with.
 namespace gacc::test {
 
-/// A layer for samples of this shape; says the features that it makes.
+/// A random layer for samples of this shape. It sets the number of features of its output.
 template <class S>
 Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     const Index in = shape.back();
@@ -40,7 +40,7 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     }
 }
 
-/// A layer, or layers put together, at most so deep.
+/// A random layer or block, nested up to `depth`.
 template <class S>
 Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out) {
     const Index in = shape.back();
@@ -77,7 +77,7 @@ Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out) {
     }
 }
 
-/// What a model is trained with: inputs, and labels or targets for every row of its outputs.
+/// Training data: inputs, and labels or targets for every row of the outputs.
 template <class S>
 struct RandomTraining {
     Matrix<S> inputs, targets;

@@ -16,13 +16,13 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Finds out what changes the bits: gives each layer alone, and then the loss, the same numbers uncut and cut.
+/// Looks for the cause of changed bits: gives each layer alone, and then the loss, the same numbers uncut and cut.
 template <class Scalar>
 class AuditCauses {
 public:
     AuditCauses(Index samples, const Cut& cut) : samples_(samples), cut_(cut), judge_(samples, cut) {}
 
-    /// `outputs` are the model's, uncut.
+    /// `outputs` are those of the uncut model.
     template <class Loss, class Targets>
     std::vector<std::string> find(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch,
                                   const Matrix<Scalar>& outputs) && {
@@ -42,7 +42,7 @@ public:
     }
 
 private:
-    /// Examines the layers of a block; returns its outputs, and puts their shape in place of that of x.
+    /// Examines the layers of a block. Returns its outputs, and sets `shape` to their shape.
     Matrix<Scalar> walk(Block<Scalar> block, std::vector<std::string>::const_iterator& name, const Matrix<Scalar>& x,
                         Shape& shape) {
         if (block.layer() != nullptr) { examine(block, *name++, x, shape); }
@@ -61,13 +61,13 @@ private:
         return y;
     }
 
-    /// One row a sample.
+    /// The same numbers with one row for each sample.
     Matrix<Scalar> flat(const ConstMatrixView<Scalar>& rows) const {
         const Matrix<Scalar> side_by_side = rows;
         return ConstMatrixView<Scalar>(side_by_side.data(), samples_, rows.size() / samples_);
     }
 
-    /// A layer alone, with its own x and a random grad_y.
+    /// Examines a layer alone, with its own x and a random grad_y.
     void examine(Block<Scalar>& block, const std::string& where, const Matrix<Scalar>& x, const Shape& shape) {
         std::vector<std::string> names;  // of its parameters
         for (const auto* parameter : block.layer()->parameters()) {
@@ -91,7 +91,7 @@ private:
         }
     }
 
-    /// The loss alone, with the model's outputs.
+    /// Examines the loss alone, with the model's outputs.
     template <class Loss, class Targets>
     void examine(Loss& loss, const AuditBatch<Scalar, Targets>& batch, const Matrix<Scalar>& outputs) {
         const Index rows = outputs.rows() / samples_;
@@ -130,7 +130,7 @@ private:
     Index samples_;
     const Cut& cut_;
     AuditJudge<Scalar> judge_;
-    bool parameters_before_ = false;  // of the layer under examination, which then makes a grad_x
+    bool parameters_before_ = false;  // of the examined layer; then it makes a grad_x
     std::vector<std::string> causes_;
 };
 

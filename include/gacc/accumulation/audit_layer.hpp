@@ -17,7 +17,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Hands x on, and writes down the gradient by it.
+/// Passes x on, and records the gradient by it.
 template <class Scalar>
 class GradientProbe : public Layer<Scalar> {
 public:
@@ -29,7 +29,7 @@ public:
     void backward(Backward<Scalar> call) override {
         grad_x_->middleRows(call.where.first_row, call.grad_y.rows()) = call.grad_y;
     }
-    /// One, since no gradient is made for layers that have none before them.
+    /// One parameter: without a parameter before them, layers get no gradient to pass on.
     std::vector<Parameter<Scalar>*> parameters() override { return {&none_}; }
 
 private:
@@ -37,7 +37,7 @@ private:
     Parameter<Scalar> none_{"none", {1}};
 };
 
-/// What a layer, or the loss, makes of all samples.
+/// The results of a layer, or of the loss, for all samples.
 template <class Scalar>
 struct AuditPass {
     Matrix<Scalar> y, grad_x;               // of the loss: the losses, and the gradient by the outputs

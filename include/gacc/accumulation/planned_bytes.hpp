@@ -10,7 +10,7 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What a part of the training is told before it says what it takes.
+/// What a part of the training must know to say how many bytes it takes.
 struct PlanContext {
     Index micro_batch;  // samples of the largest
     Index batch_size;   // of the largest
@@ -43,7 +43,7 @@ memory::Bytes bytes_of(const NonFiniteGuard<Scalar>& guard, const PlanContext&) 
     all[memory::Kind::gradients] = guard.state_bytes();
     return all;
 }
-/// What a loss keeps of a micro-batch.
+/// The bytes that a loss keeps for a micro-batch.
 template <class Scalar, class Loss>
 memory::Bytes bytes_of_loss(const PlanContext& context) {
     const Index rows = product_of(context.micro_batch, rows_of(context.outputs));

@@ -12,8 +12,8 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What every error of the library is. Its text reads
-/// `gacc: <where>: expected <what>, got <what>[; what to do]`. A call that throws has changed nothing.
+/// The base of all errors of the library. Its text reads
+/// `gacc: <where>: expected <what>, got <what>[; what to do]`. A call that throws changes nothing.
 class Error : public std::runtime_error {
 public:
     Error(std::string_view where, std::string_view what)
@@ -30,7 +30,7 @@ class UsageError : public Error {
     using Error::Error;
 };
 
-/// Memory that is not there, or a budget of it that cannot be met.
+/// There is not enough memory, or a memory budget cannot be met.
 class MemoryError : public UsageError {
     using UsageError::UsageError;
 };
@@ -48,7 +48,7 @@ public:
     explicit CheckpointError(const DataError& error) : DataError(error) {}
 };
 
-/// A loss, a gradient, or what a step would multiply by, that is infinite or not a number.
+/// A loss, a gradient or a factor of a step is infinite or NaN.
 class NonFiniteError : public Error {
     using Error::Error;
 };
@@ -64,7 +64,7 @@ namespace detail {
 template <class... Parts>
 std::string text(const Parts&... parts) {
     std::ostringstream out;
-    out.imbue(std::locale::classic());  // whatever the program has set
+    out.imbue(std::locale::classic());  // the program may have set another locale
     (out << ... << parts);
     return out.str();
 }

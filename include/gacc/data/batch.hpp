@@ -13,7 +13,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// Walks over `count` things that `range[i]` makes when they are asked for.
+/// Iterates over range[0], ..., range[count - 1], which are made when they are read.
 template <class Range>
 class IndexIterator {
 public:
@@ -32,7 +32,7 @@ private:
     Index at_ = 0;
 };
 
-/// The labels of a batch, where its dataset has labels.
+/// The labels of a batch, if its dataset has labels.
 template <class Data>
 struct BatchLabels {
     static BatchLabels of(Staging<Data>&, std::span<const Index>) { return {}; }
@@ -55,7 +55,7 @@ struct BatchLabels<Data> {
     BatchLabels part(std::size_t first, std::size_t count) const { return {labels.part(first, count)}; }
 };
 
-/// The targets of a batch, where its dataset has targets.
+/// The targets of a batch, if its dataset has targets.
 template <class Data>
 struct BatchTargets {
     BatchTargets(Staging<Data>&, std::span<const Index>) {}
@@ -72,8 +72,8 @@ struct BatchTargets<Data> {
 template <Dataset Data>
 class MicroBatches;
 
-/// Some samples of a dataset: a whole batch, or one of its micro-batches, which are batches themselves. Beside `inputs`
-/// it has `labels` or `targets`, as the dataset has.
+/// Some samples of a dataset: a whole batch or one of its micro-batches. It has `inputs`, and `labels` or `targets` as
+/// the dataset has.
 template <Dataset Data>
 class Batch : public detail::BatchLabels<Data>, public detail::BatchTargets<Data> {
 public:
@@ -83,13 +83,13 @@ public:
 
     Index size() const { return static_cast<Index>(samples.size()); }
 
-    /// The batch cut into the fewest micro-batches of at most `at_most` samples, as equal as can be: 100 at most 32 are
-    /// four of 25; 10 at most 4 are 4, 3, 3.
+    /// Cuts the batch into the fewest micro-batches of at most `at_most` samples, as equal as possible: 100 samples
+    /// with at_most 32 give 4 x 25; 10 samples with at_most 4 give 4, 3, 3.
     ///
     /// Throws     UsageError if at_most < 1
     MicroBatches<Data> micro_batches(Index at_most) const { return {*this, at_most}; }
 
-    /// Cut as planned: `plan` says a batch_size and a micro_batch, as a Plan does.
+    /// Cuts the batch as planned: `plan` has a batch_size and a micro_batch, like a Plan.
     ///
     /// Throws     UsageError if this batch is larger than the plan's
     template <class P>
@@ -107,7 +107,7 @@ public:
 
     /// Samples first to first + count - 1 of this batch.
     ///
-    /// Throws     UsageError if it has not so many
+    /// Throws     UsageError if it has fewer samples
     Batch part(Index first, Index count) const {
         if (first < 0 || count < 0 || first > size() - count) {
             throw UsageError("Batch::part", detail::text("expected samples within the ", size(), " of the batch, got ",
@@ -117,9 +117,9 @@ public:
         return {*staging_, samples.subspan(from, size), detail::BatchLabels<Data>::part(from, size)};
     }
 
-    /// All but the first `done` samples, which may be none.
+    /// All samples but the first `done`; there may be none left.
     ///
-    /// Throws     UsageError if it has not so many
+    /// Throws     UsageError if it has fewer samples
     Batch from(Index done) const { return part(done, size() - done); }
 
     LazyInputs<Data> inputs;         ///< samples x features

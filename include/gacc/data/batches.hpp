@@ -16,11 +16,11 @@ namespace gacc::inline GACC_ABI {
 
 struct BatchOptions {
     Index batch_size = 0;
-    /// Leave out the last samples if they do not fill a batch.
+    /// Drops the last batch if it is smaller than batch_size.
     bool drop_last = false;
 };
 
-/// The batches of one epoch, in order. They share one place for the inputs and targets of the micro-batch in use.
+/// The batches of one epoch, in order. They share one buffer for the inputs and targets of the micro-batch in use.
 template <Dataset Data>
 class Batches {
 public:
@@ -38,7 +38,7 @@ public:
     Batches& operator=(const Batches&) = delete;
 
     Index size() const { return count_; }
-    /// The batches refer to this object: of a temporary there are none, but in a `for` over it, which keeps it.
+    /// Not for a temporary object, since batches refer to it. A `for` over a temporary keeps it alive.
     Batch<Data> operator[](Index i) const& {
         const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
         const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
@@ -51,10 +51,10 @@ public:
     void end() const&& = delete;
 
 private:
-    Buffer<Index> order_;  // which sample comes when
+    Buffer<Index> order_;  // the samples in their order
     Index batch_size_;
     Index first_ = 0;  // batches of the epoch that are done
-    Index count_ = 0;  // and the others, which these are
+    Index count_ = 0;  // batches of the epoch that are left
     mutable detail::Staging<Data> staging_;
 };
 
@@ -77,7 +77,7 @@ Batches<Data> ordered_batches(const Data& data, BatchOptions options) {
     return {data, detail::in_order(data.size()), options};
 }
 
-/// The samples in an order drawn anew at every call: one call an epoch.
+/// The samples in an order that is drawn anew at every call. Call it once an epoch.
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng) {
     auto order = detail::in_order(data.size());
@@ -85,7 +85,7 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng)
     return {data, std::move(order), options};
 }
 
-/// The same from a position on: the batches of this epoch that are not done, in the order that was drawn for it.
+/// The same, from a position on: the batches of this epoch that are not done, in the order that was drawn for it.
 ///
 /// Throws     UsageError also if the position is in the middle of an epoch of other data or another batch size
 template <Dataset Data>

@@ -28,9 +28,9 @@ inline std::string_view without_blanks(std::string_view field) {
     return field.substr(first, field.find_last_not_of(" \t") - first + 1);
 }
 
-/// The records of a text in the CSV format, one after the other. Each has as many fields as the first.
+/// The records of a CSV text, one after the other. Each has as many fields as the first.
 ///
-/// Throws     DataError naming line and column; UsageError if the separator will not do
+/// Throws     DataError naming line and column; UsageError if the separator is not allowed
 class CsvRecords {
 public:
     CsvRecords(std::string content, std::string place, char separator)
@@ -41,7 +41,7 @@ public:
                 place_, text("expected a separator that is no part of a number, no quote and no end of a line, got '",
                              shown({&separator, 1}), "'"));
         }
-        if (text_.starts_with("\xef\xbb\xbf")) { at_ = 3; }  // a mark that some programs write first
+        if (text_.starts_with("\xef\xbb\xbf")) { at_ = 3; }  // the byte order mark that some programs write
     }
 
     /// Reads the next record; false at the end of the text.
@@ -75,7 +75,7 @@ public:
     }
 
 private:
-    /// Reads a field and what ends it; true if that is a separator.
+    /// Reads a field and its end; true if a separator ended it.
     bool read_field(std::string& field, std::size_t column) {
         field.clear();
         const bool quoted = take('"');
@@ -91,7 +91,7 @@ private:
         ++next_line_;
         return false;
     }
-    /// What follows the first quote, up to the last.
+    /// Reads from behind the first quote to the last one.
     void read_quoted(std::string& field, std::size_t column) {
         for (;; ++at_) {
             if (at_ == text_.size()) { refuse_quote("a second quote", column); }
@@ -121,16 +121,16 @@ private:
     char separator_;
     std::size_t at_ = 0;
     std::size_t line_ = 0;       // in which the record begins
-    std::size_t next_line_ = 1;  // in which at_ is
+    std::size_t next_line_ = 1;  // in which at_ lies
     std::vector<std::string> fields_;
 };
 
-/// The number in a field; NaN if the field is empty or says so.
+/// The number in a field; NaN if the field is empty or says NaN.
 template <class Scalar>
 Scalar read_number(const CsvRecords& records, std::size_t column, const std::string& name) {
     std::string_view field = without_blanks(records.fields()[column]);
     if (field.empty()) { return std::numeric_limits<Scalar>::quiet_NaN(); }
-    if (field.size() > 1 && field[0] == '+' && field[1] != '-') { field.remove_prefix(1); }  // from_chars takes none
+    if (field.size() > 1 && field[0] == '+' && field[1] != '-') { field.remove_prefix(1); }  // from_chars refuses a '+'
     const char* const end = field.data() + field.size();
     const auto read = [&](auto& number) {
         const auto [last, error] = std::from_chars(field.data(), end, number);

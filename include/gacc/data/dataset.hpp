@@ -25,7 +25,7 @@ concept Samples = requires(const D& data, Index sample, std::span<typename D::sc
 /// Samples of classes. Their batches have `labels`.
 template <class D>
 concept LabelledDataset = Samples<D> && requires(const D& data, Index sample) {
-    { data.label(sample) } -> std::integral;  // a class from 0 on; a float would be cut off
+    { data.label(sample) } -> std::integral;  // a class, from 0; a float would be truncated
 };
 
 /// Samples of several rows, each with a class of its own: the tokens of a text. Their batches have `labels` too.
@@ -36,7 +36,7 @@ concept RowLabelledDataset =
     data.copy_labels(sample, labels);  // writes labels_per_sample() classes
 };
 
-/// Samples with rows of numbers to come near to. Their batches have `targets`.
+/// Samples with rows of numbers as targets. Their batches have `targets`.
 template <class D>
 concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std::span<typename D::scalar_type> row) {
     { data.target_features() } -> std::convertible_to<Index>;
@@ -57,7 +57,7 @@ inline void check_label_count(const char* where, Index samples, Index labels) {
 
 }  // namespace detail
 
-/// Numbers that need no preparation.
+/// Numbers in memory, used as they are, with labels.
 ///
 /// Shapes     inputs samples x features;  labels samples
 /// Throws     DataError if there are not as many labels as samples
@@ -83,16 +83,16 @@ private:
     std::vector<Label> labels_;
 };
 
-/// From a pixel p of 0 to 255 to the number (p / 255 - mean) / deviation. The default gives -1 to 1.
+/// Maps a pixel p of 0 to 255 to (p / 255 - mean) / deviation. The default gives -1 to 1.
 struct PixelScaling {
     double mean = 0.5;
     double deviation = 0.5;
 };
 
-/// Images that stay bytes in memory and become numbers only in the micro-batch that needs them.
+/// Images that stay bytes in memory. They become numbers only in the micro-batch that uses them.
 ///
 /// Shapes     pixels samples x height x width (or any other sizes);  labels samples
-/// Throws     DataError if there are not as many labels as images; UsageError if mean or deviation will not do
+/// Throws     DataError if there are not as many labels as images; UsageError if mean or deviation is out of range
 template <class Scalar = float>
 class ImageDataset {
 public:
@@ -124,7 +124,7 @@ public:
 private:
     Tensor<std::uint8_t> pixels_;
     Tensor<std::uint8_t> labels_;
-    std::array<Scalar, 256> scaled_{};  // what each pixel value becomes
+    std::array<Scalar, 256> scaled_{};  // the number of each pixel value
 };
 
 }  // namespace gacc

@@ -14,7 +14,7 @@ namespace gacc::inline GACC_ABI {
 
 namespace detail {
 
-/// The one place where the samples of a batch become rows of numbers. It grows to the largest micro-batch asked for.
+/// The buffer in which the samples of a micro-batch become rows of numbers. It grows to the largest micro-batch.
 template <Dataset Data>
 class Staging {
 public:
@@ -52,7 +52,7 @@ public:
     }
 
 private:
-    /// `copy` writes each sample into a row of `to`.
+    /// Fills `to`: `copy` writes each sample into a row.
     template <class T, class Copy>
     static std::span<const T> gather(std::span<const Index> samples, Index columns, Buffer<T>& to, const char* what,
                                      const Copy& copy) {
@@ -85,9 +85,9 @@ private:
 
 }  // namespace detail
 
-/// Inputs that are gathered when they are used: it turns into a ConstMatrixView, samples x features, which stays valid
-/// until the inputs of another micro-batch of the same batches are used. So a batch takes the memory of its
-/// micro-batches.
+/// Inputs that are gathered when they are used. It converts to a ConstMatrixView, samples x features. The view is valid
+/// until the inputs of another micro-batch of the same batches are used. So a batch takes only the memory of a
+/// micro-batch.
 template <Dataset Data>
 class LazyInputs {
 public:
@@ -120,7 +120,7 @@ private:
     std::span<const Index> samples_;
 };
 
-/// Targets that are gathered when they are used, likewise: samples x target_features.
+/// Targets that are gathered when they are used, in the same way: samples x target_features.
 template <TargetDataset Data>
 class LazyTargets {
 public:

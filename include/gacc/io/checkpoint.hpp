@@ -23,20 +23,20 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// An option of the optimizer that the program had set to another number than the checkpoint that it loaded.
+/// An option of the optimizer whose value in the program differed from that in the loaded checkpoint.
 struct ReplacedOption {
     std::string name;
     double in_program = 0;
-    double in_checkpoint = 0;  ///< which holds from now on
+    double in_checkpoint = 0;  ///< the value from now on
 };
 
-/// Everything that training needs to go on from where it is, to the bit, in one file: parameters, gradients and the
-/// weight they hold, the optimizer's moments, options and steps, the generator, the position in the data, and whatever
-/// else it is told to keep. It refers to all of them, so they must outlive it.
+/// Everything that training needs to continue, to the bit, in one file: parameters, gradients and the weight that they
+/// hold, the optimizer's moments, options and steps, the generator, the position in the data, and all else that it is
+/// told to keep. It refers to these objects, so they must outlive it.
 ///
-/// File       safetensors, which Python reads: "0.weight" as in a state_dict, all else with a / in its name. The last
-///            tensor is a checksum of every byte before it. The file is there whole or not at all, and the one before
-///            it stays as PATH.prev
+/// File       safetensors, which Python reads: "0.weight" as in a state_dict; all other names have a /. The last tensor
+///            is a checksum of all bytes before it. The file is there whole or not at all. The file before it stays as
+///            PATH.prev
 /// Example    gacc::Checkpoint checkpoint(adam, rng, position);
 ///            if (resume) { checkpoint.load("run.safetensors"); }
 ///            ...
@@ -44,8 +44,8 @@ struct ReplacedOption {
 template <class Scalar>
 class Checkpoint {
 public:
-    /// Throws     UsageError if the optimizer does not override moments(), or has a state_bytes() but no moments() to
-    ///            save, or some that have no name of their own or are not as many as the parameters store
+    /// Throws     UsageError if the optimizer does not override moments(), or has a state_bytes() but no moments(), or
+    ///            if the moments have no names of their own or another size than the numbers that the parameters store
     Checkpoint(Optimizer<Scalar>& optimizer, Rng& rng, DataPosition& position) : optimizer_(optimizer) {
         detail::check_moments(optimizer);
         keep("rng", rng);
@@ -61,9 +61,9 @@ public:
     Checkpoint(const Checkpoint&) = delete;
     Checkpoint& operator=(const Checkpoint&) = delete;
 
-    /// Something else that has a state: a mean loss, or the policy of an Accumulator.
+    /// Keeps another object that has a state: a mean loss, or the policy of an Accumulator.
     ///
-    /// Throws     UsageError if something of that name is kept already
+    /// Throws     UsageError if an object of that name is kept already
     template <Stateful T>
     void keep(const std::string& name, T& object) {
         if (name == "checksum" || name == "tally" || kept_.has("state/" + name)) {
@@ -72,11 +72,11 @@ public:
         kept_.add("state/" + name, object);
     }
 
-    /// Writes everything as it is now, also in the middle of a batch, and settings that checkpoint_settings() reads.
+    /// Writes everything as it is now, also in the middle of a batch. checkpoint_settings() reads the settings.
     ///
     /// Throws     OutputError if it could not be written; NonFiniteError if a number is infinite or NaN; UsageError if
-    ///            it would be a file that cannot be read (see SafetensorsFile), or a backward threw and left parts of a
-    ///            micro-batch. The file that was there is then as it was
+    ///            the file could not be read again (see SafetensorsFile), or a backward threw and left parts of a
+    ///            micro-batch. The old file is then unchanged
     void save(const std::filesystem::path& path, const Settings& settings = {}) const {
         using Format = detail::CheckpointFormat;
         const std::string where = "Checkpoint::save \"" + detail::shown_path(path) + '"';
@@ -118,12 +118,13 @@ public:
         file.commit();
     }
 
-    /// Sets everything as it was when the file was saved, the optimizer's options too: change them after it.
+    /// Sets everything as it was when the file was saved. That includes the optimizer's options: change them
+    /// afterwards.
     ///
     /// Returns    the options that had another value in the program, so that you can tell your user. A learning rate
     ///            that follows a schedule is nearly always among them
     /// Throws     CheckpointError if the file is missing or damaged, of another model or optimizer (it says which names
-    ///            and shapes differ), or holds NaN or infinity. All is then as it was before
+    ///            and shapes differ), or holds NaN or infinity. Nothing is changed then
     std::vector<ReplacedOption> load(const std::filesystem::path& path) {
         const std::vector<OptimizerOption> before = optimizer_.named_options();
         detail::as_checkpoint(
@@ -139,7 +140,7 @@ public:
     }
 
 private:
-    /// Numbers of a parameter: its values, gradients, or moments of the optimizer.
+    /// Numbers of a parameter: its values, gradients or moments.
     struct Array {
         std::string name;
         Parameter<Scalar>* parameter;
@@ -194,7 +195,7 @@ private:
         // Nothing can fail from here on.
         for (auto& parameter : optimizer_.all_parameters()) { parameter.mark_set(); }
         for (auto& parameter : parameters().with_gradients()) { parameter.zero_grad(); }
-        if (with_gradients) {  // all of which are going to be written
+        if (with_gradients) {  // all of them will be written
             for (auto& parameter : parameters().with_gradients()) { parameter.start_grads(); }
         }
         for (const Array& array : arrays) {
@@ -204,7 +205,7 @@ private:
         }
     }
 
-    /// The file has just what this checkpoint would save.
+    /// The file has exactly the tensors that this checkpoint would save.
     void check_tensors(const detail::SafetensorsStart& start, const std::vector<Array>& arrays) const {
         detail::Differences differences(start.header(), start.where());
         for (const Array& array : arrays) {

@@ -15,16 +15,17 @@ struct GroupNormOptions {
     double epsilon = 1e-5;  ///< added to the variance
 };
 
-/// Brings the channels of every group of a sample, over all its rows, to mean 0 and variance 1, then multiplies each
-/// channel by a weight and adds a bias. What batch normalisation does for images, for each sample by itself.
+/// Brings the channels of each group of a sample, over all its rows, to mean 0 and variance 1. Then it multiplies each
+/// channel by a weight and adds a bias. Use it for images in place of batch normalisation: it works on each sample by
+/// itself.
 ///
 /// Shapes     samples {..., channels};  weight, bias channels
-/// Gradients  grad_weight += sum of grad_y xhat,  grad_bias += sum of grad_y, over rows, in their order
+/// Gradients  grad_weight += sum of grad_y xhat,  grad_bias += sum of grad_y, over rows, in order
 ///            grad_x = (g - mean(g) - xhat mean(g xhat)) / deviation, g = grad_y weight, means over the group
-/// Memory     two numbers a group from forward to backward
+/// Memory     two numbers for each group of a sample, from forward to backward
 /// Defaults   PyTorch's: epsilon 1e-5, weights 1, biases 0
-/// Throws     ShapeError if there are no groups or they do not divide the channels; UsageError if epsilon is negative
-///            or not finite
+/// Throws     ShapeError if there are no groups or they do not divide the channels; UsageError if epsilon is negative,
+///            infinite or NaN
 /// Source     Wu and He 2018, arXiv:1803.08494
 /// Example    gacc::GroupNorm layer(8, 32);  // 8 groups of 4 channels
 template <class Scalar = float>
@@ -125,7 +126,7 @@ private:
         return groups;
     }
 
-    /// f(first row, rows, sample, group) for every group of every sample, shared out over the threads.
+    /// Calls f(first row, rows, sample, group) for every group of every sample, shared out over the threads.
     template <class F>
     void for_groups(Index samples, const ConstMatrixView<Scalar>& x, const F& f) const {
         const Index rows = x.rows() / samples;
@@ -140,7 +141,7 @@ private:
         return {kept[0], kept[1]};
     }
 
-    /// Threads share out groups; each walks all rows in order, from what is there.
+    /// Threads share out groups. Each walks all rows in order and adds to the sums so far.
     void add_gradients(const Backward<Scalar>& call) {
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
         Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();

@@ -14,10 +14,10 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What LayerNorm and RMSNorm share: y = gain xhat + shift, xhat = (x - mean) / deviation, for every row by itself. RMSNorm
-/// takes 0 for the mean. Kept of each row: mean and 1 / deviation.
+/// The common part of LayerNorm and RMSNorm: y = gain xhat + shift, xhat = (x - mean) / deviation, for every row by
+/// itself. RMSNorm uses 0 for the mean. For each row it keeps the mean and 1 / deviation.
 ///
-/// Gradients  grad_gain += sum of grad_y xhat,  grad_shift += sum of grad_y, over rows, in their order
+/// Gradients  grad_gain += sum of grad_y xhat,  grad_shift += sum of grad_y, over rows, in order
 ///            grad_x = (g - mean(g) - xhat mean(g xhat)) / deviation, g = grad_y gain; without mean(g) for RMSNorm
 template <class Scalar, bool Centered>
 class RowNorm : public Layer<Scalar> {
@@ -63,7 +63,7 @@ public:
         });
     }
 
-    /// Gains: 1 at first, in PyTorch "weight".
+    /// The gains, "weight" in PyTorch. They are 1 at first.
     Parameter<Scalar>& weight() { return gain_; }
     std::vector<Parameter<Scalar>*> parameters() override {
         if (!shift_) { return {&gain_}; }
@@ -75,7 +75,7 @@ public:
     }
 
 protected:
-    /// Throws     ShapeError if there is no feature; UsageError if epsilon is negative or not finite
+    /// Throws     ShapeError if there is no feature; UsageError if epsilon is negative, infinite or NaN
     RowNorm(const std::string& name, Index features, double epsilon, bool bias)
         : gain_("weight", {checked(name, features, epsilon)}, name), epsilon_(epsilon) {
         if (bias) { shift_.emplace("bias", Shape{features}, name); }
@@ -93,7 +93,7 @@ private:
         return features;
     }
 
-    /// f(row) for all rows, shared out over the threads.
+    /// Calls f(row) for all rows, shared out over the threads.
     template <class F>
     void for_rows(const ConstMatrixView<Scalar>& x, const F& f) const {
         constexpr std::int64_t cost = 4;
@@ -102,7 +102,7 @@ private:
         });
     }
 
-    /// Mean and 1 / deviation of a row.
+    /// The mean and 1 / deviation of a row.
     std::pair<Scalar, Scalar> statistics(const Scalar* x) const {
         const auto count = static_cast<Scalar>(features());
         const Scalar mean = Centered ? Normalization<Scalar>::sum(features(), x) / count : Scalar(0);
@@ -116,7 +116,7 @@ private:
         return {kept[0], kept[1]};
     }
 
-    /// Threads share out columns; each walks all rows in order, from what is there.
+    /// Threads share out columns. Each walks all rows in order and adds to the sums so far.
     void add_gradients(const Backward<Scalar>& call) {
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
         Scalar* grad_shift = shift_ && !shift_->is_frozen() ? shift_->materialize_grads().data() : nullptr;

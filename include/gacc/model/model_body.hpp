@@ -30,7 +30,7 @@ struct ModelBody {
     /// Adds a block and names its parameters.
     ///
     /// Throws     ShapeError if it does not fit; UsageError if it uses the values of a parameter that is not there.
-    ///            Nothing has changed then
+    ///            Nothing is changed then
     void append(Block<Scalar> block) {
         Graph<Scalar> longer = graph;
         if (!longer.has_input()) {
@@ -56,7 +56,7 @@ struct ModelBody {
         graph = std::move(longer);
     }
 
-    /// Lets parameters that use the values of others know where those are.
+    /// Tells parameters that use the values of others where those are.
     void link_parameters() {
         const auto all = parameters();
         for (auto* parameter : all) { parameter->unlink(); }
@@ -73,7 +73,8 @@ struct ModelBody {
         }
     }
 
-    /// Freezes all parameters that `which` takes, or trains them again; those that use their values with them.
+    /// Freezes all parameters that `which` selects, or trains them again. The same happens to parameters that use their
+    /// values.
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
         for (auto* parameter : parameters()) {
@@ -82,7 +83,7 @@ struct ModelBody {
         graph.finish();
     }
 
-    /// f(layer) for all layers, in the order of their parameters.
+    /// Calls f(layer) for all layers, in the order of their parameters.
     template <class F>
     void for_each_layer(const F& f) {
         for (auto& block : blocks) {
@@ -90,7 +91,7 @@ struct ModelBody {
         }
     }
 
-    /// All of all layers, also those that use the values of others.
+    /// The parameters of all layers, also those that use the values of others.
     std::vector<Parameter<Scalar>*> parameters() {
         std::vector<Parameter<Scalar>*> all;
         for_each_layer([&](Layer<Scalar>& layer) {
@@ -99,11 +100,11 @@ struct ModelBody {
         return all;
     }
 
-    /// Sets the parameters to the values of another's.
+    /// Sets the parameters to the values of another model.
     ///
-    /// Throws     UsageError if those have other names or shapes; nothing has changed then
+    /// Throws     UsageError if those have other names or shapes; nothing is changed then
     void take_values(const ModelBody& other) {
-        ModelBody copy(other);  // whose parameters may be asked for
+        ModelBody copy(other);  // not const, so it gives its parameters
         const auto from = copy.parameters(), to = parameters();
         const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
             return own->name() == its->name() && own->shape() == its->shape();

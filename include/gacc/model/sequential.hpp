@@ -27,15 +27,15 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// Layers and blocks of them one after the other, with one workspace for their values.
+/// Layers and blocks one after the other, with one workspace for their values.
 ///
-/// It can be moved, and then nothing but the model it moved to can be used; and copied: a copy has parameters, gradients
-/// and a tally of its own, and no optimizer.
+/// It can be moved; the old object cannot be used afterwards. It can be copied: a copy has its own parameters,
+/// gradients and tally, and no optimizer.
 ///
 /// Shapes     inputs samples x numbers of the input shape;  outputs rows of all samples x the last size of the output
 ///            shape, one row for a sample of shape {features}
-/// Throws     ShapeError if inputs do not fit the first layer, or a layer the one before it;
-///            UsageError if calls come in the wrong order. A call that throws one of these has changed nothing.
+/// Throws     ShapeError if inputs do not fit the first layer, or a layer does not fit the one before it; UsageError if
+///            calls come in the wrong order. A call that throws one of these changes nothing.
 /// Example    gacc::Sequential model(gacc::Linear(784, 128), gacc::ReLU(), gacc::Linear(128, 10));
 template <class Scalar = float>
 class Sequential {
@@ -51,10 +51,10 @@ public:
 
     Sequential(const Sequential& other) : body_(std::make_shared<detail::ModelBody<Scalar>>(other.body())) {}
     Sequential(Sequential&&) noexcept = default;
-    /// Takes the other's layers and values; but where a handle or an optimizer refers to this model's parameters, it takes
-    /// the other's values in their place, so that they stay those of the model.
+    /// Takes the other's layers and values. If a handle or an optimizer refers to this model's parameters, it keeps its
+    /// layers and takes only the values, so the parameters stay those of the model.
     ///
-    /// Throws     UsageError if they are referred to and the other's have other names or shapes
+    /// Throws     UsageError if the parameters are referred to and the other's have other names or shapes
     Sequential& operator=(const Sequential& other) {
         if (this == &other) { return *this; }
         if (!is_referred_to()) { return replace_by(Sequential(other)); }
@@ -69,7 +69,7 @@ public:
     }
     ~Sequential() = default;
 
-    /// Says the shape of a sample, before the first layer.
+    /// Sets the shape of a sample. Call it before the first layer is added.
     ///
     /// Throws     UsageError if there are layers already
     void add(const Input& input) {
@@ -80,12 +80,12 @@ public:
         body().graph.set_input(input.shape);
     }
 
-    /// Appends a layer or a block. Only before parameters() and forward(), whose results would not know of it.
+    /// Appends a layer or a block. Call it only before parameters() and forward(): their results would not include it.
     template <std::convertible_to<Block<Scalar>> B>
     requires(!std::same_as<B, Input>) void add(B block) { append(Block<Scalar>(std::move(block))); }
 
-    /// Draws the first values of all parameters, in model order, and takes the generator's seed for the random numbers
-    /// of training.
+    /// Draws the first values of all parameters, in model order. The generator's seed also becomes the seed of the
+    /// random numbers of training.
     void initialize(Rng& rng) {
         body().tally.set_seed(rng.seed());
         body().for_each_layer([&](Layer<Scalar>& layer) {
@@ -94,17 +94,18 @@ public:
         });
     }
 
-    /// A handle to values, gradients and the weight the gradients hold. It keeps them alive, also beyond the model.
-    /// Names are those of a PyTorch state_dict: "0.weight", "0.bias", "3.branch.0.weight".
+    /// A handle to values, gradients and the weight that the gradients hold. It keeps them alive after the model is
+    /// gone. Names are those of a PyTorch state_dict: "0.weight", "0.bias", "3.branch.0.weight".
     Parameters<Scalar> parameters() {
         complete_ = true;
         return {body().parameters(), body().tally, body_};
     }
 
-    /// Parameters that `which(parameter)` takes are not trained from now on, or are again: frozen ones have no gradients
-    /// and no moments, and the backward pass stops where nothing below is trained. Before an optimizer is made.
+    /// Stops the training of all parameters for which `which(parameter)` is true, or resumes it. Frozen parameters have
+    /// no gradients and no moments. The backward pass stops where nothing below is trained. Call it before you make an
+    /// optimizer.
     ///
-    /// Throws     UsageError if a handle or an optimizer refers to the parameters, whose gradients it counts on
+    /// Throws     UsageError if a handle or an optimizer refers to the parameters, since it relies on their gradients
     /// Example    model.freeze([](const auto& p) { return !p.name().starts_with("6."); });  // all but the last layer
     template <class Which>
         requires std::predicate<Which&, const Parameter<Scalar>&>
@@ -113,11 +114,11 @@ public:
         requires std::predicate<Which&, const Parameter<Scalar>&>
     void unfreeze(const Which& which) { set_frozen(which, false); }
 
-    /// The outputs, valid until the next forward or plan. `inputs` must stay as they are until backward, which reads
-    /// them again. For training: a model whose weights are still the zeros that they are made of is refused (predict()
-    /// takes it). Vectors, as biases are, may stay zero.
+    /// Computes the outputs, for training. They are valid until the next forward or plan. `inputs` must not change
+    /// until backward, which reads them again.
     ///
-    /// Throws     UsageError if initialize() was forgotten, and no one else has loaded or set the parameters
+    /// Throws     UsageError if the weights are still the zeros with which they were made: call initialize(), or load
+    ///            or set them. Vectors, such as biases, may stay zero. predict() does not check this
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
         detail::check_inputs(body(), inputs);
         check_planned(inputs.rows());
@@ -126,7 +127,7 @@ public:
         complete_ = true;
         ready_ = false;
         workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
-        detail::ThreadScratch::reserve_mine();  // here, since no backward pass should fail for lack of memory
+        detail::ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
         where_ = {.seed = body().tally.seed(),
                   .step = body().tally.batches(),
                   .first_row = body().tally.seen(),
@@ -143,12 +144,12 @@ public:
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
-    /// A sample of weight 0, whose gradient the loss has made 0, counts for nothing, also if its inputs are not finite.
-    /// If a layer throws, some gradients may have been added and others not: until zero_grad() the model then takes
-    /// neither backward nor step.
+    /// A sample of weight 0 is left out, even if its inputs are infinite or NaN; the loss has set its gradient to 0. If
+    /// a layer throws, some gradients may have been added and others not. The model then refuses backward and step
+    /// until zero_grad().
     ///
-    /// `ready`, if given, is called with each parameter that is trained as soon as this micro-batch adds nothing more to
-    /// its gradient: the last layers' first. If the micro-batch is the last one of its batch, that gradient is final.
+    /// `ready`, if given, is called with each trained parameter as soon as this micro-batch adds nothing more to its
+    /// gradient. The last layers come first. If the micro-batch is the last one of its batch, that gradient is final.
     ///
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss, const GradientReady<Scalar>& ready = {}) {
@@ -170,12 +171,13 @@ public:
         body().tally = tally;
     }
 
-    /// Calls of forward so far that no backward has followed, the last one until its backward comes. A guard leaves
-    /// micro-batches out that way; if nobody does, it should be 0 at the end of training. Nothing sets it back.
+    /// The number of forward calls without a backward. The last forward counts until its backward is called. A guard
+    /// that skips a micro-batch leaves out its backward; without a guard the number should be 0 at the end of training.
+    /// It is never reset.
     Index forwards_without_backward() const { return forwards_without_backward_; }
 
-    /// The outputs for any number of samples, which are walked in blocks so that the memory stays small.
-    /// Changes nothing: several threads may predict with one model at once.
+    /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
+    /// nothing, so several threads may predict with one model at once.
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         detail::check_inputs(body(), inputs);
         auto activations = graph().activations();
@@ -194,7 +196,7 @@ public:
         return outputs;
     }
 
-    /// What training with micro-batches of so many samples takes beside the values and gradients of the parameters.
+    /// The bytes of training with this micro-batch, without the values and gradients of the parameters.
     memory::Bytes workspace_bytes(Index micro_batch, const std::vector<Activation>& activations) const {
         const auto bytes = [](Index numbers) {
             return static_cast<std::size_t>(detail::product_of(numbers, Index{sizeof(Scalar)}));
@@ -207,14 +209,14 @@ public:
         return all;
     }
 
-    /// The places of its values, in order; a value that lies over another has none of its own.
+    /// The places of its values, in order. A value that lies over another has no place of its own.
     const std::vector<Activation>& activations() const { return activations_.empty() ? graph().activations() : activations_; }
 
-    /// Prepares for micro-batches of at most so many samples, and for these activations to be kept or dropped. From
-    /// then on a larger micro-batch is an error.
+    /// Prepares for micro-batches of at most `micro_batch` samples, and for these activations to be kept or dropped.
+    /// From then on a larger micro-batch is an error.
     ///
-    /// Throws     UsageError if these are not activations() but for what is kept; or the last, the outputs, is not; or
-    ///            dropped ones do not begin and end at boundaries
+    /// Throws     UsageError if these differ from activations() in more than what is kept, the last one (the outputs)
+    ///            is not kept, or runs of dropped ones do not begin and end at boundaries
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
         check_here();
         if (micro_batch < 1 || activations.empty() || !detail::can_be_chosen(activations, graph().activations())) {
@@ -229,20 +231,21 @@ public:
         workspace_ = Workspace<Scalar>();
     }
 
-    /// Of a sample; empty if there is no layer yet.
+    /// The shape of an input sample; empty if there is no layer yet.
     Shape input_shape() const { return graph().has_input() ? graph().input().shape : Shape(); }
     Shape output_shape() const { return graph().has_input() ? graph().output().shape : Shape(); }
     /// Numbers of an input sample, and columns of the outputs.
     Index in_features() const { return graph().has_input() ? elements(graph().input().shape) : 0; }
     Index out_features() const { return graph().operations().empty() ? 0 : graph().output().features(); }
 
-    /// A table: every layer with its name, as parameters have it, the shape that it makes of a sample, its parameters,
-    /// and the bytes a sample of its activation, which add up to what a plan counts as activations.
+    /// A table of the layers. It has the name of each layer (as in the names of parameters), the shape of its output
+    /// for a sample, the number of its parameters, and the bytes of its activation for a sample. The bytes add up to
+    /// the activations of a plan.
     ///
     /// Example    std::cout << model.summary();
     std::string summary() const { return detail::summary(graph(), body().blocks, activations()); }
 
-    /// Layers and blocks.
+    /// The number of layers and blocks.
     std::size_t size() const { return body().blocks.size(); }
     const Block<Scalar>& operator[](std::size_t i) const { return body().blocks[i]; }
 
@@ -277,7 +280,7 @@ private:
         activations_ = activations;
     }
 
-    /// f(first, count) for parts of the samples, in order, that together are all.
+    /// Calls f(first, count) for the blocks of the samples, in order.
     template <class F>
     static void for_each_block(const Workspace<Scalar>& workspace, const F& f) {
         const Index samples = workspace.samples(), most = workspace.block_rows();
@@ -292,7 +295,7 @@ private:
         }
     }
 
-    /// Looks until all is there, and then never again.
+    /// Checks until all parameters are initialized, and then never again.
     void check_initialized() {
         if (initialized_) { return; }
         const auto parameters = body().parameters();
@@ -324,11 +327,11 @@ private:
     std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
     detail::BackwardPlan backward_;        // with these
     Workspace<Scalar> workspace_;
-    Where where_;                     // of the last forward; first_row counts samples
-    const Scalar* inputs_ = nullptr;  // likewise
+    Where where_;                     // of the last forward; its first_row counts samples
+    const Scalar* inputs_ = nullptr;  // of the last forward
     Index input_stride_ = 0;
     bool ready_ = false;     // for backward
-    bool complete_ = false;  // no layers any more
+    bool complete_ = false;  // no more layers can be added
     bool initialized_ = false;
     Index forwards_without_backward_ = 0;
 };

@@ -10,19 +10,21 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// How the samples of a batch become one gradient. The first is right for every cut; the others are there to compare
-/// with loops written elsewhere.
+/// How the samples of a batch become one gradient. The first is right for every cut. The others are for comparisons
+/// with other training loops.
 enum class Reduction {
-    /// (sum of w_i grad_i) / (sum of w_i) over all samples i of the batch, w_i = 1 unless weights are given.
+    /// (sum of w_i grad_i) / (sum of w_i) over all samples i of the batch; w_i = 1 unless weights are given.
     mean_over_samples,
-    /// The plain mean of each micro-batch's own mean: a sample in a small micro-batch counts for more.
+    /// The mean of the means of the micro-batches: a sample in a small micro-batch counts more.
     mean_of_micro_batch_means,
-    /// The same means added up and never divided, as the well-known notebook loop does: grows with their number.
+    /// The sum of the means of the micro-batches, never divided, as in the well-known notebook loop. It grows with
+    /// their number.
     sum_of_micro_batch_means,
 };
 
-/// What the gradient buffers of a model hold, and so what a step must divide by. After a step they hold what must not
-/// be added to or stepped with again; after a backward pass that threw, parts of a micro-batch. zero_grad() ends both.
+/// The content of a model's gradient buffers, and so the divisor of a step. After a step, the buffers must not be added
+/// to or used for another step. After a backward pass that threw, they hold parts of a micro-batch. zero_grad() ends
+/// both states.
 class GradientTally {
 public:
     /// The step divides the gradients by this.
@@ -39,7 +41,7 @@ public:
     std::uint64_t seed() const { return seed_; }
     void set_seed(std::uint64_t seed) { seed_ = seed; }
 
-    /// What follows zero_grad(): nothing is held, and a batch that was begun is over.
+    /// The tally after zero_grad(): nothing is held, and a batch that was begun has ended.
     GradientTally emptied() const {
         GradientTally next = before_training();
         next.batches_ = batches_ + (seen_ > 0 ? 1 : 0);
@@ -61,15 +63,15 @@ public:
         return next;
     }
 
-    /// A step was made with these gradients. (One of a batch that weighs nothing is none.)
+    /// Notes that a step was made with these gradients. (A batch of weight 0 makes no step.)
     void mark_stepped() { stepped_ = true; }
     bool stepped() const { return stepped_; }
 
-    /// Some parameters may have the gradients of a micro-batch that others have not.
+    /// Notes that only some parameters may have the gradients of a micro-batch.
     void mark_partial() { partial_ = true; }
     bool partial() const { return partial_; }
 
-    /// Why neither a backward pass nor a step may follow, as an error says it; null if they may.
+    /// The reason why neither a backward pass nor a step may follow, for an error; null if they may.
     const char* obstacle() const {
         if (partial_) {
             return "expected the gradients of whole micro-batches, got parts of one whose backward threw; call "
@@ -80,9 +82,9 @@ public:
                         : nullptr;
     }
 
-    /// Counts one micro-batch whose gradients are being added; `weights` are the w_i of its rows that may have a target:
-    /// of its samples, where each has one. The sum runs row by row from what is there, so that it does not know where
-    /// the batch was cut.
+    /// Counts a micro-batch whose gradients are being added. `weights` are the w_i of its rows of outputs: one for each
+    /// sample, if samples have one row. It adds them row by row to the sum so far, so the sum does not depend on the
+    /// cut.
     ///
     /// Throws     UsageError if there is an obstacle(), or the gradients held were reduced in another way
     template <class Scalar>
@@ -111,7 +113,7 @@ public:
         micro_batches_ += 1;
     }
 
-    /// Where every sample has one row.
+    /// The same if every sample has one row.
     template <class Scalar>
     void add(Reduction reduction, std::span<const Scalar> weights) {
         add(reduction, weights, static_cast<Index>(weights.size()));
@@ -144,7 +146,7 @@ public:
     }
 
 private:
-    /// Beside the reduction, in the word that was the reduction's alone: states saved before still fit.
+    /// They share a word with the reduction. Old states, in which the word is the reduction alone, still fit.
     static constexpr std::uint64_t stepped_bit = 4, partial_bit = 8;
 
     double weight_ = 0;
