@@ -10,18 +10,18 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Says in words why numbers differ between a batch uncut and the same batch cut into micro-batches.
+/// Finds the likely reason, in words, why numbers of a batch uncut and cut into micro-batches differ.
 template <class Scalar>
 class AuditJudge {
 public:
     AuditJudge(Index samples, const Cut& cut) : samples_(samples), cut_(cut) {}
 
-    /// By bytes.
+    /// Whether the bytes are the same.
     static bool same(const Matrix<Scalar>& a, const Matrix<Scalar>& b) { return compare("", a, b).same; }
 
-    /// Of rows of samples, which should not know of each other. `what` names them: "outputs".
+    /// The cause for rows of samples, which should not depend on each other. `what` is their name: "outputs".
     ///
-    /// Shapes     uncut, cut  one or more rows a sample x any
+    /// Shapes     uncut, cut  one or more rows for each sample x any
     std::string cause_in_rows(const std::string& what, const Matrix<Scalar>& uncut, const Matrix<Scalar>& cut) const {
         Matrix<Scalar> shares = cut;
         const Index rows = cut.rows() / samples_;
@@ -38,7 +38,8 @@ public:
         return "its " + what + " of a sample depend on the other samples of the micro-batch, or on the order of calls";
     }
 
-    /// Of the gradient of a parameter, which should be a sum over samples. `parts` are those of each micro-batch alone.
+    /// The cause for the gradient of a parameter, which should be a sum over samples. `parts` are the gradients of each
+    /// micro-batch alone.
     std::string cause_in_sum(const std::string& parameter, const Matrix<Scalar>& uncut, const Matrix<Scalar>& cut,
                              const std::vector<Matrix<Scalar>>& parts) const {
         const std::string what = "its gradient of " + parameter;

@@ -44,13 +44,13 @@ struct AuditPass {
     std::vector<Matrix<Scalar>> gradients;  // of the layer's parameters
 };
 
-/// A layer of a model alone, given x and a random grad_y, which is the same for a row whatever the cut.
+/// A layer of a model alone, with given x and a random grad_y. grad_y of a row is the same for every cut.
 ///
 /// Shapes     x, y, grad_x  rows of the samples x features
 template <class Scalar>
 class AuditLayer {
 public:
-    /// The first layer with parameters makes no grad_x: then `wants_grad_x` is false, and grad_x stays zero.
+    /// The first layer with parameters makes no grad_x. For it `wants_grad_x` is false, and grad_x stays zero.
     AuditLayer(const Block<Scalar>& layer, const Shape& x, Index samples, bool wants_grad_x)
         : samples_(samples), probes_(wants_grad_x ? 1 : 0), grad_x_(std::make_shared<Matrix<Scalar>>()) {
         *grad_x_ = Matrix<Scalar>::Zero(samples * rows_of(x), x.back());
@@ -59,7 +59,7 @@ public:
         model_.add(layer);
     }
 
-    /// All samples, forward and backward, in these micro-batches.
+    /// Runs all samples forward and backward, in these micro-batches.
     AuditPass<Scalar> pass(const Matrix<Scalar>& x, const Cut& cut) {
         begin(0);
         AuditPass<Scalar> pass;
@@ -70,7 +70,7 @@ public:
         return pass;
     }
 
-    /// The gradients of the layer's parameters, of each micro-batch alone.
+    /// The gradients of the layer's parameters, for each micro-batch alone.
     std::vector<std::vector<Matrix<Scalar>>> gradients_of_each(const Matrix<Scalar>& x, const Cut& cut) {
         std::vector<std::vector<Matrix<Scalar>>> all;
         for_each_part(cut, [&](Index first, Index count, std::size_t) {
@@ -82,7 +82,7 @@ public:
     }
 
 private:
-    /// Gradients become zero; the next sample is this one of the batch.
+    /// Sets the gradients to zero. The next sample is this one of the batch.
     void begin(Index sample) {
         GradientTally tally = model_.parameters().tally().before_training();
         tally.see(sample);
@@ -98,7 +98,7 @@ private:
         }
         Matrix<Scalar> grad_y(rows, columns);
         for (Index i = 0; i < rows; ++i) {
-            Rng rng(static_cast<std::uint64_t>(first * rows / count + i));  // of the row, so the same for every cut
+            Rng rng(static_cast<std::uint64_t>(first * rows / count + i));  // by row: the same for every cut
             for (Index j = 0; j < columns; ++j) { grad_y(i, j) = static_cast<Scalar>(rng.uniform(-1, 1)); }
         }
         const std::vector<Scalar> ones(static_cast<std::size_t>(rows), Scalar(1));

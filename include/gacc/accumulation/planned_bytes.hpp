@@ -21,8 +21,8 @@ inline std::size_t planned_bytes(Index numbers, std::size_t each) {
     return static_cast<std::size_t>(product_of(numbers, static_cast<Index>(each)));
 }
 
-/// What batches of the data take: inputs and targets of a micro-batch, labels of a batch (of a micro-batch, where every
-/// row has one), and the order of all samples.
+/// The bytes of batches of the data: inputs and targets of a micro-batch, labels of a batch (or of a micro-batch, if
+/// every row has a label), and the order of all samples.
 template <Dataset Data>
 memory::Bytes bytes_of(const Data& data, const PlanContext& context) {
     constexpr std::size_t number = sizeof(typename Data::scalar_type);

@@ -9,14 +9,14 @@
 #include <string>
 #include <string_view>
 
-// Names and settings in a file are what its writer chose, also bytes that a terminal obeys. The errors of gacc escape
-// what they quote from a file. Programs that print more of it, such as the names in a CheckpointInfo, do the same with
-// escaped().
+// Names and settings in a file can hold any bytes, also control characters that a terminal obeys. gacc's errors escape
+// the text that they quote from a file. Programs that print such text, for example the names in a CheckpointInfo,
+// escape it with escaped().
 
 namespace gacc::inline GACC_ABI {
 
-/// The size in bytes of the character that `text` begins with, if it is printable and UTF-8 in its shortest form. Else
-/// 0: for no text, for a control character such as ESC, and for what is not UTF-8.
+/// The number of bytes of the first character of `text`, if it is printable and UTF-8 in its shortest form. Else 0: for
+/// an empty text, for a control character such as ESC, and for bytes that are not UTF-8.
 inline std::size_t printable_size(std::string_view text) {
     const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
     const unsigned first = byte(0);
@@ -32,8 +32,8 @@ inline std::size_t printable_size(std::string_view text) {
     return valid ? size : 0;
 }
 
-/// The text with every byte that is not part of a printable character as \x1b, so that a terminal shows it and obeys
-/// nothing in it. Bytes in `kept`, such as "\n", stay as they are.
+/// The text, with every byte that is not part of a printable character written like \x1b. So a terminal shows it and
+/// obeys nothing in it. Bytes in `kept`, such as "\n", stay as they are.
 ///
 /// Example    std::cerr << gacc::escaped(error.what()) << '\n';
 inline std::string escaped(std::string_view text, std::string_view kept = "") {
@@ -54,8 +54,8 @@ inline std::string escaped(std::string_view text, std::string_view kept = "") {
 
 namespace detail {
 
-/// Text that came from a file, for a message: escaped, and cut with "..." after `most` of its bytes, not within a
-/// character.
+/// Text from a file, for a message. It is escaped. After `most` bytes it is cut, not within a character, and ends in
+/// "...".
 inline std::string shown(std::string_view text, std::size_t most = 80) {
     std::size_t end = 0;
     while (end < text.size()) {

@@ -123,7 +123,7 @@ public:
     Batch from(Index done) const { return part(done, size() - done); }
 
     LazyInputs<Data> inputs;         ///< samples x features
-    std::span<const Index> samples;  ///< which of the dataset they are
+    std::span<const Index> samples;  ///< their indices in the dataset
 
 private:
     detail::Staging<Data>* staging_;
@@ -145,7 +145,7 @@ public:
     Index size() const { return count_; }
     Batch<Data> operator[](Index i) const {
         const Index small = batch_.size() / count_,
-                    larger = batch_.size() % count_;  // the first `larger` have one more
+                    larger = batch_.size() % count_;  // the first `larger` micro-batches have one sample more
         return batch_.part(i * small + std::min(i, larger), small + (i < larger ? 1 : 0));
     }
     detail::IndexIterator<MicroBatches> begin() const& { return {this, 0}; }

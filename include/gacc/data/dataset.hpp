@@ -28,7 +28,7 @@ concept LabelledDataset = Samples<D> && requires(const D& data, Index sample) {
     { data.label(sample) } -> std::integral;  // a class, from 0; a float would be truncated
 };
 
-/// Samples of several rows, each with a class of its own: the tokens of a text. Their batches have `labels` too.
+/// Samples with several rows, each with its own class, like the tokens of a text. Their batches have `labels` too.
 template <class D>
 concept RowLabelledDataset =
     Samples<D> && !LabelledDataset<D> && requires(const D& data, Index sample, std::span<Label> labels) {
@@ -43,7 +43,7 @@ concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std:
     data.copy_targets(sample, row);  // writes target_features() numbers
 };
 
-/// Your own type is a dataset if it has the calls of one of the three, or labels and targets.
+/// Your own type is a dataset if it has the calls of one of these three concepts, or labels and targets.
 template <class D>
 concept Dataset = LabelledDataset<D> || RowLabelledDataset<D> || TargetDataset<D>;
 

@@ -30,7 +30,7 @@ public:
         return std::as_const(labels_).first(count);
     }
 
-    /// Those of the rows of these samples.
+    /// The labels of the rows of these samples.
     std::span<const Label> gather_labels(std::span<const Index> samples) requires RowLabelledDataset<Data> {
         const Index each = data_.labels_per_sample();
         return gather(samples, each, labels_, "labels",
@@ -78,7 +78,7 @@ private:
     }
 
     const Data& data_;
-    Buffer<Label> labels_{memory::Kind::staging};    // of the batch; of the micro-batch, where rows have their own
+    Buffer<Label> labels_{memory::Kind::staging};    // of the batch, or of the micro-batch if rows have labels
     Buffer<Scalar> inputs_{memory::Kind::staging};   // of the micro-batch, samples x features
     Buffer<Scalar> targets_{memory::Kind::staging};  // of the micro-batch, samples x target_features
 };
@@ -103,7 +103,8 @@ private:
     std::span<const Index> samples_;
 };
 
-/// The labels of all rows, sample by sample, gathered when they are used, likewise: it turns into a span.
+/// The labels of all rows, sample by sample. They are gathered when they are used, in the same way. It converts to a
+/// span.
 template <RowLabelledDataset Data>
 class LazyLabels {
 public:
@@ -112,7 +113,7 @@ public:
     operator std::span<const Label>() const { return view(); }
     std::span<const Label> view() const { return staging_->gather_labels(samples_); }
 
-    /// Those of some of the samples.
+    /// The labels of some of the samples.
     LazyLabels part(std::size_t first, std::size_t count) const { return {*staging_, samples_.subspan(first, count)}; }
 
 private:

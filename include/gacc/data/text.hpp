@@ -19,11 +19,11 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A text as tokens of a vocabulary. They take 1 byte each where the vocabulary has up to 256 characters, else 2 or 4.
-/// Copies and parts share them.
+/// A text as tokens of a vocabulary. A token takes 1 byte if the vocabulary has up to 256 characters, else 2 or 4.
+/// Copies and parts share the tokens.
 ///
-/// Throws     DataError if the text is empty, or not UTF-8 where Characters::bytes was not asked for, or has a
-///            character that is not in a given vocabulary
+/// Throws     DataError if the text is empty, is not UTF-8 (unless Characters::bytes is given), or has a character that
+///            is not in a given vocabulary
 class Text {
 public:
     /// Errors begin with `where`.
@@ -43,11 +43,11 @@ public:
         }
     }
 
-    /// Characters, which are tokens.
+    /// The number of characters. Each is a token.
     Index size() const { return size_; }
     const Vocabulary& vocabulary() const { return *vocabulary_; }
 
-    /// Writes the tokens from `first` on, as many as `out` has.
+    /// Writes the tokens from `first` on, until `out` is full.
     template <class T>
     void copy(Index first, std::span<T> out) const {
         std::visit(
@@ -60,7 +60,7 @@ public:
 
     /// The tokens from `first` to first + count - 1.
     ///
-    /// Throws     UsageError if it has not so many
+    /// Throws     UsageError if it has fewer tokens
     Text part(Index first, Index count) const {
         if (first < 0 || count < 0 || first > size_ - count) {
             throw UsageError("Text::part", detail::text("expected characters within the ", size_, " of the text, got ",
@@ -72,8 +72,8 @@ public:
         return part;
     }
 
-    /// The first share of the text for training, rounded down, and the rest for validation. Both have the vocabulary of
-    /// the whole.
+    /// Splits the text into its first `share`, rounded down, for training and the rest for validation. Both have the
+    /// vocabulary of the whole text.
     ///
     /// Throws     UsageError if share is not from 0 to 1
     /// Example    const auto [training, validation] = text.split(0.9);
@@ -117,27 +117,28 @@ Text load_text(const std::filesystem::path& path, const How& characters_or_vocab
 
 }  // namespace detail
 
-/// A file as tokens, byte by byte as it is: ends of lines too, and a byte order mark.
+/// Reads a file as tokens. All its bytes count, with line ends and a byte order mark.
 ///
-/// Throws     DataError as Text does, naming the file; also if it cannot be read, or is larger than memory
+/// Throws     DataError as Text, naming the file; also if it cannot be read or is larger than memory
 /// Example    const gacc::Text text = gacc::load_text("input.txt");
 inline Text load_text(const std::filesystem::path& path, Characters characters = Characters::code_points) {
     return detail::load_text(path, characters);
 }
-/// With the vocabulary of another.
+/// The same with the vocabulary of another text.
 inline Text load_text(const std::filesystem::path& path, const Vocabulary& vocabulary) {
     return detail::load_text(path, vocabulary);
 }
 
 struct TextOptions {
-    /// Of a window.
+    /// Tokens of a window.
     Index tokens = 0;
-    /// From the start of a window to the start of the next; 0: `tokens`, so that windows do not overlap.
+    /// Characters from the start of a window to the start of the next. 0: the same as `tokens`, so windows do not
+    /// overlap.
     Index stride = 0;
 };
 
-/// Windows of a text, for a model that says the next character at every place. A sample is `tokens` characters; its
-/// labels are the same window one character later, one for each row of the outputs. Characters after the last whole
+/// Windows of a text, for a model that predicts the next character at every place. A sample is `tokens` characters. Its
+/// labels are the window one character later: one label for each row of the outputs. Characters after the last whole
 /// window are left out.
 ///
 /// Shapes     inputs samples x tokens;  labels samples * tokens

@@ -12,7 +12,7 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// What counts as one character of a text.
+/// The meaning of "character" for a text.
 enum class Characters {
     code_points,  ///< of UTF-8, Unicode's characters
     bytes,        ///< of any file
@@ -22,10 +22,10 @@ namespace detail {
 
 struct CodePoint {
     char32_t value = 0;
-    std::size_t bytes = 0;  // 0: there is none
+    std::size_t bytes = 0;  // 0: there is no code point
 };
 
-/// The code point that `text` begins with, in its shortest form (RFC 3629).
+/// The first code point of `text`, in its shortest form (RFC 3629).
 inline CodePoint first_code_point(std::string_view text) {
     const auto byte = [&](std::size_t i) -> char32_t {
         return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
@@ -53,9 +53,9 @@ inline std::string utf8(char32_t c) {
     return {byte(0xf0 | c >> 18), next(12), next(6), next(0)};
 }
 
-/// f(character, bytes before it) for all characters of the text.
+/// Calls f(character, bytes before it) for all characters of the text.
 ///
-/// Throws     DataError if they are code points, and the text is not UTF-8
+/// Throws     DataError if characters are code points and the text is not UTF-8
 template <class F>
 void for_each_character(std::string_view text, Characters characters, const std::string& where, const F& f) {
     for (std::size_t at = 0; at < text.size();) {
@@ -72,7 +72,7 @@ void for_each_character(std::string_view text, Characters characters, const std:
     }
 }
 
-/// Of valid UTF-8, or bytes.
+/// The number of characters of valid UTF-8, or of bytes.
 inline Index count_characters(std::string_view text, Characters characters) {
     if (characters == Characters::bytes) { return static_cast<Index>(text.size()); }
     return std::ranges::count_if(text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
@@ -80,9 +80,9 @@ inline Index count_characters(std::string_view text, Characters characters) {
 
 }  // namespace detail
 
-/// The characters that a model knows, in the order of their numbers. Each has its place in it, from 0 on, as its token.
+/// The characters that a model knows, in ascending order. The token of a character is its index, from 0.
 ///
-/// Throws     DataError if a text is not UTF-8 and Characters::bytes was not asked for, or is empty
+/// Throws     DataError if a text is empty, or is not UTF-8 (unless Characters::bytes is given)
 /// Example    const gacc::Vocabulary letters("hello");  letters.encode("hell");  // 1 0 2 2, since they are "ehlo"
 class Vocabulary {
 public:
@@ -100,7 +100,7 @@ public:
 
     Index size() const { return static_cast<Index>(characters_.size()); }
     Characters kind() const { return kind_; }
-    /// All of them, one after the other. It makes the same vocabulary again: to keep in a file.
+    /// All characters, one after the other. Keep this text in a file: it makes the same vocabulary again.
     std::string characters() const {
         std::string all;
         for (const char32_t c : characters_) { all += written(c); }
@@ -113,7 +113,7 @@ public:
         for_each_token(text, "Vocabulary::encode", [&](Label token) { tokens.push_back(token); });
         return tokens;
     }
-    /// f(token) for all characters of a text; errors begin with `where`.
+    /// Calls f(token) for all characters of a text. Errors begin with `where`.
     template <class F>
     void for_each_token(std::string_view text, const std::string& where, const F& f) const {
         detail::for_each_character(text, kind_, where, [&](char32_t c, std::size_t at) {

@@ -34,14 +34,14 @@ public:
     auto begin() const { return kept_.begin(); }  // in the order in which they were added
     auto end() const { return kept_.end(); }
 
-    /// As they are now.
+    /// The present states.
     std::vector<State> states() const {
         std::vector<State> all;
         for (const Kept& kept : kept_) { all.push_back(kept.state()); }
         return all;
     }
 
-    /// Sets all of them, one for each that was added, or none.
+    /// Sets all states, one for each object that was added, or none of them.
     ///
     /// Throws     CheckpointError if an object refuses its words, or has other words afterwards
     void set_states(const std::vector<State>& states, const std::string& where) const {

@@ -3,13 +3,13 @@
 #include <gacc/kernels/packet_bits.hpp>
 #include <gacc/kernels/simd.hpp>
 
-// What layers do with packets, in every lane by itself. A product that is added to something goes through multiply_add
-// (simd.hpp), or the compiler might fuse one and not another. A mask is what a comparison gives: all bits of a lane
-// where it holds; no bit where it does not, or where a number is NaN.
+// Arithmetic of layers on packets, in every lane by itself. A product that is added to a number must go through
+// multiply_add (simd.hpp); else the compiler might fuse one and not another. A comparison returns a mask: all bits of a
+// lane are set if it holds, and no bit if it does not hold or a number is NaN.
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// As many numbers from here on as a packet has lanes, wherever they lie.
+/// A packet of the numbers from this address on, which may be unaligned.
 template <class Scalar>
 EIGEN_ALWAYS_INLINE auto load_packet(const Scalar* from) {
     return Eigen::internal::ploadu<typename Simd<Scalar>::Packet>(from);

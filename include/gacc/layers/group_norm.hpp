@@ -135,7 +135,7 @@ private:
         });
     }
 
-    /// By what forward kept of the group.
+    /// The formulas with the numbers that forward kept for the group.
     static Normalization normalization(const Backward<Scalar>& call, Index sample, Index group) {
         const Scalar* kept = at(call.kept, sample) + 2 * group;
         return {kept[0], kept[1]};

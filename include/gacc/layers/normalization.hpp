@@ -12,7 +12,7 @@ namespace gacc::inline GACC_ABI::detail {
 ///     xhat = (x - mean) / deviation,  y = gain xhat + shift
 ///     grad_x = (g - mean(g) - xhat mean(g xhat)) / deviation,  g = grad_y gain
 ///
-/// A layer adds up the sums of the parts, from the first to the last, and makes the means of them.
+/// A layer adds the sums of the parts, from the first to the last, and computes the means from them.
 ///
 /// Shapes     x, y, gain, shift and their gradients: `count` numbers side by side
 template <class Scalar>
@@ -21,11 +21,11 @@ public:
     /// `scale` is 1 / deviation.
     Normalization(Scalar mean, Scalar scale) : mean_(all(mean)), scale_(all(scale)) {}
 
-    /// Of x.
+    /// The sum of x.
     static Scalar sum(Index count, const Scalar* x) {
         return sum_packets(count, [](const Packet& sum, const Packet& number) { return plus(sum, number); }, x);
     }
-    /// Of (x - mean)².
+    /// The sum of (x - mean)².
     static Scalar sum_of_squares(Index count, const Scalar* x, Scalar mean) {
         const auto add = [center = all(mean)](const Packet& sum, const Packet& number) {
             const Packet apart = minus(number, center);
@@ -33,12 +33,12 @@ public:
         };
         return sum_packets(count, add, x);
     }
-    /// Of g.
+    /// The sum of g.
     static Scalar sum_of_g(Index count, const Scalar* grad_y, const Scalar* gain) {
         const auto add = [](const Packet& sum, const Packet& g, const Packet& w) { return multiply_add(g, w, sum); };
         return sum_packets(count, add, grad_y, gain);
     }
-    /// Of g xhat.
+    /// The sum of g xhat.
     Scalar sum_of_g_xhat(Index count, const Scalar* x, const Scalar* grad_y, const Scalar* gain) const {
         const auto add = [*this](const Packet& sum, const Packet& number, const Packet& g, const Packet& w) {
             return multiply_add(times(g, w), xhat(number), sum);
@@ -46,7 +46,7 @@ public:
         return sum_packets(count, add, x, grad_y, gain);
     }
 
-    /// Writes y. Without a shift, that is null.
+    /// Writes y. `shift` is null if there is no shift.
     void write_y(Index count, Scalar* y, const Scalar* x, const Scalar* gain, const Scalar* shift) const {
         if (shift == nullptr) {
             return map_packets(
@@ -57,7 +57,7 @@ public:
         };
         map_packets(count, shifted, y, x, gain, shift);
     }
-    /// Writes grad_x, which may lie where x does.
+    /// Writes grad_x, which may lie over x.
     void write_grad_x(Index count, Scalar* grad_x, const Scalar* x, const Scalar* grad_y, const Scalar* gain,
                       Scalar mean_of_g, Scalar mean_of_g_xhat) const {
         const auto gradient = [*this, minus_mean = all(-mean_of_g), minus_along = all(-mean_of_g_xhat)](
@@ -86,7 +86,7 @@ private:
     static Packet all(Scalar number) { return all_lanes<Packet>(number); }
     EIGEN_ALWAYS_INLINE Packet xhat(const Packet& x) const { return times(minus(x, mean_), scale_); }
 
-    Packet mean_, scale_;  // in all lanes; functions work with copies, which no store through a pointer can change
+    Packet mean_, scale_;  // in all lanes; functions use copies, which no store through a pointer can change
 };
 
 }  // namespace gacc::detail

@@ -109,7 +109,7 @@ private:
         const Scalar squares = Normalization<Scalar>::sum_of_squares(features(), x, mean);
         return {mean, Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_))};
     }
-    /// By what forward kept of the row.
+    /// The formulas with the numbers that forward kept for the row.
     static Normalization<Scalar> normalization(const Backward<Scalar>& call, Index row) {
         const Index per_sample = call.x.rows() / call.samples;
         const Scalar* kept = call.kept.data() + row / per_sample * call.kept.outerStride() + row % per_sample * 2;

@@ -14,8 +14,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// What a model is made of, and what handles to its parameters keep alive: blocks, the graph that they make and the tally
-/// of gradients. A copy has layers of its own, gradients of nothing, and the same seed.
+/// The content of a model, which handles to its parameters keep alive: blocks, the graph that they make and the tally
+/// of gradients. A copy has layers of its own, empty gradients, and the same seed.
 template <class Scalar>
 struct ModelBody {
     ModelBody() = default;

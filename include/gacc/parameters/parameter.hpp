@@ -67,7 +67,7 @@ public:
         return sum;
     }
 
-    /// The same numbers as a span, without a copy where they lie row by row: vectors, and matrices of one column.
+    /// The same numbers as a span. Vectors and matrices with one column lie row by row, so they are not copied.
     ParameterValues<Scalar> values() const& { return numbers(stored_values()); }
     ParameterValues<Scalar> grads() const& {
         if (!grad_is_zero_ && links_.sharers.empty()) { return numbers(grad_.span()); }
@@ -76,7 +76,7 @@ public:
         std::copy_n(all.data(), all.size(), sum.data());
         return ParameterValues<Scalar>(std::move(sum));
     }
-    void values() const&& = delete;  // the numbers would be gone
+    void values() const&& = delete;  // the numbers would be destroyed
     void grads() const&& = delete;
 
     void set_value(const Matrix<Scalar>& value) {
