@@ -85,7 +85,8 @@ TEST_CASE_TEMPLATE("SoftmaxCrossEntropy: logits of ±1e4 give exact results", Sc
     SoftmaxCrossEntropy<Scalar> loss;
     const Matrix<Scalar> logits{{1e4, -1e4, 0}, {1e4, -1e4, 0}, {1e4, -1e4, 0}, {-1e4, -1e4, -1e4}};
     const auto result = result_of(loss, logits, {0, 1, 2, 1});
-    CHECK(result.losses == std::vector<Scalar>{0, 20000, 10000, std::log(Scalar(3))});
+    CHECK(std::vector(result.losses.begin(), result.losses.end() - 1) == std::vector<Scalar>{0, 20000, 10000});
+    CHECK(std::abs(result.losses[3] - std::log(Scalar(3))) <= 2 * std::numeric_limits<Scalar>::epsilon());  // our log: 2 ulp
     CHECK(result.grad.topRows(3) == Matrix<Scalar>{{0, 0, 0}, {1, -1, 0}, {1, 0, -1}});
     const Scalar third = Scalar(1) / 3;
     CHECK(result.grad.bottomRows(1) == Matrix<Scalar>{{third, third - 1, third}});

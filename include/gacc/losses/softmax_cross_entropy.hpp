@@ -1,13 +1,15 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/kernels/elementary.hpp>
+#include <gacc/kernels/map_packets.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
+#include <gacc/kernels/row_sums.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/loss_rows.hpp>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <span>
 
 namespace gacc::inline GACC_ABI {
@@ -74,26 +76,28 @@ public:
 
 private:
     struct Row {
+        using Packet = typename detail::Simd<Scalar>::Packet;
         static constexpr Index cost = 20;
 
         bool ignored(Index i) const { return label(i) == options.ignored_label; }
         Scalar loss(Index i, Scalar weight, Scalar* grad) const {
             const Index classes = logits.cols();
-            Scalar largest = logits(i, 0);
-            for (Index j = 1; j < classes; ++j) { largest = std::max(largest, logits(i, j)); }
-            Scalar sum = 0;
-            for (Index j = 0; j < classes; ++j) {
-                Scalar e = std::exp(logits(i, j) - largest);
-                if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // arithmetic on such small numbers is slow
-                if (grad != nullptr) { grad[j] = e; }
-                sum += e;
-            }
+            const Scalar* z = logits.data() + i * logits.outerStride();
+            const Scalar largest = *std::max_element(z, z + classes);
+            const auto exp_of = [=](const Packet& of) {
+                return detail::exponential(detail::minus(of, detail::all_lanes<Packet>(largest)));
+            };
+            if (grad != nullptr) { detail::map_packets(classes, exp_of, grad, z); }
+            const auto add = [](const Packet& sum, const Packet& of) { return detail::plus(sum, of); };
+            const auto add_exp = [&](const Packet& sum, const Packet& of) { return detail::plus(sum, exp_of(of)); };
+            const Scalar sum = grad != nullptr ? detail::sum_packets(classes, add, grad)
+                                               : detail::sum_packets(classes, add_exp, z);
             if (options.label_smoothing > 0) { return smoothed(i, weight, grad, largest, sum); }
             if (grad != nullptr) {
                 for (Index j = 0; j < classes; ++j) { grad[j] = grad[j] / sum * weight; }
                 grad[label(i)] -= weight;
             }
-            return std::log(sum) - (logits(i, label(i)) - largest);
+            return detail::logarithm(sum) - (z[label(i)] - largest);
         }
         /// grad holds exp(z_j - largest); `sum` is the sum of these.
         Scalar smoothed(Index i, Scalar weight, Scalar* grad, Scalar largest, Scalar sum) const {
@@ -106,7 +110,7 @@ private:
                 for (Index j = 0; j < classes; ++j) { grad[j] = (grad[j] / sum - share) * weight; }
                 grad[label(i)] = detail::multiply_add(-rest, weight, grad[label(i)]);
             }
-            const Scalar of_classes = detail::multiply_add(-share, all, std::log(sum));
+            const Scalar of_classes = detail::multiply_add(-share, all, detail::logarithm(sum));
             return detail::multiply_add(-rest, logits(i, label(i)) - largest, of_classes);
         }
         Label label(Index i) const { return labels[static_cast<std::size_t>(i)]; }
