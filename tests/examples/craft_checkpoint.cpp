@@ -34,7 +34,7 @@ int main(int, char** argv) {
     nlohmann::ordered_json header;
     std::string data(8, '\0');
     if (argv[1] == std::string("none")) {
-        header = {{"__metadata__", {{"gacc.checkpoint", "1"}}},
+        header = {{"__metadata__", {{"gacc.checkpoint", "2"}}},
                   {"state/checksum", {{"dtype", "I64"}, {"shape", {1}}, {"data_offsets", {0, 8}}}}};
     } else {
         std::ifstream in(argv[1], std::ios::binary);

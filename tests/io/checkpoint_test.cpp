@@ -338,11 +338,11 @@ TEST_CASE("Checkpoint: files that are none are refused") {
     const std::string key = "\"gacc.checkpoint\":\"";
     const auto at =
         std::search(file.begin(), file.end(), key.begin(), key.end()) + static_cast<std::ptrdiff_t>(key.size());
-    *at = '2';
+    *at = '1';
     folder.write("run", with_checksum(file));
     CHECK(refusal(training, path) ==
-          "expected a checkpoint of version 1, got version \"2\"; use the gacc that wrote it");
-    *at = '1';
+          "expected a checkpoint of version 2, got version \"1\"; use the gacc that wrote it");
+    *at = '2';
     file[file.size() - 1] ^= 1;
     folder.write("run", file);
     CHECK(refusal(training, path) ==
@@ -521,8 +521,8 @@ TEST_CASE("Checkpoint: another kind of file is refused for its first bytes, howe
         SafetensorsHeader header;
         header.metadata["gacc.checkpoint"] = "\x1b[2J2";
         refuses(with_4_gib(header),
-                "expected a checkpoint of version 1, got version \"\\x1b[2J2\"; use the gacc that wrote it");
-        header.metadata["gacc.checkpoint"] = "1";
+                "expected a checkpoint of version 2, got version \"\\x1b[2J2\"; use the gacc that wrote it");
+        header.metadata["gacc.checkpoint"] = "2";
         refuses(with_4_gib(header), "expected a checksum at the end of the file, got none");
     }
 }

@@ -25,7 +25,7 @@ namespace detail {
 
 /// A safetensors file that says that it is a checkpoint, and whose last tensor is the CRC-64 of all bytes before it.
 struct CheckpointFormat {
-    static constexpr auto version_key = "gacc.checkpoint", version = "1";
+    static constexpr auto version_key = "gacc.checkpoint", version = "2";  // 2: the tally has the seed, and what forward has seen
     static constexpr auto checksum_name = "state/checksum";
 
     /// Throws     CheckpointError if the header is not that of a checkpoint
