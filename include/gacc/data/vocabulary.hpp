@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/printable.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
