@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "support/continuous_integration.hpp"
+#include "support/long_tests.hpp"
 #include "support/random_models.hpp"
 #include "toy_digits.hpp"
 
@@ -165,7 +165,7 @@ int main() {
             failed += count == 0 ? 0 : 1;
         }
     }
-    const std::uint64_t times = gacc::test::in_continuous_integration() ? 10 : 1;
+    const std::uint64_t times = gacc::test::long_tests() ? 10 : 1;
     const int allocating =
         random_models_that_allocate<float>(0, 100 * times) + random_models_that_allocate<double>(5000, 20 * times);
     std::printf("%d of %d random models allocate after the first step\n", allocating, static_cast<int>(120 * times));

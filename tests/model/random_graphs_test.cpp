@@ -1,7 +1,7 @@
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
 
-#include "support/continuous_integration.hpp"
+#include "support/long_tests.hpp"
 #include "support/gradient_check.hpp"
 #include "support/random_models.hpp"
 #include "support/temporary_folder.hpp"
@@ -150,11 +150,11 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
 
 TEST_CASE(
     "Sequential: random models give the same bytes for every cut, threads, interrupted, kept and computed again") {
-    check_random_models<float>(0, in_continuous_integration() ? 1000 : 100);
+    check_random_models<float>(0, long_tests() ? 1000 : 100);
 }
 
 TEST_CASE("Sequential: random models do so in double") {
-    check_random_models<double>(5000, in_continuous_integration() ? 200 : 20);
+    check_random_models<double>(5000, long_tests() ? 200 : 20);
 }
 
 }  // namespace random_graphs_test
