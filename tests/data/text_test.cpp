@@ -238,6 +238,9 @@ TEST_CASE("Text: is split by position, and both parts have the vocabulary of the
     CHECK_THROWS_WITH_AS(validation.part(1, 3),
                          "gacc: Text::part: expected characters within the 3 of the text, got 3 from 1 on", UsageError);
     CHECK_THROWS_AS(validation.part(-1, 1), UsageError);
+    std::vector<Label> four(4);  // the text goes on before the part
+    CHECK_THROWS_WITH_AS(validation.copy(0, std::span<Label>(four)),
+                         "gacc: Text::copy: expected characters within the 3 of the text, got 4 from 0 on", UsageError);
     CHECK_THROWS_AS(validation.part(0, -1), UsageError);
 }
 

@@ -9,11 +9,13 @@
 #include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/adam.hpp>
+#include <gacc/optim/clip.hpp>
 
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -195,6 +197,18 @@ TEST_CASE("Frozen: trained again, they have gradients again, also after a forwar
     add_gradients(model, batch);
     add_gradients(all, batch);
     for (std::size_t i = 0; i < 6; ++i) { CHECK(model.parameters()[i].grad() == all.parameters()[i].grad()); }
+}
+
+TEST_CASE("Frozen: parameters count for nothing in the norm of gradients") {
+    auto model = perceptron();
+    model.freeze(below_last);
+    initialize(model);
+    add_gradients(model, Batch(3));
+    gacc::GradientNorm<float> norm(model.parameters());
+    double squares = 0;
+    for (auto& parameter : model.parameters()) { squares += parameter.grad().cast<double>().squaredNorm(); }
+    CHECK(squares > 0);
+    CHECK(std::abs(norm() - std::sqrt(squares)) < 1e-6);
 }
 
 TEST_CASE("Frozen: a copy of a model is frozen where the model is") {

@@ -693,6 +693,24 @@ TEST_CASE("Sequential: its parameters live as long as a handle to them") {
     CHECK((*handle)[0].value() == 2 * before);
 }
 
+TEST_CASE("Sequential: a copy made in the middle of a batch has no gradients") {
+    gacc::Rng rng(1);
+    gacc::Sequential<double> model(gacc::Linear<double>(3, 2));
+    model.initialize(rng);
+    const Matrix<double> x{{1, 2, 3}}, grad{{1, -1}};
+    const std::vector<double> ones{1};
+    model.forward(x);
+    model.backward({grad, ones});
+    const Matrix<double> once = model.parameters()[0].grad();
+    gacc::Sequential<double> copy = model;
+    CHECK(copy.parameters()[0].grad().isZero(0));
+    copy.forward(x);
+    copy.backward({grad, ones});
+    CHECK(copy.parameters()[0].grad() == once);
+    CHECK(copy.parameters().tally().samples() == 1);
+    CHECK(model.parameters()[0].grad() == once);
+}
+
 TEST_CASE("Sequential: a copy has parameters of its own") {
     auto model = perceptron();
     const Matrix<float> x = Matrix<float>::Ones(3, 5);
@@ -731,7 +749,7 @@ TEST_CASE("Sequential: assigned to, it takes the values in place where an optimi
     Sequential<float> deeper(Linear(5, 7), Linear(7, 4));
     const auto before = values_of(model.parameters());
     CHECK_THROWS_WITH_AS(model = deeper,
-                         "gacc: Sequential: expected a model of the same layers to assign to one whose parameters a "
+                         "gacc: Sequential: expected a model of the same parameters to assign to one whose parameters a "
                          "handle or an optimizer refers to, got another",
                          gacc::UsageError);
     CHECK(values_of(model.parameters()) == before);

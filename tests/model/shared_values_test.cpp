@@ -12,6 +12,7 @@
 #include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/adam.hpp>
+#include <gacc/optim/clip.hpp>
 
 #include "support/gradient_check.hpp"
 #include "support/temporary_folder.hpp"
@@ -19,6 +20,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
@@ -224,6 +226,42 @@ TEST_CASE("Shared values: a copy of a model shares within itself") {
     const Batch<float> batch(2);
     CHECK(copy.predict(batch.inputs) == doubled.predict(batch.inputs));
     CHECK(copy.predict(batch.inputs) != model.predict(batch.inputs));
+}
+
+TEST_CASE("Shared values: a copy finds them also where their parameter has another name by now") {
+    auto model = initialized<float>("0.weight");
+    model.parameters()[0].rename("embedding");
+    Sequential<float> copy = model;
+    const Batch<float> batch(2);
+    CHECK(copy.predict(batch.inputs) == model.predict(batch.inputs));
+}
+
+TEST_CASE("Shared values: a model that shares them does not take the values of one that does not") {
+    auto model = initialized<float>("0.weight");
+    const auto apart = initialized<float>("");
+    const gacc::Adam adam(model.parameters());
+    const auto before = values(model);
+    CHECK_THROWS_AS(model = apart, gacc::UsageError);
+    CHECK(values(model) == before);
+}
+
+TEST_CASE("Shared values: the norm of gradients is that of the sums") {
+    auto model = initialized<double>("0.weight");
+    add_gradients(model, Batch<double>(3), 0, 3);
+    double squares = 0;
+    for (auto& parameter : model.parameters()) { squares += parameter.grad().squaredNorm(); }
+    gacc::GradientNorm<double> norm(model.parameters());
+    CHECK(std::abs(norm() - std::sqrt(squares)) < 1e-12);
+}
+
+TEST_CASE("Shared values: a file with more that share than memory should pay for is refused") {
+    const TemporaryFolder folder;
+    Sequential<float> model(gacc::Linear<float>(2, 2, {.bias = false}));
+    for (int i = 0; i < 17; ++i) { model.add(gacc::Linear<float>(2, 2, {.bias = false, .shares = "0.weight"})); }
+    const auto path = folder.path() / "many.safetensors";
+    gacc::save_model(path, model);
+    const std::string refusal = message([&] { gacc::load_model(path); });
+    CHECK(refusal.find("expected at most 16 parameters that use the values of others, got more") != refusal.npos);
 }
 
 TEST_CASE("Shared values: a model file has them once, and a loaded model shares them") {

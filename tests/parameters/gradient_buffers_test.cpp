@@ -86,6 +86,13 @@ TEST_CASE("GradientBuffers: other parameters than it was made for are refused") 
                          "gacc: GradientBuffers::swap: expected the parameters that it was made for, got others; make it "
                          "after freeze()",
                          gacc::UsageError);
+
+    gacc::Sequential<float> squares(gacc::Linear(3, 3), gacc::Linear(3, 3));
+    squares.freeze([](const auto& parameter) { return parameter.name().starts_with("0."); });
+    GradientBuffers<float> of_last(squares.parameters());
+    squares.unfreeze([](const auto&) { return true; });
+    squares.freeze([](const auto& parameter) { return parameter.name().starts_with("1."); });
+    CHECK_THROWS_AS(of_last.swap(squares.parameters()), gacc::UsageError);  // of the same size
 }
 
 }  // namespace gradient_buffers_test

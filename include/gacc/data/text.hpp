@@ -48,8 +48,11 @@ public:
     const Vocabulary& vocabulary() const { return *vocabulary_; }
 
     /// Writes the tokens from `first` on, until `out` is full.
+    ///
+    /// Throws     UsageError if it has not so many
     template <class T>
     void copy(Index first, std::span<T> out) const {
+        check("Text::copy", first, static_cast<Index>(out.size()));
         std::visit(
             [&](const auto& tokens) {
                 const auto* from = tokens.data() + first_ + first;
@@ -62,10 +65,7 @@ public:
     ///
     /// Throws     UsageError if it has fewer tokens
     Text part(Index first, Index count) const {
-        if (first < 0 || count < 0 || first > size_ - count) {
-            throw UsageError("Text::part", detail::text("expected characters within the ", size_, " of the text, got ",
-                                                        count, " from ", first, " on"));
-        }
+        check("Text::part", first, count);
         Text part = *this;
         part.first_ += first;
         part.size_ = count;
@@ -86,6 +86,13 @@ public:
     }
 
 private:
+    void check(const char* where, Index first, Index count) const {
+        if (first < 0 || count < 0 || first > size_ - count) {
+            throw UsageError(where, detail::text("expected characters within the ", size_, " of the text, got ",
+                                                        count, " from ", first, " on"));
+        }
+    }
+
     using Tokens = std::variant<Buffer<std::uint8_t>, Buffer<std::uint16_t>, Buffer<std::uint32_t>>;
 
     template <class Token>

@@ -67,8 +67,9 @@ void save_model(const std::filesystem::path& path, Sequential<Scalar>& model) {
 /// load_safetensors.
 ///
 /// The file may come from a stranger: before a layer is made, every parameter must be in the file, in the shape of the
-/// description. So a model takes no more memory than the values and gradients of the file's parameters. (Weights with
-/// few rows are padded to the size of SIMD registers.)
+/// description. So a model takes no more memory than the values and gradients of the file's parameters, and one gradient
+/// buffer more for each of at most 16 parameters that share values. (Weights with few rows are padded to the size of SIMD
+/// registers.)
 ///
 /// Throws     DataError if the file is missing, of another format, or describes something that is not in it or is
 ///            impossible; it names the layer and the option. UsageError if a recipe of the registry does not name the

@@ -19,6 +19,7 @@ struct ModelFormat {
     static constexpr auto key = "gacc.model";
     static constexpr int version = 1;
     static constexpr std::size_t most_layers = 4096, deepest = 32;  // deepest: nested blocks
+    static constexpr std::size_t most_sharers = 16;  // each takes a gradient buffer that the file does not pay for
 
     static std::string key_of(std::size_t block) { return text(key, '.', block); }
 };

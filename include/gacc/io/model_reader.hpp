@@ -163,7 +163,13 @@ private:
         for (const auto& [parameter, shape] : recipe.parameters) {
             differences_.find(text(name, '.', parameter), shape);
         }
-        for (const auto& [parameter, shape] : recipe.shared) { differences_.find(parameter, shape); }
+        for (const auto& [parameter, shape] : recipe.shared) {
+            differences_.find(parameter, shape);
+            if (++sharers_ > ModelFormat::most_sharers) {
+                throw DataError(where_, text("expected at most ", ModelFormat::most_sharers,
+                                             " parameters that use the values of others, got more"));
+            }
+        }
         return [this, type, place, recipe = std::move(recipe)] {
             Block<Scalar> block = as_data_error(place, recipe.make);
             check_parameters(block, recipe, type);
@@ -242,6 +248,7 @@ private:
     std::string where_;
     Differences differences_;
     std::size_t layers_ = 0;
+    std::size_t sharers_ = 0;
 };
 
 }  // namespace gacc::detail

@@ -23,6 +23,7 @@ struct ModelBody {
         if (other.graph.has_input()) { graph.set_input(other.graph.input().shape); }
         for (auto& block : blocks) { block.build(graph, graph.values().size() - 1); }
         link_parameters();
+        for (auto* parameter : parameters()) { parameter->zero_grad(); }
         graph.finish();
     }
     ModelBody& operator=(const ModelBody&) = delete;
@@ -102,15 +103,15 @@ struct ModelBody {
 
     /// Sets the parameters to the values of another model.
     ///
-    /// Throws     UsageError if those have other names or shapes; nothing is changed then
+    /// Throws     UsageError if those have other names or shapes, or share other values; nothing is changed then
     void take_values(const ModelBody& other) {
         ModelBody copy(other);  // not const, so it gives its parameters
         const auto from = copy.parameters(), to = parameters();
         const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
-            return own->name() == its->name() && own->shape() == its->shape();
+            return own->name() == its->name() && own->shape() == its->shape() && own->shares() == its->shares();
         };
         if (!std::ranges::equal(to, from, fits)) {
-            throw UsageError("Sequential", "expected a model of the same layers to assign to one whose parameters a "
+            throw UsageError("Sequential", "expected a model of the same parameters to assign to one whose parameters a "
                                            "handle or an optimizer refers to, got another");
         }
         for (std::size_t i = 0; i < to.size(); ++i) {

@@ -40,12 +40,12 @@ public:
         for (const auto& operation : graph_.operations()) { forward(operation); }
     }
 
-    /// Adds to the gradients of all parameters, and calls ready(parameter) when nothing more is added. Activations and
+    /// Adds to the gradients of all parameters, and calls (*ready)(parameter) when nothing more is added. Activations and
     /// gradients of ignored samples are set to 0 if they are infinite or NaN. The inputs belong to the caller;
     /// operations do not see these samples of the inputs.
     void backward(const BackwardPlan& plan, const std::vector<Activation>& activations,
                   const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {},
-                  const GradientReady<Scalar>& ready = {}) const {
+                  const GradientReady<Scalar>* ready = nullptr) const {
         // Dropped activations from this one on are there: computed again, or not yet overwritten.
         std::size_t there = workspace_.blocks() == 1 ? last_dropped_run(activations) : activations.size();
         for (const BackwardStep& step : plan.steps) {
@@ -62,8 +62,8 @@ public:
                 if (i != 0) { there = compute_again(graph_.values()[i].slot, there, activations); }
             }
             backward(step, operation, from, plan, ignored);
-            if (ready) {
-                for (auto* parameter : operation.completes) { ready(*parameter); }
+            if (ready != nullptr) {
+                for (auto* parameter : operation.completes) { (*ready)(*parameter); }
             }
         }
     }

@@ -103,7 +103,7 @@ public:
 
     /// Stops the training of all parameters for which `which(parameter)` is true, or resumes it. Frozen parameters have
     /// no gradients and no moments. The backward pass stops where nothing below is trained. Call it before you make an
-    /// optimizer.
+    /// optimizer. Shared values are frozen with the parameter that has them. Files do not keep what is frozen.
     ///
     /// Throws     UsageError if a handle or an optimizer refers to the parameters, since it relies on their gradients
     /// Example    model.freeze([](const auto& p) { return !p.name().starts_with("6."); });  // all but the last layer
@@ -166,7 +166,7 @@ public:
         for_each_block(workspace_, [&](Index first, Index count) {
             const bool is_last = first + count == samples;
             detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
-                .backward(backward_, activations_, loss.grad, ignored, is_last ? ready : GradientReady<Scalar>());
+                .backward(backward_, activations_, loss.grad, ignored, is_last && ready ? &ready : nullptr);
         });
         body().tally = tally;
     }

@@ -24,10 +24,13 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar>
 class GradientNorm {
 public:
-    explicit GradientNorm(Parameters<Scalar> parameters)
-        : parameters_(std::move(parameters)), sums_(blocks(parameters_), memory::Kind::moments) {}
+    /// Frozen parameters count for nothing.
+    explicit GradientNorm(const Parameters<Scalar>& parameters)
+        : parameters_(parameters.trained()), sums_(blocks(parameters_), memory::Kind::moments) {}
 
+    /// Adds up the gradients of shared values first (Parameters::join_grads).
     double operator()() {
+        parameters_.join_grads();
         Index first = 0;
         for (auto& parameter : parameters_) {
             const auto grads = parameter.materialize_grads();

@@ -5,6 +5,7 @@
 #include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,8 @@ class GradientBuffers {
 public:
     explicit GradientBuffers(const Parameters<Scalar>& parameters) {
         for (auto& parameter : parameters.with_gradients()) {
-            sets_.push_back({Buffer<Scalar>(size_of(parameter), memory::Kind::gradients)});
+            const auto size = static_cast<Index>(parameter.grad_storage().size());
+            sets_.push_back({parameter.name(), Buffer<Scalar>(size, memory::Kind::gradients)});
         }
     }
 
@@ -51,16 +53,17 @@ public:
 
 private:
     struct Set {
+        std::string name;  // of the parameter
         Buffer<Scalar> grads;
         bool are_zero = true;  // then the content of grads does not matter
     };
 
-    static Index size_of(Parameter<Scalar>& parameter) { return static_cast<Index>(parameter.grad_storage().size()); }
     void check(const Parameters<Scalar>& parameters) const {
         std::size_t count = 0;
         bool same = true;
         for (auto& parameter : parameters.with_gradients()) {
-            same = same && count < sets_.size() && sets_[count].grads.size() == size_of(parameter);
+            same = same && count < sets_.size() && sets_[count].name == parameter.name() &&
+                   sets_[count].grads.span().size() == parameter.grad_storage().size();
             ++count;
         }
         if (!same || count != sets_.size()) {

@@ -49,7 +49,10 @@ public:
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }
-    void rename(std::string name) { name_ = std::move(name); }
+    void rename(std::string name) {
+        name_ = std::move(name);
+        for (Parameter* sharer : links_.sharers) { sharer->shares_ = name_; }
+    }
 
     const Shape& shape() const { return shape_; }
     Index rows() const { return is_vector() ? 1 : shape_.front(); }
