@@ -11,7 +11,7 @@ namespace gacc::inline GACC_ABI::detail {
 /// One factor of a product: element (r, k) is data[r * row + k * step].
 template <class Scalar>
 struct Strided {
-    static constexpr bool in_runs = false;
+    static constexpr bool in_runs = false, in_panels = false;
 
     const Scalar* data;
     Index row;
@@ -26,7 +26,7 @@ struct Strided {
 /// data[r * row + k / width * panel + k % width].
 template <class Scalar>
 struct Runs {
-    static constexpr bool in_runs = true;
+    static constexpr bool in_runs = true, in_panels = true;
     static constexpr Index width = Simd<Scalar>::panel_width, step = 1;
 
     const Scalar* data;
@@ -36,6 +36,23 @@ struct Runs {
     Runs rows(Index first) const { return {data + first * row, row, panel}; }
     Runs from(Index k) const { return {at(k), row, panel}; }  // k is a multiple of width
     const Scalar* at(Index k) const { return data + k / width * panel + k % width; }
+};
+
+/// A factor whose rows are windows of an image. A row goes through runs of `run` elements, `step` apart. After a run it
+/// moves on by `jump`; after every `runs` runs, which are one row of the window, by `leap` instead.
+template <class Scalar>
+struct Windows {
+    static constexpr bool in_runs = true, in_panels = false;
+
+    const Scalar* data;
+    Index row;
+    Index step;
+    Index run;
+    Index runs;
+    Index jump;
+    Index leap;
+
+    Windows rows(Index first) const { return {data + first * row, row, step, run, runs, jump, leap}; }
 };
 
 /// Rows of `width` numbers, `row` apart.
@@ -63,7 +80,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
     using namespace Eigen::internal;
     using Packet = typename Simd<Scalar>::Packet;
     constexpr Index lanes = Simd<Scalar>::lanes, width = Simd<Scalar>::panel_width;
-    constexpr bool in_runs = Factor<Scalar>::in_runs;
+    constexpr bool in_runs = Factor<Scalar>::in_runs, in_panels = Factor<Scalar>::in_panels;
     constexpr int group = 4, groups = (Rows + group - 1) / group;  // rows of A that share a pointer
     constexpr Index line = 64 / sizeof(Scalar);
 
@@ -80,7 +97,14 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
 #pragma GCC unroll 16
         for (int i = 0; i < groups; ++i) { factors[i] = a.data + i * group * a.row; }
         const Scalar* panel = b;
-        const Index run = in_runs ? width : depth;
+        Index run = depth;
+        [[maybe_unused]] Index runs_left = 0;
+        if constexpr (in_panels) {
+            run = width;
+        } else if constexpr (in_runs) {
+            run = a.run;
+            runs_left = a.runs;
+        }
         for (Index first = 0; first < depth; first += run) {
             const Index last = in_runs ? std::min(first + run, depth) : depth;
             [[maybe_unused]] const Scalar* ahead = factors[0] + Rows * a.row;
@@ -90,7 +114,7 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
                 pin(left);
                 pin(right);
 #if defined(__GNUC__)
-                if constexpr (in_runs) {
+                if constexpr (in_panels) {
                     __builtin_prefetch(ahead);
                     ahead += line;
                     pin(ahead);
@@ -110,9 +134,18 @@ void column_of_tiles(Index tiles, Index depth, Factor<Scalar> a, const Scalar* b
                 panel += width;
             }
             if constexpr (in_runs) {
+                Index jump = 0;
+                if constexpr (in_panels) {
+                    jump = a.panel - width;
+                } else if (--runs_left == 0) {
+                    jump = a.leap;
+                    runs_left = a.runs;
+                } else {
+                    jump = a.jump;
+                }
 #pragma GCC unroll 16
                 for (auto& row : factors) {
-                    row += a.panel - width;
+                    row += jump;
                     pin(row);
                 }
             }
