@@ -142,10 +142,34 @@ TEST_CASE("Parameter: a matrix of another shape is refused and changes nothing")
     CHECK(weight.grad() == one_to_six);
 }
 
+TEST_CASE("Parameter: kernels are in PyTorch's order outside, and have their channels last inside") {
+    Parameter<float> weight("weight", {2, 3, 1, 2});
+    CHECK(weight.shape() == Shape{2, 3, 1, 2});
+    CHECK(weight.rows() == 2);
+    CHECK(weight.cols() == 6);
+    CHECK(weight.size() == 12);
+    const Matrix<float> value{{1, 2, 3, 4, 5, 6}, {7, 8, 9, 10, 11, 12}};  // channel after channel
+    weight.set_value(value);
+    weight.set_grad(2 * value);
+    CHECK(weight.value() == value);
+    CHECK(weight.grad() == 2 * value);
+    const auto values = weight.values();
+    CHECK(std::ranges::equal(values.span(), std::array<float, 12>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+    const Index width = gacc::detail::Panels<float>::width;
+    const float inside[] = {1, 3, 5, 2, 4, 6};  // pixel after pixel
+    for (Index k = 0; k < 6; ++k) {
+        CHECK(weight.stored_values()[static_cast<std::size_t>(k * width)] == inside[k]);
+        CHECK(weight.stored_values()[static_cast<std::size_t>(k * width + 1)] == inside[k] + 6);
+    }
+    float next = 0;
+    weight.generate([&] { return ++next; });
+    CHECK(weight.value() == value);
+}
+
 TEST_CASE("Parameter: sizes below 1 are refused") {
     CHECK_THROWS_WITH_AS(Parameter<float>("w", {5, 0}),
-                         "gacc: Parameter: expected one or two sizes of 1 or more, got [5 x 0]", ShapeError);
-    CHECK_THROWS_WITH_AS(Parameter<float>("w", {}), "gacc: Parameter: expected one or two sizes of 1 or more, got []",
+                         "gacc: Parameter: expected one size or several, of 1 or more, got [5 x 0]", ShapeError);
+    CHECK_THROWS_WITH_AS(Parameter<float>("w", {}), "gacc: Parameter: expected one size or several, of 1 or more, got []",
                          ShapeError);
 }
 

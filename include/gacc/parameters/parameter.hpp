@@ -21,20 +21,22 @@ struct SharedValues {
     std::string name;
 };
 
-/// A matrix or a vector that a model trains, and the sum of its gradients so far.
+/// A tensor that a model trains, and the sum of its gradients so far.
 ///
 /// value() and grad() return copies with rows and columns as in the literature (a Linear weight: out_features x
-/// in_features). Inside, the numbers lie in the panels that the product kernels read, so they are never packed. Layers
+/// in_features). With more than two sizes, all but the first multiply to the columns, in PyTorch's order. Inside, the numbers lie in the panels that the product kernels read, so they are never packed. Layers
 /// and optimizers work on stored_values() and materialize_grads(), in one common layout; the padding stays zero.
 ///
 /// A frozen parameter is not trained: it has values but no gradients. A parameter with SharedValues reads and writes
 /// the values of another parameter, but has gradients of its own: if two layers added to one buffer, the order of their
 /// sums would depend on the cut. join_grads() adds these gradients up, once a batch.
 ///
-/// Shapes     {rows, cols}, or {cols} for a vector, which value() and grad() return as one row
-/// Throws     ShapeError if a size is less than 1, there are more than two sizes, or a matrix to set has another shape;
-///            MemoryError if there is no memory for its values and gradients; UsageError if gradients of a frozen
-///            parameter are asked for, or shared values before the model has linked them
+/// Shapes     {rows, cols}; {cols} for a vector, which value() and grad() return as one row; or {rows, channels, ...}.
+///            With more than two sizes, the columns in memory have the channels last: for the kernels of a convolution,
+///            {out, in, height, width}, they go through height, width and in
+/// Throws     ShapeError if there are no sizes, a size is less than 1, or a matrix to set has another shape; MemoryError
+///            if there is no memory for its values and gradients; UsageError if gradients of a frozen parameter are asked
+///            for, or shared values before the model has linked them
 template <class Scalar>
 class Parameter {
 public:
@@ -56,7 +58,7 @@ public:
 
     const Shape& shape() const { return shape_; }
     Index rows() const { return is_vector() ? 1 : shape_.front(); }
-    Index cols() const { return shape_.back(); }
+    Index cols() const { return is_vector() ? shape_[0] : columns(shape_); }
     Index size() const { return rows() * cols(); }
 
     /// A copy. It is const, since a change of the copy would not change the parameter: see set_value().
@@ -97,7 +99,7 @@ public:
         const Index width = is_vector() ? 1 : Panels::width;
         for (Index r = 0; r < rows(); ++r) {
             Element* row = stored.data() + r / width * width * cols() + r % width;
-            for (Index c = 0; c < cols(); ++c) { f(row[c * width]); }
+            for (Index c = 0; c < cols(); ++c) { f(row[column_in_memory(c) * width]); }
         }
     }
     void set_grad(const Matrix<Scalar>& grad) {
@@ -195,8 +197,8 @@ private:
     using Panels = detail::Panels<Scalar>;
 
     static Shape checked(Shape shape, const std::string& layer) {
-        if (shape.empty() || shape.size() > 2 || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
-            throw ShapeError(layer, "expected one or two sizes of 1 or more, got [" + to_string(shape) + "]");
+        if (shape.empty() || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
+            throw ShapeError(layer, "expected one size or several, of 1 or more, got [" + to_string(shape) + "]");
         }
         return shape;
     }
@@ -207,7 +209,19 @@ private:
     }
     bool is_vector() const { return shape_.size() == 1; }
     static Index stored_size(const Shape& shape) {
-        return shape.size() == 1 ? Panels::size(shape[0], 1) : Panels::size(shape[0], shape[1]);
+        return Panels::size(shape[0], shape.size() == 1 ? 1 : columns(shape));
+    }
+    /// The product of all sizes but the first; largest_size if an Index cannot hold it.
+    static Index columns(const Shape& shape) {
+        Index product = 1;
+        for (std::size_t i = 1; i < shape.size(); ++i) { product = detail::product_of(product, shape[i]); }
+        return product;
+    }
+    /// The place in a row of the panels that column c of value() has: the second size comes last.
+    Index column_in_memory(Index c) const {
+        if (shape_.size() <= 2) { return c; }
+        const Index rest = cols() / shape_[1];
+        return c % rest * shape_[1] + c / rest;
     }
     void check_trained() const {
         if (frozen_) {
@@ -217,7 +231,11 @@ private:
     }
     Matrix<Scalar> matrix(std::span<const Scalar> stored) const {
         if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }
-        return Panels::unpack(stored.data(), rows(), cols());
+        if (shape_.size() == 2) { return Panels::unpack(stored.data(), rows(), cols()); }
+        Matrix<Scalar> matrix(rows(), cols());
+        Scalar* to = matrix.data();
+        for_each(stored, [&](const Scalar& element) { *to++ = element; });
+        return matrix;
     }
     ParameterValues<Scalar> numbers(std::span<const Scalar> stored) const {
         if (is_vector() || cols() == 1) {
@@ -235,8 +253,11 @@ private:
         }
         if (is_vector()) {
             std::copy_n(matrix.data(), matrix.size(), stored.data());
-        } else {
+        } else if (shape_.size() == 2) {
             Panels::pack(matrix, stored.data());
+        } else {
+            const Scalar* from = matrix.data();
+            for_each(stored, [&](Scalar& element) { element = *from++; });
         }
     }
 
