@@ -28,6 +28,8 @@ struct LayerConfig;
 template <class Scalar>
 class Linear;
 template <class Scalar>
+class Conv2d;
+template <class Scalar>
 class ReLU;
 template <class Scalar>
 class LeakyReLU;

@@ -22,6 +22,7 @@ ConfigReader reader(const LayerOption& option) { return {{"Scale", {{"a", option
 TEST_CASE("ConfigReader: options of each kind") {
     ConfigReader options({"Scale",
                           {{"size", Index{7}},
+                           {"count", Index{0}},
                            {"number", 0.5},
                            {"whole", Index{-2}},
                            {"flag", true},
@@ -30,6 +31,7 @@ TEST_CASE("ConfigReader: options of each kind") {
                          "file", "layer 3");
     CHECK(options.type() == "Scale");
     CHECK(options.size("size") == 7);
+    CHECK(options.count("count") == 0);
     CHECK(options.number("number") == 0.5);
     CHECK(options.number("whole") == -2);
     CHECK(options.flag("flag"));
@@ -63,6 +65,10 @@ TEST_CASE("ConfigReader: options of another kind, or out of their range") {
              {std::vector<double>{1}, "a tensor"}}) {
         CHECK_THROWS_WITH_AS(reader(option).size("a"), (size + got).c_str(), DataError);
     }
+    CHECK_THROWS_WITH_AS(
+        reader(Index{-1}).count("a"),
+        ("gacc: file: expected a whole number from 0 to " + largest + " for \"a\" of layer 3 (Scale), got -1").c_str(),
+        DataError);
     CHECK_THROWS_WITH_AS(reader(std::numeric_limits<double>::infinity()).number("a"),
                          "gacc: file: expected a finite number for \"a\" of layer 3 (Scale), got inf", DataError);
     CHECK_THROWS_WITH_AS(reader(false).number("a"),

@@ -137,6 +137,8 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
     std::vector<gacc::Block<float>> all{
         gacc::Linear(2, 3),
         gacc::Linear(2, 3, {.initialization = gacc::Initialization::uniform_fan_in, .bias = false}),
+        gacc::Conv2d(4, 6, {.kernel = {3, 2}, .stride = {1, 2}, .padding = {0, 3}, .dilation = {2, 1}, .groups = 2}),
+        gacc::Conv2d(4, 6, {.bias = false, .initialization = gacc::Initialization::uniform_fan_in}),
         gacc::LayerNorm(4),
         gacc::LayerNorm(4, {.bias = false}),
         gacc::RMSNorm(4, {.epsilon = 0.5}),
@@ -156,6 +158,20 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::Tanh(),
         gacc::Flatten()};
     for (auto& block : all) { check(*block.layer()); }
+}
+
+TEST_CASE("LayerRegistry: a Conv2d whose groups are more than its channels is refused, with the shape it would have") {
+    const LayerRegistry<float> layers;
+    auto config = gacc::Conv2d(4, 8, {.groups = 4}).config();
+    for (auto& [name, option] : config.options) {
+        if (name == "groups") { option = Index{8}; }
+    }
+    ConfigReader options(config, "file", "layer 0");
+    const auto recipe = (*layers.find("Conv2d"))(options);
+    CHECK(recipe.parameters[0].second == gacc::Shape{8, 1, 3, 3});
+    CHECK_THROWS_WITH_AS(recipe.make(),
+                         "gacc: Conv2d: expected groups that divide the channels, got 8 groups for 4 -> 8",
+                         gacc::ShapeError);
 }
 
 TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {

@@ -38,14 +38,9 @@ public:
     }
 
     /// An integer of 1 or more that is not too large for memory.
-    Index size(std::string_view name) {
-        const LayerOption option = take(name);
-        const Index* number = std::get_if<Index>(&option);
-        if (number == nullptr || *number < 1 || *number > largest) {
-            refuse(name, detail::text("a whole number from 1 to ", largest), option);
-        }
-        return *number;
-    }
+    Index size(std::string_view name) { return whole(name, 1); }
+    /// An integer of 0 or more that is not too large for memory.
+    Index count(std::string_view name) { return whole(name, 0); }
     /// A finite number.
     double number(std::string_view name) {
         const LayerOption option = take(name);
@@ -97,6 +92,14 @@ public:
 private:
     static constexpr Index largest = std::numeric_limits<Index>::max() / 64;
 
+    Index whole(std::string_view name, Index least) {
+        const LayerOption option = take(name);
+        const Index* number = std::get_if<Index>(&option);
+        if (number == nullptr || *number < least || *number > largest) {
+            refuse(name, detail::text("a whole number from ", least, " to ", largest), option);
+        }
+        return *number;
+    }
     LayerOption take(std::string_view name) {
         auto& options = config_.options;
         const auto found =

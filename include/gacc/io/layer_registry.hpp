@@ -4,6 +4,7 @@
 #include <gacc/core/shape.hpp>
 #include <gacc/io/config_reader.hpp>
 #include <gacc/layers/batch_norm.hpp>
+#include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/dropout.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
@@ -22,6 +23,7 @@
 #include <gacc/layers/tanh.hpp>
 #include <gacc/model/block.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -134,6 +136,22 @@ private:
     }
 
     void add_weights() {
+        add("Conv2d", [](ConfigReader& options) -> Recipe {
+            const Index in = options.size("in_channels"), out = options.size("out_channels");
+            const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
+            const Conv2dOptions given{
+                .kernel = {options.size("kernel_height"), options.size("kernel_width")},
+                .stride = {options.size("stride_height"), options.size("stride_width")},
+                .padding = {options.count("padding_height"), options.count("padding_width")},
+                .dilation = {options.size("dilation_height"), options.size("dilation_width")},
+                .groups = options.size("groups"),
+                .bias = options.flag("bias"),
+                .initialization = he ? Initialization::he_normal : Initialization::uniform_fan_in};
+            return {.parameters = weight_and_bias({out, std::max<Index>(in / given.groups, 1), given.kernel.height,
+                                                   given.kernel.width},
+                                                  out, given.bias),
+                    .make = [=] { return Conv2d<Scalar>(in, out, given); }};
+        });
         add("Embedding", [](ConfigReader& options) -> Recipe {
             const Index vocabulary = options.size("vocabulary"), features = options.size("features");
             return {.parameters = weight_and_bias({vocabulary, features}, features, false),
