@@ -54,6 +54,32 @@ cases.append(case("GroupNorm", nn.GroupNorm(2, 6), (2, 4, 6), channels_last=True
 cases.append(case("Embedding", nn.Embedding(6, 4), (5,), tokens=6))
 cases.append(case("Flatten", nn.Flatten(), (3, 2, 4), channels_last=True))
 cases.append(case("Flatten", nn.Flatten(), (3, 2)))
+
+
+def conv(shape, out, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True):
+    """Named by its description in gacc."""
+    name = f"Conv2d({shape[-1]} -> {out}, kernel {kernel[0]}x{kernel[1]}"
+    for option, value, usual in [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)]:
+        if value != (usual, usual):
+            name += f", {option} " + (f"{value[0]}" if value[0] == value[1] else f"{value[0]}x{value[1]}")
+    name += f", groups {groups})" if groups != 1 else ")"
+    layer = nn.Conv2d(shape[-1], out, kernel, stride, padding, dilation, groups, bias)
+    return case(name, layer, shape, channels_last=True)
+
+
+cases.append(conv((4, 5, 3), 4, (3, 3)))
+cases.append(conv((4, 5, 2), 3, (3, 3), padding=(1, 1), bias=False))
+cases.append(conv((3, 3, 1), 17, (3, 3), padding=(1, 1)))
+cases.append(conv((3, 2, 17), 3, (1, 1)))
+cases.append(conv((5, 4, 2), 3, (1, 1), stride=(2, 2)))
+cases.append(conv((5, 4, 3), 2, (3, 2), padding=(0, 1)))
+cases.append(conv((6, 7, 2), 2, (5, 5), stride=(2, 2), padding=(2, 2)))
+cases.append(conv((7, 6, 2), 3, (3, 3), stride=(2, 3), padding=(1, 2)))
+cases.append(conv((6, 6, 2), 2, (3, 2), padding=(2, 1), dilation=(2, 3)))
+cases.append(conv((7, 7, 2), 2, (3, 3), stride=(2, 3), padding=(3, 2), dilation=(2, 2)))
+cases.append(conv((4, 4, 6), 4, (3, 3), padding=(1, 1), groups=2))
+cases.append(conv((4, 3, 10), 10, (3, 3), stride=(1, 2), padding=(1, 1), groups=10))
+cases.append(conv((3, 3, 3), 6, (2, 2), groups=3))
 Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
 
 // Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.

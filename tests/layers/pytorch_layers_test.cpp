@@ -1,5 +1,6 @@
 #include "layers/pytorch_layers.hpp"
 
+#include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/flatten.hpp>
@@ -34,7 +35,37 @@ namespace {
 
 using Made = std::unique_ptr<gacc::Layer<double>>;
 
-Made made(const std::string& name, const Shape& shape) {
+struct ConvolutionCase {
+    Index in, out;
+    gacc::Conv2dOptions options;
+};
+const ConvolutionCase convolutions[] = {
+    {3, 4, {.kernel = 3}},
+    {2, 3, {.kernel = 3, .padding = 1}},
+    {1, 17, {.kernel = 3, .padding = 1}},
+    {17, 3, {.kernel = 1}},
+    {2, 3, {.kernel = 1, .stride = 2}},
+    {3, 2, {.kernel = {3, 2}, .padding = {0, 1}}},
+    {2, 2, {.kernel = 5, .stride = 2, .padding = 2}},
+    {2, 3, {.kernel = 3, .stride = {2, 3}, .padding = {1, 2}}},
+    {2, 2, {.kernel = {3, 2}, .padding = {2, 1}, .dilation = {2, 3}}},
+    {2, 2, {.kernel = 3, .stride = {2, 3}, .padding = {3, 2}, .dilation = 2}},
+    {6, 4, {.kernel = 3, .padding = 1, .groups = 2}},
+    {10, 10, {.kernel = 3, .stride = {1, 2}, .padding = 1, .groups = 10}},
+    {3, 6, {.kernel = 2, .groups = 3}},
+};
+
+Made made_convolution(const std::string& name, bool bias) {
+    for (ConvolutionCase each : convolutions) {
+        each.options.bias = bias;
+        auto layer = std::make_unique<gacc::Conv2d<double>>(each.in, each.out, each.options);
+        if (layer->description() == name) { return layer; }
+    }
+    return nullptr;
+}
+
+Made made(const std::string& name, const Shape& shape, std::size_t parameters) {
+    if (Made layer = made_convolution(name, parameters == 2)) { return layer; }
     const Index features = shape.back();
     if (name == "Tanh") { return std::make_unique<gacc::Tanh<double>>(); }
     if (name == "Sigmoid") { return std::make_unique<gacc::Sigmoid<double>>(); }
@@ -71,12 +102,12 @@ void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
 }  // namespace
 
 TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
-    CHECK(pytorch_layers.size() == 33);
+    CHECK(pytorch_layers.size() == 46);
     for (const PyTorchLayer& theirs : pytorch_layers) {
         CAPTURE(theirs.layer);
         const Shape shape(theirs.shape.begin(), theirs.shape.end());
         CAPTURE(gacc::to_string(shape));
-        const Made layer = made(theirs.layer, shape);
+        const Made layer = made(theirs.layer, shape, theirs.values.size());
         const auto parameters = layer->parameters();
         REQUIRE(parameters.size() == theirs.values.size());
         for (std::size_t i = 0; i < parameters.size(); ++i) {
