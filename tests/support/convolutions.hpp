@@ -1,12 +1,17 @@
 #pragma once
 
+#include <gacc/core/buffer.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/kernels/convolution_kernels.hpp>
 #include <gacc/kernels/padded_band.hpp>
 
 #include "support/gradient_check.hpp"
 
+#include <doctest/doctest.h>
+
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 /// For the tests of convolution kernels: random convolutions, and their results by plain loops.
 namespace gacc::test {

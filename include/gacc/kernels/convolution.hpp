@@ -42,9 +42,11 @@ struct Convolution {
 
 private:
     static constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes;
-    /// The numbers of a band of the source and those of packed kernels: about the first cache, and half of the second.
-    static constexpr Index most_of_band = (Index{1} << 14) / static_cast<Index>(sizeof(Scalar));
-    static constexpr Index most_of_panels = (Index{1} << 16) / static_cast<Index>(sizeof(Scalar));
+    /// The most numbers of a band of the source, and of the panels through which all bands go before the next panels.
+    /// They stay in the second cache. Copied panels and a band fit into the thread's scratch, unless a panel is large.
+    static constexpr Index in_scratch = static_cast<Index>(ThreadScratch::bytes / sizeof(Scalar));
+    static constexpr Index most_of_band = (Index{1} << 16) / static_cast<Index>(sizeof(Scalar));
+    static constexpr Index most_of_panels = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
 
     Index in() const { return gradient ? kernels.out : kernels.in; }    // channels of the source, of a group
     Index out() const { return gradient ? kernels.in : kernels.out; }  // of the result
@@ -94,21 +96,24 @@ private:
         const Range rows_read = reach(rows, {0, most_rows()});
         const bool copies = rows_read.first < 0 || rows_read.last > source.height || columns_read.first < 0 ||
                             columns_read.last > source.width;
+        const Index of_panel = kernels.height * kernels.width * in() * width;
+        const Index at_once =
+            std::clamp<Index>((packs() ? in_scratch / 2 : most_of_panels) / of_panel, 1, panels.size());
+        const Index of_packed = packs() ? at_once * of_panel : 0;
         const Index of_row = columns_read.size() * in();
         const Index halo = reach(rows, {0, 1}).size(), advance = taps(rows, 0).stride;
-        const Index block = !copies ? most_rows()
-                                    : std::clamp<Index>((most_of_band / std::max<Index>(of_row, 1) - halo) / advance + 1, 1,
-                                                        most_rows());
+        const Index room = std::clamp(in_scratch - of_packed, most_of_band / 4, most_of_band);
+        const Index block =
+            !copies ? most_rows()
+                    : std::clamp<Index>((room / std::max<Index>(of_row, 1) - halo) / advance + 1, 1, most_rows());
         const Index of_band = copies ? of_row * (halo + (block - 1) * advance) : 0;
-        const Index of_panel = packs() ? kernels.depth() / kernels.in * in() * width : 0;
-        const ThreadScratch::Numbers<Scalar> scratch(
-            static_cast<std::size_t>(of_band + of_panel * std::min(at_once(of_panel, panels.size()), panels.size())));
+        const ThreadScratch::Numbers<Scalar> scratch(static_cast<std::size_t>(of_band + of_packed));
         Scalar* packed = scratch.data() + of_band;
 
         for (Index p = panels.first; p < panels.last;) {
             const Index group = p / panels_of_group();
             const Index in_group = std::min(panels.last, (group + 1) * panels_of_group());
-            const Range chunk{p, std::min(in_group, p + at_once(of_panel, in_group - p))};
+            const Range chunk{p, std::min(in_group, p + at_once)};
             for (Index i = chunk.first; i < chunk.last && packs(); ++i) { pack(i, packed + (i - p) * of_panel); }
             for (Index first = outputs.first; first < outputs.last;) {
                 const Index sample = first / most_rows(), begin = first % most_rows();
@@ -129,10 +134,6 @@ private:
             p = chunk.last;
         }
     }
-    Index at_once(Index of_panel, Index panels) const {
-        return packs() ? std::clamp<Index>(most_of_panels / of_panel, 1, panels) : panels;
-    }
-
     void pack(Index p, Scalar* to) const {
         const Index group = p / panels_of_group(), in_group = p % panels_of_group();
         if (!gradient) { return kernels.pack(group, in_group, to); }

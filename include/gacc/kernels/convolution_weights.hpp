@@ -40,8 +40,8 @@ struct ConvolutionWeights {
 
 private:
     static constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes;
-    /// Pixels of grad_y that are added before the sums go back to memory.
-    static constexpr Index most_pixels = 256;
+    /// Pixels of grad_y that are added before the sums go back to memory, and the numbers of x that they may read.
+    static constexpr Index most_pixels = 192, most_of_band = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
 
     /// The sums: panel p starts p * panel numbers after the first.
     struct Sums {
@@ -55,13 +55,17 @@ private:
     };
     template <class F>
     void for_pieces(const F& f) const {
-        const Index of_sample = grad_y.height * grad_y.width;
-        if (2 * of_sample <= most_pixels) {
-            for_blocks({0, samples}, most_pixels / of_sample, [&](Range block) { f(Piece{block, {0, grad_y.height}}); });
+        const Taps y = rows.forward(), across = columns.forward();
+        const Index of_row = (across.last(across.outputs - 1) - across.first(0)) * layout.in;
+        const Index pixels = grad_y.height * grad_y.width, of_sample = of_row * band_rows({0, grad_y.height});
+        const Index most_samples = std::min(most_pixels / pixels, most_of_band / of_sample);
+        if (most_samples > 1) {
+            for_blocks({0, samples}, most_samples, [&](Range block) { f(Piece{block, {0, grad_y.height}}); });
             return;
         }
+        const Index most_rows = std::min(most_pixels / grad_y.width, (most_of_band / of_row - rows.extent()) / y.stride);
         for (Index sample = 0; sample < samples; ++sample) {
-            for_blocks({0, grad_y.height}, std::max<Index>(most_pixels / grad_y.width, 1),
+            for_blocks({0, grad_y.height}, std::max<Index>(most_rows, 1),
                        [&](Range block) { f(Piece{{sample, sample + 1}, block}); });
         }
     }
