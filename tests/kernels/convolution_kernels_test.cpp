@@ -20,6 +20,7 @@ TEST_CASE_TEMPLATE("ConvolutionKernels: packed panels of any group hold its kern
         for (Index group = 0; group < c.groups; ++group) {
             for (Index p = 0; p * width < c.out; ++p) {
                 gacc::Buffer<Scalar> panel(c.depth() * width);
+                std::ranges::fill(panel.span(), Scalar(77));
                 kernels.pack(group, p, panel.data());
                 for (Index k = 0; k < c.depth(); ++k) {
                     for (Index j = 0; j < width; ++j) {
@@ -32,6 +33,7 @@ TEST_CASE_TEMPLATE("ConvolutionKernels: packed panels of any group hold its kern
             const auto y = c.rows.gradient(0), x = c.columns.gradient(0);
             for (Index p = 0; p * width < c.in; ++p) {
                 gacc::Buffer<Scalar> panel(y.taps * x.taps * c.out * width);
+                std::ranges::fill(panel.span(), Scalar(77));
                 kernels.pack_transposed(group, p, y, x, panel.data());
                 const Scalar* at = panel.data();
                 for (Index i = 0; i < y.taps; ++i) {
