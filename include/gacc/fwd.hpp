@@ -29,6 +29,7 @@ template <class Scalar>
 class Linear;
 template <class Scalar>
 class Conv2d;
+struct Size2d;
 template <class Scalar>
 class ReLU;
 template <class Scalar>

@@ -31,6 +31,7 @@
 #include <gacc/layers/layer_config.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/size2d.hpp>
 #include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/elementwise.hpp>

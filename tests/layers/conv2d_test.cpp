@@ -16,11 +16,11 @@ namespace conv2d_test {
 using namespace gacc::test;
 using gacc::Conv2d;
 using gacc::Conv2dOptions;
-using gacc::HeightWidth;
 using gacc::Index;
 using gacc::Matrix;
 using gacc::Shape;
 using gacc::ShapeError;
+using gacc::Size2d;
 
 namespace {
 
@@ -30,9 +30,9 @@ struct RandomLayer {
         const auto from = [&](Index least, Index most) {
             return least + static_cast<Index>(rng.below(static_cast<std::uint64_t>(most - least + 1)));
         };
-        const HeightWidth kernels[] = {1, {3, 2}, 3, 5, {1, 4}, 2};
+        const Size2d kernels[] = {1, {3, 2}, 3, 5, {1, 4}, 2};
         options.kernel = kernels[from(0, 5)];
-        options.stride = options.kernel == HeightWidth(5) ? HeightWidth(2) : HeightWidth(from(1, 3), from(1, 2));
+        options.stride = options.kernel == Size2d(5) ? Size2d(2) : Size2d(from(1, 3), from(1, 2));
         options.padding = {from(0, 2), from(0, 2)};
         options.dilation = {from(1, 2), from(1, 3)};
         options.bias = from(0, 2) > 0;

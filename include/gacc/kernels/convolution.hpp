@@ -162,7 +162,7 @@ private:
         });
     }
 
-    Windows<Scalar> windows(const Scalar* from, const Taps& y, const Taps& x, const Band& band) const {
+    WindowRuns<Scalar> windows(const Scalar* from, const Taps& y, const Taps& x, const Band& band) const {
         const bool dense = x.spacing == 1 && band.pixel == in();
         const Index run = dense ? x.taps * in() : in(), runs = dense ? 1 : x.taps;
         const Index next = x.spacing * band.pixel;
@@ -171,7 +171,7 @@ private:
     }
 
     /// One row of pixels of the result, and `count` channels of a panel.
-    static void row(Index pixels, Index depth, const Windows<Scalar>& a, const Scalar* b, const Scalar* start,
+    static void row(Index pixels, Index depth, const WindowRuns<Scalar>& a, const Scalar* b, const Scalar* start,
                     PanelRows<Scalar> to, Index count) {
         if (count == width) { return multiply_panel(pixels, depth, a, b, {start, 0}, to); }
         if (count == lanes) { return multiply_panel<1>(pixels, depth, a, b, {start, 0}, to); }

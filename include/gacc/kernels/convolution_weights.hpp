@@ -107,7 +107,7 @@ private:
         }
         for_pieces([&](const Piece& piece) {
             const Index first_row = y.first(piece.rows.first), of_sample = band_rows(piece.rows) * read.size() * layout.in;
-            Windows<Scalar> a{band, 1, across.stride * layout.in, across.outputs, piece.rows.size(), 0, 0};
+            WindowRuns<Scalar> a{band, 1, across.stride * layout.in, across.outputs, piece.rows.size(), 0, 0};
             Index row = read.size() * layout.in, sample = of_sample, pixel = layout.in;
             if (copies) {
                 for (Index i = piece.samples.first; i < piece.samples.last; ++i) {
@@ -148,14 +148,14 @@ private:
     }
 
     /// Depths that lie side by side in x are rows of one product.
-    void add_piece(Index p, Range ks, const Windows<Scalar>& first, Index row, Index pixel, const Piece& piece,
+    void add_piece(Index p, Range ks, const WindowRuns<Scalar>& first, Index row, Index pixel, const Piece& piece,
                    const Scalar* b, Sums sums, bool zero) const {
         const bool dense = columns.dilation == 1 && pixel == layout.in;
         const Index together = dense ? columns.kernel * layout.in : layout.in;
         const Index pixels = piece.samples.size() * piece.rows.size() * grad_y.width;
         for (Index k = ks.first; k < ks.last;) {
             const Index tap = k / layout.in, here = std::min(ks.last, (k / together + 1) * together) - k;
-            Windows<Scalar> a = first;
+            WindowRuns<Scalar> a = first;
             a.data += tap / columns.kernel * rows.dilation * row + tap % columns.kernel * columns.dilation * pixel +
                       k % layout.in;
             Scalar* to = sums.data + p * sums.panel + k * width;

@@ -41,7 +41,7 @@ struct Runs {
 /// A factor whose rows are windows of an image. A row goes through runs of `run` elements, `step` apart. After a run it
 /// moves on by `jump`; after every `runs` runs, which are one row of the window, by `leap` instead.
 template <class Scalar>
-struct Windows {
+struct WindowRuns {
     static constexpr bool in_runs = true, in_panels = false;
 
     const Scalar* data;
@@ -52,7 +52,7 @@ struct Windows {
     Index jump;
     Index leap;
 
-    Windows rows(Index first) const { return {data + first * row, row, step, run, runs, jump, leap}; }
+    WindowRuns rows(Index first) const { return {data + first * row, row, step, run, runs, jump, leap}; }
 };
 
 /// Rows of `width` numbers, `row` apart.

@@ -5,6 +5,7 @@
 #include <gacc/kernels/depthwise.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/size2d.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -15,22 +16,13 @@
 
 namespace gacc::inline GACC_ABI {
 
-/// A number for the height and one for the width. One number stands for both.
-struct HeightWidth {
-    Index height, width;
-
-    constexpr HeightWidth(Index both) : height(both), width(both) {}
-    constexpr HeightWidth(Index rows, Index columns) : height(rows), width(columns) {}
-    bool operator==(const HeightWidth&) const = default;
-};
-
 struct Conv2dOptions {
-    HeightWidth kernel = 3;    ///< rows and columns of a kernel; one number or {height, width}
-    HeightWidth stride = 1;    ///< pixels of x from one pixel of y to the next
-    HeightWidth padding = 0;   ///< rows or columns of zeros on each side of x
-    HeightWidth dilation = 1;  ///< pixels of x from one number of a kernel to the next
-    Index groups = 1;          ///< parts of the channels; each part of y reads its part of x only
-    bool bias = true;          ///< add b to each channel
+    Size2d kernel = 3;    ///< rows and columns of a kernel; one number or {height, width}
+    Size2d stride = 1;    ///< pixels of x from one pixel of y to the next
+    Size2d padding = 0;   ///< rows or columns of zeros on each side of x
+    Size2d dilation = 1;  ///< pixels of x from one number of a kernel to the next
+    Index groups = 1;     ///< parts of the channels; each part of y reads its part of x only
+    bool bias = true;     ///< add b to each channel
     Initialization initialization = Initialization::he_normal;  ///< or uniform_fan_in, PyTorch's default
 };
 
@@ -59,8 +51,8 @@ public:
 
     std::string description() const override {
         std::string more;
-        const auto add = [&](const char* name, HeightWidth value, Index usual) {
-            if (value != HeightWidth(usual)) { more += std::string(", ") + name + " " + shown(value); }
+        const auto add = [&](const char* name, Size2d value, Index usual) {
+            if (value != Size2d(usual)) { more += std::string(", ") + name + " " + shown(value); }
         };
         add("stride", options_.stride, 1);
         add("padding", options_.padding, 0);
@@ -160,7 +152,7 @@ private:
         detail::ConvolutionAxis rows, columns;
     };
 
-    static std::string shown(HeightWidth value) {
+    static std::string shown(Size2d value) {
         return value.height == value.width ? std::to_string(value.height)
                                            : detail::text(value.height, "x", value.width);
     }
@@ -169,7 +161,7 @@ private:
             throw ShapeError("Conv2d", detail::text("expected ", what, ", got ", got...));
         };
         if (in_ < 1 || out_ < 1) { refuse("1 or more channels", in_, " -> ", out_); }
-        const auto check = [&](const char* what, HeightWidth value, Index least) {
+        const auto check = [&](const char* what, Size2d value, Index least) {
             if (value.height < least || value.width < least) { refuse(what, value.height, " x ", value.width); }
         };
         check("a kernel of 1 or more", options.kernel, 1);
