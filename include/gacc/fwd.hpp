@@ -62,6 +62,15 @@ template <class Scalar>
 class PositionEmbedding;
 template <class Scalar>
 class Flatten;
+struct Size2d;
+template <class Scalar>
+class MaxPool2d;
+template <class Scalar>
+class AveragePool2d;
+template <class Scalar>
+class GlobalAveragePool;
+template <class Scalar>
+class Upsample;
 template <class Scalar>
 class Block;
 template <class Scalar>

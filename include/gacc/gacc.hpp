@@ -50,6 +50,12 @@
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/flatten.hpp>
+#include <gacc/layers/size2d.hpp>
+#include <gacc/layers/windows.hpp>
+#include <gacc/layers/max_pool2d.hpp>
+#include <gacc/layers/average_pool2d.hpp>
+#include <gacc/layers/global_average_pool.hpp>
+#include <gacc/layers/upsample.hpp>
 
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/loss_rows.hpp>

@@ -48,6 +48,19 @@ TEST_CASE_TEMPLATE("packet arithmetic: a comparison chooses lane by lane; with N
         [](const auto& x, const auto& y, const auto& p, const auto& q) { return choose(is_at_most(x, y), p, q); }, a, b,
         yes, no);
     CHECK(at_most == std::vector<Scalar>{10, 10, 20, 20, 20});
+    const auto equal = in_lanes(
+        [](const auto& x, const auto& y, const auto& p, const auto& q) { return choose(is_equal(x, y), p, q); }, a, b,
+        yes, no);
+    CHECK(equal == std::vector<Scalar>{20, 10, 20, 20, 20});
+    const auto is_no_number =
+        in_lanes([](const auto& x, const auto& p, const auto& q) { return choose(is_nan(x), p, q); }, a, yes, no);
+    CHECK(is_no_number == std::vector<Scalar>{20, 20, 20, 10, 20});
+    const auto any = in_lanes(
+        [](const auto& x, const auto& y, const auto& p, const auto& q) {
+            return choose(either(is_less(x, y), is_nan(x)), p, q);
+        },
+        a, b, yes, no);
+    CHECK(any == std::vector<Scalar>{10, 20, 20, 10, 20});
     CHECK(in_lanes([](const auto& x, const auto& y, const auto& p) { return keep_where(is_less(x, y), p); }, a, b,
                    yes) == std::vector<Scalar>{10, 0, 0, 0, 0});
     CHECK(in_lanes([](const auto& x, const auto& y, const auto& p) { return zero_where(is_less(x, y), p); }, a, b,

@@ -15,9 +15,10 @@ def numbers(tensor):
     return "{" + ", ".join(repr(x) for x in tensor.detach().flatten().tolist()) + "}"
 
 
-def case(name, layer, shape, channels_last=False, tokens=None):
-    """channels_last: gacc's samples have their channels last, PyTorch's second."""
+def case(name, layer, shape, channels_last=False, tokens=None, ties=False):
+    """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many of them equal."""
     x = torch.randint(tokens, (3, *shape)) if tokens else 2 * torch.randn(3, *shape)
+    x = x.round() if ties else x
     for parameter in layer.parameters():
         parameter.data = torch.randn(parameter.shape)
     theirs = x.movedim(-1, 1) if channels_last else x
@@ -80,6 +81,20 @@ cases.append(conv((7, 7, 2), 2, (3, 3), stride=(2, 3), padding=(3, 2), dilation=
 cases.append(conv((4, 4, 6), 4, (3, 3), padding=(1, 1), groups=2))
 cases.append(conv((4, 3, 10), 10, (3, 3), stride=(1, 2), padding=(1, 1), groups=10))
 cases.append(conv((3, 3, 3), 6, (2, 2), groups=3))
+for shape in [(4, 6, 1), (5, 4, 2)]:
+    cases.append(case("MaxPool2d(2)", nn.MaxPool2d(2), shape, channels_last=True))
+    cases.append(case("MaxPool2d(3, stride 2, padding 1)", nn.MaxPool2d(3, 2, 1), shape, channels_last=True))
+    cases.append(case("MaxPool2d(2 x 3, stride 1 x 2, padding 0 x 1)", nn.MaxPool2d((2, 3), (1, 2), (0, 1)), shape,
+                      channels_last=True, ties=True))
+    cases.append(case("AveragePool2d(2)", nn.AvgPool2d(2), shape, channels_last=True))
+    cases.append(case("AveragePool2d(3, stride 2, padding 1)", nn.AvgPool2d(3, 2, 1), shape, channels_last=True))
+    cases.append(case("AveragePool2d without padding", nn.AvgPool2d((3, 2), 2, (1, 0), count_include_pad=False), shape,
+                      channels_last=True))
+    cases.append(case("GlobalAveragePool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), shape,
+                      channels_last=True))
+for name, layer in [("MaxPool2d(2)", nn.MaxPool2d(2)), ("AveragePool2d(2)", nn.AvgPool2d(2))]:
+    cases.append(case(name, layer, (3, 2, 17), channels_last=True))
+cases.append(case("Upsample(2 x 3)", nn.Upsample(scale_factor=(2, 3)), (1, 2, 3), channels_last=True))
 Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
 
 // Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.

@@ -1,20 +1,24 @@
 #include "layers/pytorch_layers.hpp"
 
+#include <gacc/layers/average_pool2d.hpp>
 #include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/flatten.hpp>
 #include <gacc/layers/gelu.hpp>
+#include <gacc/layers/global_average_pool.hpp>
 #include <gacc/layers/group_norm.hpp>
 #include <gacc/layers/layer_norm.hpp>
 #include <gacc/layers/leaky_relu.hpp>
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/max_pool2d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/rms_norm.hpp>
 #include <gacc/layers/sigmoid.hpp>
 #include <gacc/layers/silu.hpp>
 #include <gacc/layers/softplus.hpp>
 #include <gacc/layers/tanh.hpp>
+#include <gacc/layers/upsample.hpp>
 
 #include "support/gradient_check.hpp"
 
@@ -34,6 +38,30 @@ using gacc::Shape;
 namespace {
 
 using Made = std::unique_ptr<gacc::Layer<double>>;
+
+/// Null if it is no pooling layer.
+Made made_pool(const std::string& name) {
+    using Max = gacc::MaxPool2d<double>;
+    using Average = gacc::AveragePool2d<double>;
+    if (name == "MaxPool2d(2)") { return std::make_unique<Max>(2); }
+    if (name == "MaxPool2d(3, stride 2, padding 1)") {
+        return std::make_unique<Max>(3, gacc::MaxPool2dOptions{.stride = 2, .padding = 1});
+    }
+    if (name == "MaxPool2d(2 x 3, stride 1 x 2, padding 0 x 1)") {
+        return std::make_unique<Max>(gacc::Size2d(2, 3), gacc::MaxPool2dOptions{.stride = {1, 2}, .padding = {0, 1}});
+    }
+    if (name == "AveragePool2d(2)") { return std::make_unique<Average>(2); }
+    if (name == "AveragePool2d(3, stride 2, padding 1)") {
+        return std::make_unique<Average>(3, gacc::AveragePool2dOptions{.stride = 2, .padding = 1});
+    }
+    if (name == "AveragePool2d without padding") {
+        return std::make_unique<Average>(
+            gacc::Size2d(3, 2), gacc::AveragePool2dOptions{.stride = 2, .padding = {1, 0}, .count_padding = false});
+    }
+    if (name == "GlobalAveragePool") { return std::make_unique<gacc::GlobalAveragePool<double>>(); }
+    if (name == "Upsample(2 x 3)") { return std::make_unique<gacc::Upsample<double>>(gacc::Size2d(2, 3)); }
+    return nullptr;
+}
 
 struct ConvolutionCase {
     Index in, out;
@@ -86,6 +114,7 @@ Made made(const std::string& name, const Shape& shape, std::size_t parameters) {
     if (name == "RMSNorm") { return std::make_unique<gacc::RMSNorm<double>>(features); }
     if (name == "GroupNorm") { return std::make_unique<gacc::GroupNorm<double>>(shape.size() == 1 ? 3 : 2, features); }
     if (name == "Embedding") { return std::make_unique<gacc::Embedding<double>>(6, 4); }
+    if (Made pool = made_pool(name)) { return pool; }
     REQUIRE(name == "Flatten");
     return std::make_unique<gacc::Flatten<double>>();
 }
@@ -102,7 +131,7 @@ void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
 }  // namespace
 
 TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
-    CHECK(pytorch_layers.size() == 46);
+    CHECK(pytorch_layers.size() == 63);
     for (const PyTorchLayer& theirs : pytorch_layers) {
         CAPTURE(theirs.layer);
         const Shape shape(theirs.shape.begin(), theirs.shape.end());

@@ -52,21 +52,10 @@ std::vector<std::byte> trained_bytes(const Make& make, const Shape& shape, Index
     return bytes;
 }
 
-/// Checks the gradients against central differences, in double. Checks that outputs and gradients in float have the
-/// same bytes for every cut and any number of threads, with activations kept or computed again. `make<Scalar>()`
-/// returns the layer for samples of this shape.
+/// Checks that outputs and gradients in float have the same bytes for every cut and any number of threads, with
+/// activations kept or computed again. `make<Scalar>()` returns the layer for samples of this shape.
 template <class Make>
-void check_layer(const Make& make, const Shape& shape, Rng& rng, double low = -2, double high = 2) {
-    CAPTURE(to_string(shape));
-    auto exact = make.template operator()<double>();
-    for (auto* parameter : exact.parameters()) {
-        parameter->set_value(random_matrix<double>(rng, parameter->rows(), parameter->cols()));
-    }
-    const Index samples = 1 + static_cast<Index>(rng.below(4));
-    Where where{.seed = 5, .training = true};
-    const auto x = random_matrix<double>(rng, samples * rows_of(shape), shape.back(), low, high);
-    CHECK(worst_gradient_error(exact, x, rng, shape, where) < 1e-8);
-
+void check_cuts(const Make& make, const Shape& shape, Rng& rng) {
     const auto in_float = [&] { return make.template operator()<float>(); };
     const Index all = 1 + static_cast<Index>(rng.below(40));
     const auto whole = trained_bytes(in_float, shape, all, all, false);
@@ -78,6 +67,21 @@ void check_layer(const Make& make, const Shape& shape, Rng& rng, double low = -2
         }
     }
     set_threads(0);
+}
+
+/// Checks the gradients against central differences, in double, and then the cuts.
+template <class Make>
+void check_layer(const Make& make, const Shape& shape, Rng& rng, double low = -2, double high = 2) {
+    CAPTURE(to_string(shape));
+    auto exact = make.template operator()<double>();
+    for (auto* parameter : exact.parameters()) {
+        parameter->set_value(random_matrix<double>(rng, parameter->rows(), parameter->cols()));
+    }
+    const Index samples = 1 + static_cast<Index>(rng.below(4));
+    Where where{.seed = 5, .training = true};
+    const auto x = random_matrix<double>(rng, samples * rows_of(shape), shape.back(), low, high);
+    CHECK(worst_gradient_error(exact, x, rng, shape, where) < 1e-8);
+    check_cuts(make, shape, rng);
 }
 
 /// A random shape: often one number or one row, often not a multiple of a packet.

@@ -61,6 +61,21 @@ template <class Packet>
 EIGEN_ALWAYS_INLINE Packet is_at_most(const Packet& a, const Packet& b) {
     return Eigen::internal::pcmp_le(a, b);
 }
+/// The mask of a == b.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet is_equal(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_eq(a, b);
+}
+/// The mask of NaN.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet is_nan(const Packet& x) {
+    return Eigen::internal::pcmp_lt_or_nan(x, x);
+}
+/// The mask that holds where one of these holds.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet either(const Packet& a, const Packet& b) {
+    return Eigen::internal::por(a, b);
+}
 /// a where the mask holds, else b.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet choose(const Packet& mask, const Packet& a, const Packet& b) {
