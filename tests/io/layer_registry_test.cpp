@@ -156,7 +156,12 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::Sigmoid(),
         gacc::Softplus(),
         gacc::Tanh(),
-        gacc::Flatten()};
+        gacc::Flatten(),
+        gacc::MaxPool2d(2),
+        gacc::MaxPool2d({5, 3}, {.stride = {1, 4}, .padding = {2, 1}}),
+        gacc::AveragePool2d(3, {.stride = 2, .padding = {0, 1}, .count_padding = false}),
+        gacc::GlobalAveragePool(),
+        gacc::Upsample({3, 2})};
     for (auto& block : all) { check(*block.layer()); }
 }
 

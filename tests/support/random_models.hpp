@@ -4,9 +4,11 @@
 
 #include "support/gradient_check.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 /// Models of random layers, branches and shapes, and what they are trained with.
@@ -37,6 +39,20 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
         default:
             out = 1 + static_cast<Index>(rng.below(24));
             return Linear<S>(in, out, {.bias = rng.below(2) == 0});
+    }
+}
+
+/// A random layer that changes the height and width of an image.
+template <class S>
+Block<S> random_pool(Rng& rng, const Shape& image) {
+    const Size2d kernel(1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min<Index>(image[0], 3)))),
+                        1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min<Index>(image[1], 3)))));
+    const Size2d stride(1 + static_cast<Index>(rng.below(3)), 1 + static_cast<Index>(rng.below(3)));
+    switch (rng.below(4)) {
+        case 0: return MaxPool2d<S>(kernel);
+        case 1: return MaxPool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, kernel.width / 2}});
+        case 2: return AveragePool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, 0}});
+        default: return Upsample<S>({2, 1});
     }
 }
 
@@ -96,6 +112,9 @@ Sequential<S> random_layers(Rng& rng) {
         model.add(Input(shape[0]));
         shape = {shape[0], 1 + static_cast<Index>(rng.below(20))};
         model.add(Embedding<S>(7, shape[1]));
+    } else if (shape.size() == 2 && rng.below(2) == 0) {
+        shape.insert(shape.begin(), 1 + static_cast<Index>(rng.below(4)));
+        model.add(Input(shape));
     } else {
         model.add(Input(shape));
     }
@@ -103,10 +122,18 @@ Sequential<S> random_layers(Rng& rng) {
         Index out = 0;
         model.add(random_block<S>(rng, shape, 2, out));
         shape.back() = out;
+        if (shape.size() == 3 && shape[0] < 20 && rng.below(3) == 0) {
+            auto pool = random_pool<S>(rng, shape);
+            shape = pool.layer()->plan(shape).y;
+            model.add(std::move(pool));
+        }
     }
-    if (shape.size() == 2 && rng.below(2) == 0) {
+    if (shape.size() == 3 && rng.below(2) == 0) {
+        model.add(GlobalAveragePool<S>());
+        shape = {shape[2]};
+    } else if (shape.size() > 1 && rng.below(2) == 0) {
         model.add(Flatten<S>());
-        shape = {shape[0] * shape[1]};
+        shape = {elements(shape)};
     }
     model.add(Linear<S>(shape.back(), 4));
     return model;

@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/io/config_reader.hpp>
+#include <gacc/layers/average_pool2d.hpp>
 #include <gacc/layers/batch_norm.hpp>
 #include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/dropout.hpp>
@@ -10,17 +11,21 @@
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/flatten.hpp>
 #include <gacc/layers/gelu.hpp>
+#include <gacc/layers/global_average_pool.hpp>
 #include <gacc/layers/group_norm.hpp>
 #include <gacc/layers/layer_norm.hpp>
 #include <gacc/layers/leaky_relu.hpp>
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/max_pool2d.hpp>
 #include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/rms_norm.hpp>
 #include <gacc/layers/sigmoid.hpp>
 #include <gacc/layers/silu.hpp>
 #include <gacc/layers/softplus.hpp>
+#include <gacc/layers/size2d.hpp>
 #include <gacc/layers/tanh.hpp>
+#include <gacc/layers/upsample.hpp>
 #include <gacc/model/block.hpp>
 
 #include <algorithm>
@@ -61,6 +66,7 @@ public:
     LayerRegistry() {
         add_activations();
         add_norms();
+        add_pools();
         add_weights();
     }
 
@@ -135,6 +141,25 @@ private:
         });
     }
 
+    void add_pools() {
+        add_plain<GlobalAveragePool<Scalar>>("GlobalAveragePool");
+        add("MaxPool2d", [](ConfigReader& options) -> Recipe {
+            const Size2d kernel = size2d(options, "kernel");
+            const MaxPool2dOptions given{.stride = size2d(options, "stride"), .padding = padding(options)};
+            return {.make = [=] { return MaxPool2d<Scalar>(kernel, given); }};
+        });
+        add("AveragePool2d", [](ConfigReader& options) -> Recipe {
+            const Size2d kernel = size2d(options, "kernel");
+            const AveragePool2dOptions given{.stride = size2d(options, "stride"),
+                                             .padding = padding(options),
+                                             .count_padding = options.flag("count_padding")};
+            return {.make = [=] { return AveragePool2d<Scalar>(kernel, given); }};
+        });
+        add("Upsample", [](ConfigReader& options) -> Recipe {
+            return {.make = [scale = size2d(options, "scale")] { return Upsample<Scalar>(scale); }};
+        });
+    }
+
     void add_weights() {
         add("Conv2d", [](ConfigReader& options) -> Recipe {
             const Index in = options.size("in_channels"), out = options.size("out_channels");
@@ -182,6 +207,15 @@ private:
     template <class L>
     void add_plain(const char* type) {
         add(type, [](ConfigReader&) -> Recipe { return {.make = [] { return L(); }}; });
+    }
+
+    static Size2d size2d(ConfigReader& options, const std::string& name) {
+        const Index height = options.size(name + "_height");
+        return {height, options.size(name + "_width")};
+    }
+    static Size2d padding(ConfigReader& options) {
+        const Index height = options.count("padding_height");
+        return {height, options.count("padding_width")};
     }
 
     static std::vector<std::pair<std::string, Shape>> weight_and_bias(Shape weight, Index features, bool bias) {
