@@ -84,6 +84,7 @@
 #include <gacc/data/batches.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
+#include <gacc/data/cifar.hpp>
 #include <gacc/data/csv_records.hpp>
 #include <gacc/data/csv.hpp>
 #include <gacc/data/vocabulary.hpp>
