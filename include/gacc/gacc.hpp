@@ -85,6 +85,7 @@
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
 #include <gacc/data/cifar.hpp>
+#include <gacc/data/augmentation.hpp>
 #include <gacc/data/csv_records.hpp>
 #include <gacc/data/csv.hpp>
 #include <gacc/data/vocabulary.hpp>

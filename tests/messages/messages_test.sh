@@ -68,6 +68,13 @@ for compiler in g++ clang++; do
     program 'gacc::FrozenBatchNorm<float> norm({1, 1}, {0, 0}, {0, 0}, {1, 1});' 'model.add(gacc::Linear(3, 2));' 'model.add(norm);'
     sed -i '1i #include <gacc/layers/batch_norm.hpp>' "$work/program.cpp"
     compiles "batch normalisation with given statistics"
+    program 'const gacc::TensorDataset<float> images(gacc::Tensor<float>({2, 4}), labels);' 'gacc::Rng rng;' \
+        'gacc::DataPosition position;' 'const gacc::AugmentedImages data(images, {2, 2, 1}, {.crop_padding = 1});' \
+        'gacc::shuffled_batches(data, {.batch_size = 2}, rng, position);' 'gacc::ordered_batches(data, {.batch_size = 2});'
+    sed -i '1i #include <gacc/data/augmentation.hpp>\n#include <gacc/data/batches.hpp>' "$work/program.cpp"
+    compiles "augmented images with a position"
+    sed -i 's/, rng, position)/, rng)/' "$work/program.cpp"
+    refuses "augmented images without a position" 'gacc: shuffled_batches: expected a DataPosition, since these samples differ'
     program 'model.forward(columns);'
     refuses "forward of a column-major matrix" "$row_major"
     program 'model.predict(columns);'

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -26,8 +27,8 @@ class Batches {
 public:
     using value_type = Batch<Data>;
 
-    Batches(const Data& data, Buffer<Index> order, BatchOptions options, Index done = 0)
-        : order_(std::move(order)), batch_size_(options.batch_size), staging_(data) {
+    Batches(const Data& data, Buffer<Index> order, BatchOptions options, Index done = 0, std::optional<Index> epoch = {})
+        : order_(std::move(order)), batch_size_(options.batch_size), staging_(data, epoch) {
         detail::check_batch_size(batch_size_);
         const auto samples = order_.size();
         const Index all = samples / batch_size_ + (samples % batch_size_ != 0 && !options.drop_last ? 1 : 0);
@@ -77,9 +78,12 @@ Batches<Data> ordered_batches(const Data& data, BatchOptions options) {
     return {data, detail::in_order(data.size()), options};
 }
 
-/// The samples in an order that is drawn anew at every call. Call it once an epoch.
+/// The samples in an order that is drawn anew at every call. Call it once an epoch. An EpochDataset needs a position.
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng) {
+    static_assert(!EpochDataset<Data>,
+                  "gacc: shuffled_batches: expected a DataPosition, since these samples differ from epoch to epoch; "
+                  "call shuffled_batches(data, options, rng, position)");
     auto order = detail::in_order(data.size());
     rng.shuffle(order.span());
     return {data, std::move(order), options};
@@ -91,7 +95,7 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng)
 template <Dataset Data>
 Batches<Data> ordered_batches(const Data& data, BatchOptions options, DataPosition& position) {
     position.enter(data.size(), options.batch_size);
-    return {data, detail::in_order(data.size()), options, position.batch};
+    return {data, detail::in_order(data.size()), options, position.batch, position.epoch};
 }
 template <Dataset Data>
 Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng, DataPosition& position) {
@@ -104,7 +108,7 @@ Batches<Data> shuffled_batches(const Data& data, BatchOptions options, Rng& rng,
         position.drawn = true;
         rng.shuffle(order.span());
     }
-    return {data, std::move(order), options, position.batch};
+    return {data, std::move(order), options, position.batch, position.epoch};
 }
 
 template <Dataset Data>

@@ -47,6 +47,14 @@ concept TargetDataset = Samples<D> && requires(const D& data, Index sample, std:
 template <class D>
 concept Dataset = LabelledDataset<D> || RowLabelledDataset<D> || TargetDataset<D>;
 
+/// Samples that differ from epoch to epoch, such as images that are moved at random. Batches that know their
+/// DataPosition ask for those of its epoch. Other batches ask for copy_inputs(sample, row).
+template <class D>
+concept EpochDataset =
+    Samples<D> && requires(const D& data, Index sample, std::span<typename D::scalar_type> row, Index epoch) {
+    data.copy_inputs(sample, row, epoch);  // writes features() numbers
+};
+
 namespace detail {
 
 inline void check_label_count(const char* where, Index samples, Index labels) {

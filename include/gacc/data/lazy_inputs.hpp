@@ -7,6 +7,7 @@
 #include <gacc/data/dataset.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -20,7 +21,8 @@ class Staging {
 public:
     using Scalar = typename Data::scalar_type;
 
-    explicit Staging(const Data& data) : data_(data) {}
+    /// Without an epoch, an EpochDataset gives its samples as they are.
+    explicit Staging(const Data& data, std::optional<Index> epoch = {}) : data_(data), epoch_(epoch) {}
 
     std::span<const Label> gather_labels(std::span<const Index> samples) requires LabelledDataset<Data> {
         const auto count = static_cast<Index>(samples.size());
@@ -40,7 +42,7 @@ public:
     ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
         const Index columns = data_.features();
         const auto numbers = gather(samples, columns, inputs_, "inputs",
-                                    [&](Index sample, std::span<Scalar> row) { data_.copy_inputs(sample, row); });
+                                    [&](Index sample, std::span<Scalar> row) { copy_inputs(sample, row); });
         return {numbers.data(), static_cast<Index>(samples.size()), columns};
     }
 
@@ -66,6 +68,12 @@ private:
         }
         return std::as_const(to).first(numbers);
     }
+    void copy_inputs(Index sample, std::span<Scalar> row) const {
+        if constexpr (EpochDataset<Data>) {
+            if (epoch_) { return data_.copy_inputs(sample, row, *epoch_); }
+        }
+        data_.copy_inputs(sample, row);
+    }
     Label label(Index sample) const requires LabelledDataset<Data> {
         const auto label = data_.label(sample);
         if constexpr (sizeof(label) >= sizeof(Label)) {
@@ -78,6 +86,7 @@ private:
     }
 
     const Data& data_;
+    std::optional<Index> epoch_;
     Buffer<Label> labels_{memory::Kind::staging};    // of the batch, or of the micro-batch if rows have labels
     Buffer<Scalar> inputs_{memory::Kind::staging};   // of the micro-batch, samples x features
     Buffer<Scalar> targets_{memory::Kind::staging};  // of the micro-batch, samples x target_features

@@ -41,6 +41,9 @@ public:
     std::span<const Index> samples() const& { return samples_.span(); }
     void samples() const&& = delete;
     void copy_inputs(Index sample, std::span<scalar_type> row) const { data_->copy_inputs(samples_[sample], row); }
+    void copy_inputs(Index sample, std::span<scalar_type> row, Index epoch) const requires EpochDataset<Data> {
+        data_->copy_inputs(samples_[sample], row, epoch);
+    }
 
     auto label(Index sample) const requires LabelledDataset<Data> { return data_->label(samples_[sample]); }
     Index labels_per_sample() const requires RowLabelledDataset<Data> { return data_->labels_per_sample(); }
