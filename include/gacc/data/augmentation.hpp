@@ -162,9 +162,9 @@ private:
 
     /// Exchanges left and right in a row of pixels.
     void flip(std::span<scalar_type> row) const {
-        const auto channels = static_cast<std::size_t>(channels_);
-        for (std::size_t left = 0, right = row.size() - channels; left < right; left += channels, right -= channels) {
-            std::swap_ranges(row.begin() + left, row.begin() + left + channels, row.begin() + right);
+        Index left = 0, right = (width_ - 1) * channels_;
+        for (; left < right; left += channels_, right -= channels_) {
+            std::swap_ranges(row.begin() + left, row.begin() + left + channels_, row.begin() + right);
         }
     }
 

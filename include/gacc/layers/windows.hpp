@@ -66,10 +66,7 @@ public:
     /// Throws     ShapeError if the kernel has a size below 1 or above 4096, the stride is negative, or the padding is
     ///            negative or more than half the kernel
     Windows(const char* layer, Size2d kernel, Size2d stride, Size2d padding)
-        : layer_(layer), kernel_(kernel), stride_(stride == Size2d(0) ? kernel : stride),
-          padding_(padding), rows_{kernel_.height, stride_.height, padding_.height}, columns_{kernel_.width,
-                                                                                              stride_.width,
-                                                                                              padding_.width} {
+        : layer_(layer), kernel_(kernel), stride_(stride == Size2d(0) ? kernel : stride), padding_(padding) {
         constexpr Index largest = 4096;  // so that float can number the pixels of a window
         const auto refuse = [&](const char* expected, Size2d got) {
             throw ShapeError(layer, text("expected ", expected, ", got ", to_string(got)));
@@ -146,7 +143,8 @@ public:
 private:
     std::string layer_;
     Size2d kernel_, stride_, padding_;
-    WindowsOfSide rows_, columns_;
+    WindowsOfSide rows_{kernel_.height, stride_.height, padding_.height};
+    WindowsOfSide columns_{kernel_.width, stride_.width, padding_.width};
 };
 
 }  // namespace gacc::detail
