@@ -65,14 +65,8 @@ TEST_CASE("ConfigReader: options of another kind, or out of their range") {
              {std::vector<double>{1}, "a tensor"}}) {
         CHECK_THROWS_WITH_AS(reader(option).size("a"), (size + got).c_str(), DataError);
     }
-<<<<<<< HEAD
     CHECK_THROWS_WITH_AS(
         reader(Index{-1}).count("a"),
-=======
-    CHECK(reader(Index{0}).size_or_zero("a") == 0);
-    CHECK_THROWS_WITH_AS(
-        reader(Index{-1}).size_or_zero("a"),
->>>>>>> a39ed8e (AugmentedImages moves, flips and normalises images, by seed, epoch and sample)
         ("gacc: file: expected a whole number from 0 to " + largest + " for \"a\" of layer 3 (Scale), got -1").c_str(),
         DataError);
     CHECK_THROWS_WITH_AS(reader(std::numeric_limits<double>::infinity()).number("a"),
