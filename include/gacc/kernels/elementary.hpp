@@ -15,8 +15,7 @@
 // Error      at most 2 units in the last place for exponential and logarithm, 4 for the others
 // Specials   as in the C library: NaN stays NaN, odd functions keep the sign of zero, infinities give the limits
 // Subnormal  arguments are used as they are, except floats on 32-bit Arm. If exp(x) is below the smallest normal
-// number,
-//            exponential gives 0. If x < 0 and exp(-|x|) is below it, sigmoid gives 0.
+//            number, exponential gives 0. If x < 0 and exp(-|x|) is below it, sigmoid gives 0.
 
 namespace gacc::inline GACC_ABI::detail {
 

@@ -34,9 +34,8 @@ struct SoftmaxCrossEntropyOptions {
 ///            (divided by the micro-batch's own sum of w_i for the two reductions that take means)
 /// Throws     ShapeError if there are not as many labels or weights as samples; UsageError if a label is not a class,
 ///            a weight is negative, infinite, NaN or too small for a Scalar with all its bits, the sum of the weights
-/// is
-///            larger than the largest Scalar, backward is called without a forward, or label_smoothing is not from 0
-///            to 1
+///            is larger than the largest Scalar, backward is called without a forward, or label_smoothing is not from
+///            0 to 1
 /// Source     Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing)
 /// Example    loss.forward(model.forward(x), labels);  model.backward(loss.backward());
 template <class Scalar = float>
