@@ -1,6 +1,7 @@
 #include <gacc/gacc.hpp>
 
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,28 +16,32 @@ public:
     gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_y = false}; }
 
     void forward(gacc::Forward<float> call) const override {
-        const gacc::Matrix<float> slope = slope_.value();  // 1 x features
-        for (gacc::Index row = 0; row < call.x.rows(); ++row) {
-            const auto x = call.x.row(row).array();
-            call.y.row(row) = (x > 0).select(x, slope.row(0).array() * x);
+        for (gacc::Index i = 0; i < call.x.rows(); ++i) {
+            for (gacc::Index j = 0; j < call.x.cols(); ++j) {
+                const float x = call.x(i, j);
+                call.y(i, j) = x > 0 ? x : slope(j) * x;
+            }
         }
     }
 
     void backward(gacc::Backward<float> call) override {
-        const gacc::Matrix<float> slope = slope_.value();
-        gacc::Matrix<float> grad = slope_.grad();
-        for (gacc::Index row = 0; row < call.x.rows(); ++row) {  // row by row, added to the buffer: += and never =
-            const auto x = call.x.row(row).array(), grad_y = call.grad_y.row(row).array();
-            grad.row(0).array() += (x > 0).select(0, grad_y * x);
-            if (call.wants_grad_x()) { call.grad_x.row(row) = (x > 0).select(grad_y, slope.row(0).array() * grad_y); }
+        std::span<float> grad_slope;  // empty if the slope is frozen
+        if (!slope_.is_frozen()) { grad_slope = slope_.materialize_grads(); }
+        for (gacc::Index i = 0; i < call.x.rows(); ++i) {
+            for (gacc::Index j = 0; j < call.x.cols(); ++j) {
+                const float x = call.x(i, j), grad_y = call.grad_y(i, j);
+                if (!grad_slope.empty()) { grad_slope[static_cast<std::size_t>(j)] += x > 0 ? 0 : grad_y * x; }  // added
+                if (call.wants_grad_x()) { call.grad_x(i, j) = x > 0 ? grad_y : slope(j) * grad_y; }  // written
+            }
         }
-        slope_.set_grad(grad);
     }
 
     std::vector<gacc::Parameter<float>*> parameters() override { return {&slope_}; }
     void initialize(gacc::Rng&) override { slope_.generate([] { return 0.25F; }); }
 
 private:
+    float slope(gacc::Index j) const { return slope_.stored_values()[static_cast<std::size_t>(j)]; }
+
     gacc::Parameter<float> slope_;  // features
 };
 
