@@ -12,6 +12,7 @@ function(show document example)
 endfunction()
 show(README.md micro_batches.cpp)
 show(docs/layers.md own_layer.cpp)
+show(docs/layers.md own_loss.cpp)
 show(docs/optimizers.md lion.hpp)
 
 # Sets `variable` to the text of a file without what separates or groups elements of a list in CMake.
