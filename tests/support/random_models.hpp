@@ -45,9 +45,9 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
 /// A random layer that changes the height and width of an image.
 template <class S>
 Block<S> random_pool(Rng& rng, const Shape& image) {
-    const Size2d kernel(1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min<Index>(image[0], 3)))),
-                        1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(std::min<Index>(image[1], 3)))));
-    const Size2d stride(1 + static_cast<Index>(rng.below(3)), 1 + static_cast<Index>(rng.below(3)));
+    const auto up_to = [&](Index most) { return 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(most))); };
+    const Size2d kernel{up_to(std::min<Index>(image[0], 3)), up_to(std::min<Index>(image[1], 3))};
+    const Size2d stride{up_to(3), up_to(3)};
     switch (rng.below(4)) {
         case 0: return MaxPool2d<S>(kernel);
         case 1: return MaxPool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, kernel.width / 2}});

@@ -23,8 +23,8 @@ struct RandomWindows {
     Size2d kernel, stride, padding;
 
     explicit RandomWindows(Rng& rng)
-        : kernel(up_to(rng, 4), up_to(rng, 4)), stride(up_to(rng, 5), up_to(rng, 5)),
-          padding(up_to(rng, kernel.height / 2 + 1) - 1, up_to(rng, kernel.width / 2 + 1) - 1) {
+        : kernel{up_to(rng, 4), up_to(rng, 4)}, stride{up_to(rng, 5), up_to(rng, 5)},
+          padding{up_to(rng, kernel.height / 2 + 1) - 1, up_to(rng, kernel.width / 2 + 1) - 1} {
         if (rng.below(3) == 0) { stride = 0; }
     }
 };
