@@ -30,8 +30,10 @@ public:
         for (gacc::Index i = 0; i < call.x.rows(); ++i) {
             for (gacc::Index j = 0; j < call.x.cols(); ++j) {
                 const float x = call.x(i, j), grad_y = call.grad_y(i, j);
-                if (!grad_slope.empty()) { grad_slope[static_cast<std::size_t>(j)] += x > 0 ? 0 : grad_y * x; }  // added
                 if (call.wants_grad_x()) { call.grad_x(i, j) = x > 0 ? grad_y : slope(j) * grad_y; }  // written
+                if (!(x > 0) && !grad_slope.empty()) {
+                    grad_slope[static_cast<std::size_t>(j)] += grad_y * x;  // added, row by row: += and never =
+                }
             }
         }
     }
