@@ -1,5 +1,5 @@
 // Trains a small convolutional network from the same first weights and on the same images as PyTorch did, in double, and
-// compares the losses of all steps. Usage: gacc_cnn_test FOLDER, or the folder in GACC_CNN_REFERENCE. FOLDER holds
+// compares the losses of all steps. Usage: gacc_cnn_test FOLDER, or in GACC_REFERENCE. FOLDER/cnn holds
 // init.safetensors, data.safetensors and any number of trace-*.json. Exit code 77: nothing to compare with.
 
 #include <gacc/gacc.hpp>
@@ -99,12 +99,12 @@ std::vector<double> train(const std::filesystem::path& folder, std::size_t steps
 }  // namespace
 
 int main(int argc, char** argv) {
-    const char* given = argc > 1 ? argv[1] : std::getenv("GACC_CNN_REFERENCE");
+    const char* given = argc > 1 ? argv[1] : std::getenv("GACC_REFERENCE");
     if (given == nullptr) {
-        std::puts("skipped: GACC_CNN_REFERENCE (init.safetensors, data.safetensors, trace-*.json) is not set");
+        std::puts("skipped: GACC_REFERENCE, a folder with cnn/init.safetensors and more, is not set");
         return 77;
     }
-    const std::filesystem::path folder = given;
+    const std::filesystem::path folder = std::filesystem::path(given) / "cnn";
     int compared = 0, failed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
