@@ -24,8 +24,9 @@ struct SharedValues {
 /// A tensor that a model trains, and the sum of its gradients so far.
 ///
 /// value() and grad() return copies with rows and columns as in the literature (a Linear weight: out_features x
-/// in_features). With more than two sizes, all but the first multiply to the columns, in PyTorch's order. Inside, the numbers lie in the panels that the product kernels read, so they are never packed. Layers
-/// and optimizers work on stored_values() and materialize_grads(), in one common layout; the padding stays zero.
+/// in_features). With more than two sizes, all but the first multiply to the columns, in PyTorch's order. In memory the
+/// numbers lie in the panels that the product kernels read, so they are never packed. Layers and optimizers work on
+/// stored_values() and materialize_grads(), in one common layout; the padding stays zero.
 ///
 /// A frozen parameter is not trained: it has values but no gradients. A parameter with SharedValues reads and writes
 /// the values of another parameter, but has gradients of its own: if two layers added to one buffer, the order of their
