@@ -1,10 +1,14 @@
 #pragma once
 
 #include <gacc/core/parallel.hpp>
+#include <gacc/core/thread_scratch.hpp>
+#include <gacc/kernels/column_strips.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/normalization.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -52,42 +56,72 @@ public:
     }
 
     void forward(Forward<Scalar> call) const override {
-        for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
-            const Index begin = group * width();
-            const auto x = [&](Index row) { return at(call.x, first_row + row) + begin; };
+        const Index rows = call.x.rows() / call.samples;
+        for_samples(call.samples, rows, 3, [&](Index sample, Index, Scalar* scratch) {
+            const Scalar* x = at(call.x, sample * rows);
+            Scalar* kept = at(call.kept, sample);
+            Scalar *sums = scratch, *means = scratch + channels(), *scales = scratch + 2 * channels();
             const auto count = static_cast<Scalar>(rows * width());
-            const Scalar mean = sum(rows, [&](Index row) { return Normalization::sum(width(), x(row)); }) / count;
-            const Scalar squares =
-                sum(rows, [&](Index row) { return Normalization::sum_of_squares(width(), x(row), mean); });
-            const Scalar scale = Scalar(1) / std::sqrt(squares / count + static_cast<Scalar>(epsilon_));
-            Scalar* kept = at(call.kept, sample) + 2 * group;
-            kept[0] = mean;
-            kept[1] = scale;
-            const Normalization norm(mean, scale);
-            for (Index row = 0; row < rows; ++row) {
-                norm.write_y(width(), at(call.y, first_row + row) + begin, x(row), gain_.stored_values().data() + begin,
-                             shift_.stored_values().data() + begin);
-            }
+            for_strips([&](const auto& strip) {
+                const auto add = [&, of_x = call.x.outerStride()](Index row, auto& sum) {
+                    const auto here = strip.load(x + row * of_x);
+                    for (std::size_t i = 0; i < here.size(); ++i) { sum[0][i] = detail::plus(sum[0][i], here[i]); }
+                };
+                strip.store(sums, detail::strip_sums<1>(strip, rows, add)[0]);
+            });
+            for_groups([&](Index group, Index begin) {
+                kept[2 * group] = Normalization::sum(width(), sums + begin) / count;
+                std::fill_n(means + begin, width(), kept[2 * group]);
+            });
+            for_strips([&](const auto& strip) {
+                const auto add = [&, of_x = call.x.outerStride(), mean = strip.load(means)](Index row, auto& sum) {
+                    const auto here = strip.load(x + row * of_x);
+                    for (std::size_t i = 0; i < here.size(); ++i) {
+                        const auto apart = detail::minus(here[i], mean[i]);
+                        sum[0][i] = detail::multiply_add(apart, apart, sum[0][i]);
+                    }
+                };
+                strip.store(sums, detail::strip_sums<1>(strip, rows, add)[0]);
+            });
+            for_groups([&](Index group, Index begin) {
+                const Scalar variance = Normalization::sum(width(), sums + begin) / count;
+                kept[2 * group + 1] = Scalar(1) / std::sqrt(variance + static_cast<Scalar>(epsilon_));
+                std::fill_n(scales + begin, width(), kept[2 * group + 1]);
+            });
+            for_strips([&](const auto& strip) {
+                const auto mean = strip.load(means), scale = strip.load(scales);
+                const auto gain = strip.load(gain_.stored_values().data());
+                const auto shift = strip.load(shift_.stored_values().data());
+                Scalar* y = at(call.y, sample * rows);
+                const Index of_x = call.x.outerStride(), of_y = call.y.outerStride();
+                for (Index row = 0; row < rows; ++row) {
+                    auto here = strip.load(x + row * of_x);
+                    for (std::size_t i = 0; i < here.size(); ++i) {
+                        const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
+                        here[i] = detail::multiply_add(xhat, gain[i], shift[i]);
+                    }
+                    strip.store(y + row * of_y, here);
+                }
+            });
         });
     }
 
     void backward(Backward<Scalar> call) override {
-        add_gradients(call);
-        if (!call.wants_grad_x()) { return; }
-        for_groups(call.samples, call.x, [&](Index first_row, Index rows, Index sample, Index group) {
-            const Index begin = group * width();
-            const auto norm = normalization(call, sample, group);
-            const Scalar* gain = gain_.stored_values().data() + begin;
-            const auto x = [&](Index row) { return at(call.x, first_row + row) + begin; };
-            const auto grad_y = [&](Index row) { return at(call.grad_y, first_row + row) + begin; };
-            const auto count = static_cast<Scalar>(rows * width());
-            const Scalar g = sum(rows, [&](Index row) { return norm.sum_of_g(width(), grad_y(row), gain); });
-            const Scalar g_xhat =
-                sum(rows, [&](Index row) { return norm.sum_of_g_xhat(width(), x(row), grad_y(row), gain); });
-            for (Index row = 0; row < rows; ++row) {
-                norm.write_grad_x(width(), at(call.grad_x, first_row + row) + begin, x(row), grad_y(row), gain,
-                                  g / count, g_xhat / count);
-            }
+        Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
+        Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();
+        const Index rows = call.x.rows() / call.samples;
+        const auto sum_and_write = [&](Index sample, Index, Scalar* scratch) {
+            Scalar *sums_of_g = scratch, *sums_of_g_xhat = scratch + channels();
+            add_over_rows(call, sample, sums_of_g, sums_of_g_xhat, scratch + 2 * channels());
+            if (call.wants_grad_x()) { write_grad_x(call, sample, sums_of_g, sums_of_g_xhat, scratch + 2 * channels()); }
+        };
+        const auto add_to = [&](Scalar* grad, const Scalar* sums) {
+            if (grad == nullptr) { return; }
+            for (Index i = 0; i < channels(); ++i) { grad[i] += sums[i]; }
+        };
+        for_samples(call.samples, rows, 6, sum_and_write, [&](const Scalar* scratch) {
+            add_to(grad_shift, scratch);
+            add_to(grad_gain, scratch + channels());
         });
     }
 
@@ -104,13 +138,6 @@ private:
     static auto* at(View& view, Index row) {
         return view.data() + row * view.outerStride();
     }
-    template <class F>
-    static Scalar sum(Index rows, const F& of_row) {
-        Scalar total = 0;
-        for (Index row = 0; row < rows; ++row) { total += of_row(row); }
-        return total;
-    }
-
     Index channels() const { return gain_.cols(); }
     Index width() const { return channels() / groups_; }  // of a group
 
@@ -126,38 +153,92 @@ private:
         return groups;
     }
 
-    /// Calls f(first row, rows, sample, group) for every group of every sample, shared out over the threads.
     template <class F>
-    void for_groups(Index samples, const ConstMatrixView<Scalar>& x, const F& f) const {
-        const Index rows = x.rows() / samples;
-        detail::parallel_for(samples * groups_, std::int64_t{x.rows()} * channels() * 4, [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i) { f(i / groups_ * rows, rows, i / groups_, i % groups_); }
+    void for_strips(const F& f) const {
+        detail::for_strips<Scalar>(channels(), f);
+    }
+    /// Calls f(group, its first channel).
+    template <class F>
+    void for_groups(const F& f) const {
+        for (Index group = 0; group < groups_; ++group) { f(group, group * width()); }
+    }
+
+    /// Calls f(sample, rows, scratch) for every sample, shared out over the threads, with memory for so many numbers of
+    /// each channel. Then it calls after(scratch) for every sample in order.
+    template <class F, class After>
+    void for_samples(Index samples, Index rows, Index numbers, const F& f, const After& after) const {
+        const Index each = numbers * channels();
+        const Index most = static_cast<Index>(detail::ThreadScratch::bytes / sizeof(Scalar)) / each;
+        const Index block = std::clamp<Index>(most, 1, samples);
+        const detail::ThreadScratch::Numbers<Scalar> scratch(static_cast<std::size_t>(block * each));
+        for (Index first = 0; first < samples; first += block) {
+            const Index here = std::min(block, samples - first);
+            detail::parallel_for(here, std::int64_t{here} * rows * channels() * 4, [&](Index begin, Index end) {
+                for (Index i = begin; i < end; ++i) { f(first + i, rows, scratch.data() + i * each); }
+            });
+            for (Index i = 0; i < here; ++i) { after(scratch.data() + i * each); }
+        }
+    }
+    template <class F>
+    void for_samples(Index samples, Index rows, Index numbers, const F& f) const {
+        for_samples(samples, rows, numbers, f, [](const Scalar*) {});
+    }
+
+    /// Sums of grad_y and of grad_y xhat over the rows of a sample, for each channel. `scratch` receives means and scales.
+    void add_over_rows(const Backward<Scalar>& call, Index sample, Scalar* of_g, Scalar* of_g_xhat,
+                       Scalar* scratch) const {
+        const Index rows = call.x.rows() / call.samples;
+        const Scalar* kept = at(call.kept, sample);
+        Scalar *means = scratch, *scales = scratch + channels();
+        for_groups([&](Index group, Index begin) {
+            std::fill_n(means + begin, width(), kept[2 * group]);
+            std::fill_n(scales + begin, width(), kept[2 * group + 1]);
+        });
+        for_strips([&](const auto& strip) {
+            const auto add = [&strip, x = at(call.x, sample * rows), grad_y = at(call.grad_y, sample * rows),
+                              of_x = call.x.outerStride(), of_y = call.grad_y.outerStride(), mean = strip.load(means),
+                              scale = strip.load(scales)](Index row, auto& sums) {
+                const auto here = strip.load(x + row * of_x), g = strip.load(grad_y + row * of_y);
+                for (std::size_t i = 0; i < here.size(); ++i) {
+                    const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
+                    sums[0][i] = detail::plus(sums[0][i], g[i]);
+                    sums[1][i] = detail::multiply_add(g[i], xhat, sums[1][i]);
+                }
+            };
+            const auto sums = detail::strip_sums<2>(strip, rows, add);
+            strip.store(of_g, sums[0]);
+            strip.store(of_g_xhat, sums[1]);
         });
     }
 
-    /// The formulas with the numbers that forward kept for the group.
-    static Normalization normalization(const Backward<Scalar>& call, Index sample, Index group) {
-        const Scalar* kept = at(call.kept, sample) + 2 * group;
-        return {kept[0], kept[1]};
-    }
-
-    /// Threads share out groups. Each walks all rows in order and adds to the sums so far.
-    void add_gradients(const Backward<Scalar>& call) {
-        Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
-        Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();
-        if (grad_gain == nullptr && grad_shift == nullptr) { return; }
+    /// `scratch` has means and scales, and room for two numbers more of each channel.
+    void write_grad_x(Backward<Scalar>& call, Index sample, const Scalar* of_g, const Scalar* of_g_xhat,
+                      Scalar* scratch) const {
         const Index rows = call.x.rows() / call.samples;
-        detail::parallel_for(groups_, std::int64_t{call.x.rows()} * channels() * 2, [&](Index first, Index last) {
-            for (Index row = 0; row < call.x.rows(); ++row) {
-                for (Index group = first; group < last; ++group) {
-                    const Index begin = group * width();
-                    const Scalar* grad_y = at(call.grad_y, row) + begin;
-                    const auto norm = normalization(call, row / rows, group);
-                    if (grad_gain != nullptr) {
-                        norm.add_grad_gain(width(), grad_gain + begin, at(call.x, row) + begin, grad_y);
-                    }
-                    if (grad_shift != nullptr) { norm.add_grad_shift(width(), grad_shift + begin, grad_y); }
+        const Scalar* gain = gain_.stored_values().data();
+        Scalar *minus_mean = scratch + 2 * channels(), *minus_along = scratch + 3 * channels();
+        const auto count = static_cast<Scalar>(rows * width());
+        for_groups([&](Index, Index begin) {
+            const Scalar g = Normalization::sum_of_g(width(), of_g + begin, gain + begin);
+            const Scalar g_xhat = Normalization::sum_of_g(width(), of_g_xhat + begin, gain + begin);
+            std::fill_n(minus_mean + begin, width(), -(g / count));
+            std::fill_n(minus_along + begin, width(), -(g_xhat / count));
+        });
+        for_strips([&](const auto& strip) {
+            const auto mean = strip.load(scratch), scale = strip.load(scratch + channels()), w = strip.load(gain);
+            const auto down = strip.load(minus_mean), along = strip.load(minus_along);
+            const Scalar *x = at(call.x, sample * rows), *grad_y = at(call.grad_y, sample * rows);
+            Scalar* grad_x = at(call.grad_x, sample * rows);
+            const Index of_x = call.x.outerStride(), of_y = call.grad_y.outerStride(), to = call.grad_x.outerStride();
+            for (Index row = 0; row < rows; ++row) {
+                auto here = strip.load(x + row * of_x);
+                const auto g = strip.load(grad_y + row * of_y);
+                for (std::size_t i = 0; i < here.size(); ++i) {
+                    const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
+                    const auto rest = detail::multiply_add(g[i], w[i], down[i]);
+                    here[i] = detail::times(scale[i], detail::multiply_add(xhat, along[i], rest));
                 }
+                strip.store(grad_x + row * to, here);
             }
         });
     }
