@@ -199,7 +199,7 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
         (add(detail::bytes_of(parts, context)), ...);
         return all;
     });
-    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::block_samples(model.activations()), largest_batch);
+    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::largest_block_samples(model.activations()), largest_batch);
     const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;
     const Index least = asked > 0 ? asked : 1;
@@ -232,9 +232,11 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     plan.activations = activations.size();
     Index forward = 0, again = 0;
     // The last run of dropped activations is still in memory if the micro-batch is one block.
-    bool there = plan.micro_batch <= Workspace<Scalar>::block_samples(activations);
+    const auto segments = detail::segments_of<Scalar>(activations);
+    bool there = true;
     for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
         forward += activations[i].work;
+        there = there && (activations[i].kept || plan.micro_batch <= segments[detail::segment_at(segments, i)].block);
         if (activations[i].kept) {
             there = there && dropped == 0;
         } else {

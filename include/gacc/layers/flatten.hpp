@@ -16,7 +16,7 @@ public:
     std::string description() const override { return "Flatten"; }
     LayerConfig config() const override { return {"Flatten"}; }
     LayerPlan plan(const Shape& x) const override {
-        return {.y = {elements(x)}, .reads_x = false, .reads_y = false};
+        return {.y = {elements(x)}, .reads_x = false, .reads_y = false, .overwrites_x = true};
     }
 
     void forward(Forward<Scalar> call) const override {

@@ -16,6 +16,9 @@ struct Activation {
     Index extra = 0;  ///< numbers of a sample that layers keep beside it: means, scales
     /// Whether no value before it is read after it. Only then may a run of dropped activations end here.
     bool boundary = true;
+    /// Whether it is a boundary over which its own gradient lies. If it is kept, the values after it may go through
+    /// blocks of another size (detail::segments_of).
+    bool separates = false;
 };
 
 namespace detail {

@@ -2,6 +2,7 @@
 
 #include <gacc/model/activation.hpp>
 #include <gacc/model/graph.hpp>
+#include <gacc/model/segments.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -28,6 +29,7 @@ struct BackwardStep {
     } kind = Kind::layer;
     std::size_t operation = 0;
     std::size_t input = 0;             // the input of the operation that the gradient belongs to
+    std::size_t segment = 0;
     std::optional<std::size_t> fused{};  // the operation whose backward takes the tiles of grad_x
     bool adds = false;                 // a layer that puts tiles adds them
     GradientPlace from{}, to{};        // grad_y, grad_x
@@ -38,6 +40,7 @@ struct GradientBuffer {
     Activation like;   // its width and rows
     std::size_t born;  // the step that writes it first
     std::size_t dead;  // the last step that reads it
+    std::size_t segment;
     Index before = 0;  // numbers of a sample in other buffers that lie before it
 };
 
@@ -45,7 +48,8 @@ struct GradientBuffer {
 struct BackwardPlan {
     std::vector<BackwardStep> steps;
     std::vector<GradientBuffer> buffers;
-    Index numbers = 0;  ///< of the buffers for a sample; buffers that are not needed at once lie over each other
+    /// Of the buffers of each segment for a sample. Buffers that are not needed at once lie over each other.
+    std::vector<Index> numbers;
 };
 
 /// Makes the plan of a graph. A gradient lies over an activation that is not read any more, over the gradient from
@@ -56,7 +60,7 @@ class BackwardPlanner {
 public:
     /// `activations` are those of the graph; some may be dropped.
     BackwardPlanner(const Graph<Scalar>& graph, const std::vector<Activation>& activations)
-        : graph_(graph), activations_(activations), grads_(graph.values().size()),
+        : graph_(graph), activations_(activations), segments_(segments_of<Scalar>(activations)), grads_(graph.values().size()),
           done_(graph.operations().size(), false), users_of_activation_(activations.size(), 0) {}
 
     BackwardPlan plan() && {
@@ -64,6 +68,7 @@ public:
         grads_.back() = {GradientPlace::Kind::of_the_loss};
         for (std::size_t i = graph_.operations().size(); i-- > 0;) {
             const auto& operation = graph_.operations()[i];
+            segment_ = segment_at(segments_, value(operation.output).slot);
             if (done_[i] || !value(operation.output).wants_grad) { continue; }
             if (operation.kind == OperationKind::layer) {
                 through_layer(i);
@@ -88,7 +93,7 @@ private:
         const GradientPlace grad_y = grads_[operation.output];
         BackwardStep step{.operation = i, .from = grad_y};
         if (x == 0 || !value(x).wants_grad) {
-            plan_.steps.push_back(step);
+            push(step);
             return;
         }
         if (grads_[x].kind != Kind::none) {  // another reader has written it
@@ -106,9 +111,7 @@ private:
         }
         std::size_t written = x;  // the value whose gradient it is
         const auto& before = graph_.producer(value(x));
-        if (operation.plan.puts_tiles && operation.plan.overwrites_x && before.kind == OperationKind::layer &&
-            before.plan.elementwise && !before.plan.reads_x && graph_.in_place(before) &&
-            value(x).readers.size() == 1) {
+        if (graph_.fuses(operation.plan, before) && value(x).readers.size() == 1) {
             step.fused = value(x).producer;
             written = before.inputs[0];
             done_[value(x).producer] = true;
@@ -185,7 +188,7 @@ private:
 
     GradientPlace over_activation(std::size_t slot) { return keep({Kind::activation, slot}); }
     GradientPlace new_buffer(std::size_t x) {
-        plan_.buffers.push_back({activations_[value(x).slot], plan_.steps.size(), plan_.steps.size()});
+        plan_.buffers.push_back({activations_[value(x).slot], plan_.steps.size(), plan_.steps.size(), segment_});
         users_of_buffer_.push_back(0);
         return keep({Kind::buffer, plan_.buffers.size() - 1});
     }
@@ -200,6 +203,7 @@ private:
     }
 
     void push(BackwardStep step) {
+        step.segment = segment_;
         for (const GradientPlace& place : {step.from, step.to}) {
             if (place.kind == Kind::buffer) { plan_.buffers[place.number].dead = plan_.steps.size(); }
         }
@@ -208,6 +212,7 @@ private:
 
     /// Gives each buffer in turn the lowest place that is free during its life.
     void place_buffers() {
+        plan_.numbers.assign(segments_.size(), 0);
         for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
             const auto meets = [&](std::size_t j) {
                 return plan_.buffers[j].born <= plan_.buffers[i].dead && plan_.buffers[i].born <= plan_.buffers[j].dead;
@@ -223,12 +228,15 @@ private:
                     }
                 }
             }
-            plan_.numbers = std::max(plan_.numbers, sum_of(plan_.buffers[i].before, size(i)));
+            Index& numbers = plan_.numbers[plan_.buffers[i].segment];
+            numbers = std::max(numbers, sum_of(plan_.buffers[i].before, size(i)));
         }
     }
 
     const Graph<Scalar>& graph_;
     const std::vector<Activation>& activations_;
+    const std::vector<Segment> segments_;
+    std::size_t segment_ = 0;  // of the operation at work
     std::vector<GradientPlace> grads_;  // by each value
     std::vector<bool> done_;            // of each operation
     std::vector<int> users_of_activation_, users_of_buffer_;

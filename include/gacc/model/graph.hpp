@@ -132,6 +132,12 @@ public:
         return operation.inputs[0] != 0 && values_[operation.output].slot == values_[operation.inputs[0]].slot;
     }
 
+    /// Whether the backward of an elementwise layer takes the tiles of grad_x that the reader of its output puts.
+    bool fuses(const LayerPlan& reader, const Operation<Scalar>& before) const {
+        return reader.puts_tiles && reader.overwrites_x && before.kind == OperationKind::layer &&
+               before.plan.elementwise && !before.plan.reads_x && in_place(before);
+    }
+
 private:
     std::size_t append(Operation<Scalar> operation, Shape shape) {
         operation.output = values_.size();
@@ -186,12 +192,24 @@ private:
             last_reader[i] = values_[i].readers.empty() ? operations_.size() : values_[i].readers.back();
         }
         std::size_t alive_until = 0;  // the inputs are always there
-        for (auto& activation : activations_) { activation.boundary = false; }
+        for (auto& activation : activations_) { activation.boundary = activation.separates = false; }
         for (std::size_t i = 1; i < values_.size(); ++i) {
             const bool last_of_slot = i + 1 == values_.size() || values_[i + 1].slot != values_[i].slot;
-            if (last_of_slot && alive_until <= values_[i].producer) { activations_[values_[i].slot].boundary = true; }
+            if (last_of_slot && alive_until <= values_[i].producer) {
+                activations_[values_[i].slot].boundary = true;
+                activations_[values_[i].slot].separates = takes_gradient(values_[i]);
+            }
             alive_until = std::max(alive_until, last_reader[i]);
         }
+    }
+
+    /// Whether the only reader of a value writes the gradient by it over it. The BackwardPlanner decides likewise.
+    bool takes_gradient(const Value& value) const {
+        if (value.readers.size() != 1 || operations_[value.readers[0]].kind != OperationKind::layer) { return false; }
+        const LayerPlan& reader = operations_[value.readers[0]].plan;
+        if (!reader.overwrites_x || reader.elementwise) { return false; }
+        const auto& made_by = producer(value);
+        return made_by.kind != OperationKind::layer || !made_by.plan.reads_y || fuses(reader, made_by);
     }
 
     std::vector<Value> values_;

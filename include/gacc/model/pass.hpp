@@ -35,20 +35,28 @@ public:
          Index count, const Where& where)
         : graph_(graph), workspace_(workspace), inputs_(inputs), first_(first), count_(count), where_(where) {}
 
-    /// Computes all values.
-    void forward() const {
-        for (const auto& operation : graph_.operations()) { forward(operation); }
+    /// Computes all values of a segment.
+    void forward(std::size_t segment) const {
+        const auto& [begin, end, block] = workspace_.segments()[segment];
+        for (const auto& operation : graph_.operations()) {
+            const std::size_t slot = value(operation.output).slot;
+            if (slot >= begin && slot < end) { forward(operation); }
+        }
     }
 
-    /// Adds to the gradients of all parameters, and calls (*ready)(parameter) when nothing more is added. Activations and
+    /// Adds to the gradients of all parameters of a segment, and calls (*ready)(parameter) when nothing more is added. Activations and
     /// gradients of ignored samples are set to 0 if they are infinite or NaN. The inputs belong to the caller;
     /// operations do not see these samples of the inputs.
-    void backward(const BackwardPlan& plan, const std::vector<Activation>& activations,
+    void backward(std::size_t segment, const BackwardPlan& plan, const std::vector<Activation>& activations,
                   const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {},
                   const GradientReady<Scalar>* ready = nullptr) const {
         // Dropped activations from this one on are there: computed again, or not yet overwritten.
-        std::size_t there = workspace_.blocks() == 1 ? last_dropped_run(activations) : activations.size();
+        const std::size_t last_run = last_dropped_run(activations);
+        const bool is_there = last_run < activations.size() && workspace_.blocks(segment) == 1 &&
+                              segment_at(workspace_.segments(), last_run) == segment;
+        std::size_t there = is_there ? last_run : activations.size();
         for (const BackwardStep& step : plan.steps) {
+            if (step.segment != segment) { continue; }
             const ConstMatrixView<Scalar> from = gradient(plan, step.from, loss_grad);
             if (step.to.kind == GradientPlace::Kind::activation) {  // the activation must be there before it is read
                 there = compute_again(step.to.number, there, activations);
@@ -189,7 +197,7 @@ private:
             return workspace_.activation(place.number, first_, count_);
         }
         const GradientBuffer& buffer = plan.buffers[place.number];
-        return workspace_.gradient(buffer.before, buffer.like, first_, count_);
+        return workspace_.gradient(buffer.before, buffer.like, first_, count_, buffer.segment);
     }
     ConstMatrixView<Scalar> gradient(const BackwardPlan& plan, const GradientPlace& place,
                                      const ConstMatrixView<Scalar>& loss_grad) const {

@@ -132,9 +132,11 @@ public:
                   .step = body().tally.batches(),
                   .first_row = body().tally.seen(),
                   .training = true};
-        for_each_block(workspace_, [&](Index first, Index count) {
-            detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_).forward();
-        });
+        for (std::size_t segment = 0; segment < workspace_.segments().size(); ++segment) {
+            for_each_block(segment, [&](Index first, Index count) {
+                detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_).forward(segment);
+            });
+        }
         body().tally.see(inputs.rows());
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();
@@ -163,11 +165,13 @@ public:
         body().tally.mark_partial();
         const ConstMatrixView<Scalar> inputs(inputs_, samples, in_features(), input_stride_);
         const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights, graph().output().rows());
-        for_each_block(workspace_, [&](Index first, Index count) {
-            const bool is_last = first + count == samples;
-            detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
-                .backward(backward_, activations_, loss.grad, ignored, is_last && ready ? &ready : nullptr);
-        });
+        for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
+            for_each_block(segment, [&](Index first, Index count) {
+                const bool is_last = first + count == samples;
+                detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
+                    .backward(segment, backward_, activations_, loss.grad, ignored, is_last && ready ? &ready : nullptr);
+            });
+        }
         body().tally = tally;
     }
 
@@ -188,8 +192,8 @@ public:
         const Index most = workspace.block_samples(activations);
         for (Index first = 0; first < inputs.rows(); first += most) {
             const Index count = std::min(most, inputs.rows() - first);
-            workspace.lay_out(activations, 0, count);
-            detail::Pass<Scalar>(graph(), workspace, inputs.middleRows(first, count), 0, count, {}).forward();
+            workspace.lay_out(activations, {}, count);
+            detail::Pass<Scalar>(graph(), workspace, inputs.middleRows(first, count), 0, count, {}).forward(0);
             outputs.middleRows(first * rows, count * rows) =
                 workspace.activation(graph().output().slot, 0, count);
         }
@@ -275,15 +279,21 @@ private:
         body_->append(std::move(block));
     }
 
-    void set_activations(const std::vector<Activation>& activations) {
+    /// Takes from the activations whether they are kept. All else about them follows from the graph.
+    void set_activations(std::vector<Activation> activations) {
+        const auto& of_graph = graph().activations();
+        for (std::size_t i = 0; i < activations.size(); ++i) {
+            activations[i].boundary = of_graph[i].boundary;
+            activations[i].separates = of_graph[i].separates;
+        }
         backward_ = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
-        activations_ = activations;
+        activations_ = std::move(activations);
     }
 
-    /// Calls f(first, count) for the blocks of the samples, in order.
+    /// Calls f(first, count) for the blocks of the samples in a segment, in order.
     template <class F>
-    static void for_each_block(const Workspace<Scalar>& workspace, const F& f) {
-        const Index samples = workspace.samples(), most = workspace.block_rows();
+    void for_each_block(std::size_t segment, const F& f) const {
+        const Index samples = workspace_.samples(), most = workspace_.block_rows(segment);
         for (Index first = 0; first < samples; first += most) { f(first, std::min(most, samples - first)); }
     }
 

@@ -4,6 +4,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/model/activation.hpp>
+#include <gacc/model/segments.hpp>
 
 #include <algorithm>
 #include <string_view>
@@ -20,40 +21,36 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar>
 class Workspace {
 public:
-    /// A large micro-batch is walked in blocks of at most this many rows. Each block goes through all layers before the
-    /// next, so its activations stay in the cache.
-    static constexpr Index block = 128;
-
-    /// Samples of a block: at least one, even if a sample has more rows than a block.
-    static Index block_samples(const std::vector<Activation>& activations) {
-        Index rows = 1;
-        for (const Activation& activation : activations) { rows = std::max(rows, activation.rows); }
-        return std::max<Index>(block / rows, 1);
+    /// Samples of a block of a model: at most so many, in its segment with the smallest or the largest ones. Each block
+    /// goes through all layers of a segment before the next block, so its activations stay in the cache.
+    static Index block_samples(const std::vector<Activation>& activations) { return blocks_of(activations).first; }
+    static Index largest_block_samples(const std::vector<Activation>& activations) {
+        return blocks_of(activations).second;
     }
 
     /// Places activations for `samples`, and allocates memory if it has too little: for `room` samples, if that is
-    /// more.
-    /// Gradients that cannot lie over activations take `gradient_numbers_a_sample`.
+    /// more. Gradients that cannot lie over activations take so many numbers of a sample in each segment.
     ///
     /// Throws     MemoryError if there is not enough memory
-    void lay_out(const std::vector<Activation>& activations, Index gradient_numbers_a_sample, Index samples,
-                 Index room = 0) {
+    void lay_out(const std::vector<Activation>& activations, const std::vector<Index>& gradient_numbers_a_sample,
+                 Index samples, Index room = 0) {
         const Index most = std::max(samples, room);
         reserve(activations_, activation_numbers(activations, most), "activations");
         reserve(gradients_, gradient_numbers(activations, gradient_numbers_a_sample, most), "gradients by activations");
         samples_ = samples;
-        block_samples_ = block_samples(activations);
+        segments_ = detail::segments_of<Scalar>(activations);
         placed_.resize(activations.size());
-        const Index kept = numbers_per_sample(activations).first;
+        const Index kept = kept_numbers(activations);
         Index before = 0, run = 0;  // numbers of a sample: kept so far, and in the present run of dropped ones
         for (std::size_t i = 0; i < activations.size(); ++i) {
             const Index numbers = detail::sample_numbers<Scalar>(activations[i]);
+            const Index rows = block_rows(detail::segment_at(segments_, i));
             if (activations[i].kept) {
                 placed_[i] = {activations[i], samples * before, samples};
                 before += numbers;
                 run = 0;
             } else {
-                placed_[i] = {activations[i], samples * kept + block_rows() * run, block_rows()};
+                placed_[i] = {activations[i], samples * kept + rows * run, rows};
                 run += numbers;
             }
         }
@@ -61,18 +58,32 @@ public:
 
     /// The count of numbers that lay_out allocates; detail::largest_size if an Index cannot hold it.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
-        const auto [kept, longest] = numbers_per_sample(activations);
-        const Index of_a_block = std::min(samples, block_samples(activations));
-        return detail::sum_of(detail::product_of(samples, kept), detail::product_of(of_a_block, longest));
+        Index longest = 0;  // run of dropped ones, for a block
+        for (const detail::Segment& segment : detail::segments_of<Scalar>(activations)) {
+            Index run = 0;
+            for (std::size_t i = segment.first; i < segment.last; ++i) {
+                const bool kept = activations[i].kept;
+                run = kept ? 0 : detail::sum_of(run, detail::sample_numbers<Scalar>(activations[i]));
+                longest = std::max(longest, detail::product_of(std::min(samples, segment.block), run));
+            }
+        }
+        return detail::sum_of(detail::product_of(samples, kept_numbers(activations)), longest);
     }
-    static Index gradient_numbers(const std::vector<Activation>& activations, Index a_sample, Index samples) {
-        return detail::product_of(std::min(samples, block_samples(activations)), a_sample);
+    static Index gradient_numbers(const std::vector<Activation>& activations, const std::vector<Index>& a_sample,
+                                  Index samples) {
+        const auto segments = detail::segments_of<Scalar>(activations);
+        Index most = 0;
+        for (std::size_t i = 0; i < std::min(segments.size(), a_sample.size()); ++i) {
+            most = std::max(most, detail::product_of(std::min(samples, segments[i].block), a_sample[i]));
+        }
+        return most;
     }
 
     Index samples() const { return samples_; }
-    Index blocks() const { return (samples_ + block_samples_ - 1) / block_samples_; }
-    /// Samples of every block; the last one may have fewer.
-    Index block_rows() const { return (samples_ + blocks() - 1) / std::max<Index>(blocks(), 1); }
+    const std::vector<detail::Segment>& segments() const { return segments_; }
+    Index blocks(std::size_t segment = 0) const { return segments_[segment].blocks(samples_); }
+    /// Samples of every block of a segment; the last one may have fewer.
+    Index block_rows(std::size_t segment = 0) const { return segments_[segment].block_rows(samples_); }
 
     /// The values of samples first to first + count - 1, which must be in one block.
     MatrixView<Scalar> activation(std::size_t i, Index first, Index count) {
@@ -92,12 +103,13 @@ public:
     /// The last activations, which are always kept.
     MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
 
-    /// A gradient of `count` samples of a block, with the width and rows of the activation `like`. `before` numbers of
+    /// A gradient of `count` samples of a block of a segment, with the width and rows of the activation `like`. `before` numbers of
     /// a sample lie before it.
-    MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count) {
-        const Index stride = detail::row_stride<Scalar>(like.width, like.rows);
-        return {gradients_.data() + before * block_rows() + first % block_rows() * like.rows * stride, count * like.rows,
-                like.width, Eigen::OuterStride<>(stride)};
+    MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count,
+                                std::size_t segment = 0) {
+        const Index stride = detail::row_stride<Scalar>(like.width, like.rows), rows = block_rows(segment);
+        return {gradients_.data() + before * rows + first % rows * like.rows * stride, count * like.rows, like.width,
+                Eigen::OuterStride<>(stride)};
     }
 
 private:
@@ -107,18 +119,20 @@ private:
         Index room;    // samples
     };
 
-    Index row(std::size_t i, Index first) const { return placed_[i].activation.kept ? first : first % block_rows(); }
+    Index row(std::size_t i, Index first) const { return placed_[i].activation.kept ? first : first % placed_[i].room; }
 
-    /// For a sample: the numbers of kept activations, and those of the longest run of dropped ones.
-    static std::pair<Index, Index> numbers_per_sample(const std::vector<Activation>& activations) {
-        Index kept = 0, run = 0, longest = 0;
+    static Index kept_numbers(const std::vector<Activation>& activations) {
+        Index kept = 0;
         for (const Activation& activation : activations) {
-            const Index numbers = detail::sample_numbers<Scalar>(activation);
-            kept = detail::sum_of(kept, activation.kept ? numbers : 0);
-            run = activation.kept ? 0 : detail::sum_of(run, numbers);
-            longest = std::max(longest, run);
+            if (activation.kept) { kept = detail::sum_of(kept, detail::sample_numbers<Scalar>(activation)); }
         }
-        return {kept, longest};
+        return kept;
+    }
+    /// The smallest and the largest block.
+    static std::pair<Index, Index> blocks_of(const std::vector<Activation>& activations) {
+        const auto segments = detail::segments_of<Scalar>(activations);
+        const auto [least, most] = std::ranges::minmax(segments, {}, &detail::Segment::block);
+        return {least.block, most.block};
     }
 
     static void reserve(Buffer<Scalar>& buffer, Index numbers, std::string_view what) {
@@ -127,7 +141,7 @@ private:
     }
 
     Index samples_ = 0;
-    Index block_samples_ = block;
+    std::vector<detail::Segment> segments_;
     std::vector<Placed> placed_;
     Buffer<Scalar> activations_{memory::Kind::activations};
     Buffer<Scalar> gradients_{memory::Kind::scratch};
