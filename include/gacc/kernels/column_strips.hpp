@@ -3,7 +3,7 @@
 #include <gacc/kernels/map_packets.hpp>
 #include <gacc/kernels/packet_arithmetic.hpp>
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -12,7 +12,13 @@ namespace gacc::inline GACC_ABI::detail {
 template <class Scalar, int Packets>
 struct Strip {
     using Packet = typename Simd<Scalar>::Packet;
-    using Values = std::array<Packet, static_cast<std::size_t>(Packets)>;
+    struct Values {
+        Packet packets[Packets];
+
+        static constexpr std::size_t size() { return static_cast<std::size_t>(Packets); }
+        Packet& operator[](std::size_t i) { return packets[i]; }
+        const Packet& operator[](std::size_t i) const { return packets[i]; }
+    };
     static constexpr Index lanes = Simd<Scalar>::lanes;
 
     Index first, count;  // columns
@@ -54,10 +60,17 @@ void for_strips(Index cols, const F& f) {
 template <int Sums, class Scalar, int Packets, class Add>
 EIGEN_ALWAYS_INLINE auto strip_sums(const Strip<Scalar, Packets>&, Index rows, const Add& add) {
     using Values = typename Strip<Scalar, Packets>::Values;
-    using All = std::array<Values, static_cast<std::size_t>(Sums)>;
-    std::array<All, 4> chains;
+    struct All {
+        Values sums[Sums];
+
+        Values& operator[](std::size_t i) { return sums[i]; }
+        const Values& operator[](std::size_t i) const { return sums[i]; }
+    };
+    All chains[4];
     for (All& chain : chains) {
-        for (Values& values : chain) { values.fill(all_lanes<typename Simd<Scalar>::Packet>(0)); }
+        for (Values& values : chain.sums) {
+            for (auto& packet : values.packets) { packet = all_lanes<typename Simd<Scalar>::Packet>(0); }
+        }
     }
     Index row = 0;
     for (; row + 4 <= rows; row += 4) {
@@ -66,7 +79,7 @@ EIGEN_ALWAYS_INLINE auto strip_sums(const Strip<Scalar, Packets>&, Index rows, c
         add(row + 2, chains[2]);
         add(row + 3, chains[3]);
     }
-    for (std::size_t chain = 0; row < rows; ++row, ++chain) { add(row, chains[chain]); }
+    for (int chain = 0; row < rows; ++row, ++chain) { add(row, chains[chain]); }
     for (std::size_t s = 0; s < static_cast<std::size_t>(Sums); ++s) {
         for (std::size_t i = 0; i < static_cast<std::size_t>(Packets); ++i) {
             chains[0][s][i] = plus(plus(chains[0][s][i], chains[1][s][i]), plus(chains[2][s][i], chains[3][s][i]));

@@ -21,6 +21,9 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar>
 class Workspace {
 public:
+    /// The samples of a block, if each has one row.
+    static constexpr Index block = detail::rows_of_a_block;
+
     /// Samples of a block of a model: at most so many, in its segment with the smallest or the largest ones. Each block
     /// goes through all layers of a segment before the next block, so its activations stay in the cache.
     static Index block_samples(const std::vector<Activation>& activations) { return blocks_of(activations).first; }
