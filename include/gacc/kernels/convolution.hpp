@@ -13,9 +13,9 @@ namespace gacc::inline GACC_ABI::detail {
 /// A convolution of images, forward or by its gradient: y from x, or grad_x from grad_y.
 ///
 /// Both are products: a row of A is the window of one pixel of the result, B are the kernels. There is no matrix of all
-/// windows: the rows of A overlap in the source. If windows reach over its borders, some of its rows are copied, with
-/// zeros around them. Every element is one chain of column_of_tiles, which starts from the bias or from zero and goes
-/// through rows, columns and channels of the source.
+/// windows: the rows of A overlap in the source. If windows reach over its left or right border, some of its rows are
+/// copied, with zeros beside them. Rows of windows above and below the source are left out. Every element is one chain
+/// of column_of_tiles, which starts from the bias or from zero and goes through rows, columns and channels of the source.
 template <class Scalar>
 struct Convolution {
     ConvolutionAxis rows, columns;
@@ -66,6 +66,13 @@ private:
     /// Rows of the result that a sample has in the phase with the most.
     Index most_rows() const { return taps(rows, 0).outputs; }
 
+    /// The rows of the source that outputs first to last - 1 of all phases read.
+    Range rows_inside(Range outputs) const {
+        const Range all = reach(rows, outputs);
+        const Index first = std::clamp<Index>(all.first, 0, source.height);
+        return {first, std::clamp<Index>(all.last, first, source.height)};
+    }
+
     /// The range of the source, along an axis, that outputs first to last - 1 of all phases read.
     Range reach(const ConvolutionAxis& axis, Range outputs) const {
         Range all{0, 0};
@@ -93,9 +100,7 @@ private:
     /// Some panels, counted over all groups, of some rows of all samples.
     void part(Range panels, Range outputs) const {
         const Range columns_read = reach(columns, {0, taps(columns, 0).outputs});
-        const Range rows_read = reach(rows, {0, most_rows()});
-        const bool copies = rows_read.first < 0 || rows_read.last > source.height || columns_read.first < 0 ||
-                            columns_read.last > source.width;
+        const bool copies = columns_read.first < 0 || columns_read.last > source.width;
         const Index of_panel = kernels.height * kernels.width * in() * width;
         const Index at_once =
             std::clamp<Index>((packs() ? in_scratch / 2 : most_of_panels) / of_panel, 1, panels.size());
@@ -121,7 +126,7 @@ private:
                 const Scalar* channels = source.at(sample, 0, 0) + group * in();
                 Band band{channels, 0, 0, source.width * source.pixel, source.pixel};
                 if (copies) {
-                    const Range needed = reach(rows, here);
+                    const Range needed = rows_inside(here);
                     copy_band<Scalar>({channels, source.height, source.width, source.pixel}, 0, needed, columns_read,
                                       in(), scratch.data(), in());
                     band = {scratch.data(), needed.first, columns_read.first, of_row, in()};
@@ -151,14 +156,17 @@ private:
         const Index channel = group * out() + first, count = std::min(width, out() - first);
         if (bias != nullptr) { std::copy_n(bias + channel, count, start.data()); }
         for_phases([&](const Taps& y, const Taps& x) {
-            const Index depth = y.taps * x.taps * in();
+            const Index of_tap = x.taps * in();
             for (Index output = outputs.first; output < std::min(outputs.last, y.outputs); ++output) {
-                const Scalar* from = depth > 0 ? band.at(y.first(output), x.origin) : nullptr;
+                const Range taps = y.inside(output, source.height);
+                const Index depth = taps.size() * of_tap;
+                const Index first_row = y.first(output) + taps.first * y.spacing;
+                const Scalar* from = depth > 0 ? band.at(first_row, x.origin) : nullptr;
                 Scalar* to = result.at(sample, y.place + output * y.place_step, x.place) + channel;
-                row(x.outputs, depth, windows(from, y, x, band), b, start.data(),
+                row(x.outputs, depth, windows(from, y, x, band), b + taps.first * of_tap * width, start.data(),
                     {to, x.place_step * result.pixel}, count);
             }
-            b += depth * width;
+            b += y.taps * of_tap * width;
         });
     }
 

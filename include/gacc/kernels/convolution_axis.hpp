@@ -2,7 +2,9 @@
 
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/kernels/blocks.hpp>
 
+#include <algorithm>
 #include <numeric>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -17,6 +19,14 @@ struct Taps {
     Index outputs;
     Index place, place_step;  // output i is element place + i * place_step of the result
     Index index, index_step;  // tap t is element index + t * index_step of the kernel
+
+    /// The taps of an output that are inside of a source of this size.
+    Range inside(Index output, Index size) const {
+        const Index start = first(output);
+        const Index begin = start < 0 ? (-start + spacing - 1) / spacing : 0;
+        const Index end = start < size ? (size - start + spacing - 1) / spacing : 0;
+        return {std::min(begin, taps), std::clamp(end, std::min(begin, taps), taps)};
+    }
 
     Index first(Index output) const { return origin + output * stride; }
     /// One past the last tap.

@@ -40,8 +40,13 @@ struct ConvolutionWeights {
 
 private:
     static constexpr Index width = Simd<Scalar>::panel_width, lanes = Simd<Scalar>::lanes;
-    /// Pixels of grad_y that are added before the sums go back to memory, and the numbers of x that they may read.
-    static constexpr Index most_pixels = 192, most_of_band = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
+    /// Pixels of grad_y that are added before the sums go back to memory, and the numbers of x that they may read. A
+    /// pixel of x and of a panel of grad_y should all stay in a first cache of 32 KiB.
+    Index most_pixels() const {
+        constexpr Index numbers = (Index{3} << 13) / static_cast<Index>(sizeof(Scalar));
+        return std::clamp<Index>(numbers / (layout.in + width), 64, 192);
+    }
+    static constexpr Index most_of_band = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
 
     /// The sums: panel p starts p * panel numbers after the first.
     struct Sums {
@@ -58,12 +63,12 @@ private:
         const Taps y = rows.forward(), across = columns.forward();
         const Index of_row = (across.last(across.outputs - 1) - across.first(0)) * layout.in;
         const Index pixels = grad_y.height * grad_y.width, of_sample = of_row * band_rows({0, grad_y.height});
-        const Index most_samples = std::min(most_pixels / pixels, most_of_band / of_sample);
+        const Index most_samples = std::min(most_pixels() / pixels, most_of_band / of_sample);
         if (most_samples > 1) {
             for_blocks({0, samples}, most_samples, [&](Range block) { f(Piece{block, {0, grad_y.height}}); });
             return;
         }
-        const Index most_rows = std::min(most_pixels / grad_y.width, (most_of_band / of_row - rows.extent()) / y.stride);
+        const Index most_rows = std::min(most_pixels() / grad_y.width, (most_of_band / of_row - rows.extent()) / y.stride);
         for (Index sample = 0; sample < samples; ++sample) {
             for_blocks({0, grad_y.height}, std::max<Index>(most_rows, 1),
                        [&](Range block) { f(Piece{{sample, sample + 1}, block}); });
@@ -152,23 +157,38 @@ private:
                    const Scalar* b, Sums sums, bool zero) const {
         const bool dense = columns.dilation == 1 && pixel == layout.in;
         const Index together = dense ? columns.kernel * layout.in : layout.in;
-        const Index pixels = piece.samples.size() * piece.rows.size() * grad_y.width;
         for (Index k = ks.first; k < ks.last;) {
             const Index tap = k / layout.in, here = std::min(ks.last, (k / together + 1) * together) - k;
+            const Index down = tap / columns.kernel * rows.dilation;
+            const Range inside = piece.samples.size() > 1 ? piece.rows : rows_inside(piece.rows, down);
+            const Index left_out = (inside.first - piece.rows.first) * grad_y.width;
+            const Index pixels = piece.samples.size() * inside.size() * grad_y.width;
             WindowRuns<Scalar> a = first;
-            a.data += tap / columns.kernel * rows.dilation * row + tap % columns.kernel * columns.dilation * pixel +
-                      k % layout.in;
+            a.data += down * row + tap % columns.kernel * columns.dilation * pixel + k % layout.in;
+            a.data += (inside.first - piece.rows.first) * rows.stride * row;
+            a.runs = inside.size();
             Scalar* to = sums.data + p * sums.panel + k * width;
             const PanelRows<const Scalar> from =
                 zero ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{to, width};
             if (layout.out - p * width > lanes) {
-                multiply_panel(here, pixels, a, b, from, {to, width});
+                multiply_panel(here, pixels, a, b + left_out * width, from, {to, width});
             } else {
                 if (zero && lanes < width) { clear_right(here, to); }
-                multiply_panel<1>(here, pixels, a, b, from, {to, width});
+                multiply_panel<1>(here, pixels, a, b + left_out * width, from, {to, width});
             }
             k += here;
         }
+    }
+    /// Rows of grad_y whose windows have row `down` inside of x.
+    Range rows_inside(Range outputs, Index down) const {
+        const Taps y = rows.forward();
+        const auto is_outside = [&](Index output) {
+            const Index row = y.first(output) + down;
+            return row < 0 || row >= x.height;
+        };
+        while (outputs.size() > 0 && is_outside(outputs.first)) { ++outputs.first; }
+        while (outputs.size() > 0 && is_outside(outputs.last - 1)) { --outputs.last; }
+        return outputs;
     }
     static void clear_right(Index count, Scalar* to) {
         for (Index k = 0; k < count; ++k) { std::fill_n(to + k * width + lanes, lanes, Scalar(0)); }
