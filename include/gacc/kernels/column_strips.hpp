@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/view.hpp>
 #include <gacc/kernels/map_packets.hpp>
 #include <gacc/kernels/packet_arithmetic.hpp>
 
@@ -86,6 +87,19 @@ EIGEN_ALWAYS_INLINE auto strip_sums(const Strip<Scalar, Packets>&, Index rows, c
         }
     }
     return chains[0];
+}
+
+/// Adds the rows of a matrix to `sums`, row by row. So the sums do not depend on how the rows are cut.
+template <class Scalar>
+void add_column_sums(const ConstMatrixView<Scalar>& rows, Scalar* sums) {
+    for_strips<Scalar>(rows.cols(), [&](const auto& strip) {
+        auto sum = strip.load(sums);
+        for (Index row = 0; row < rows.rows(); ++row) {
+            const auto here = strip.load(rows.data() + row * rows.outerStride());
+            for (std::size_t i = 0; i < sum.size(); ++i) { sum[i] = plus(sum[i], here[i]); }
+        }
+        strip.store(sums, sum);
+    });
 }
 
 }  // namespace gacc::detail

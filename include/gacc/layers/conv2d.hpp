@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/kernels/column_strips.hpp>
 #include <gacc/kernels/convolution.hpp>
 #include <gacc/kernels/convolution_weights.hpp>
 #include <gacc/kernels/depthwise.hpp>
@@ -121,7 +122,7 @@ public:
                     .run();
             }
         }
-        if (bias_ && !bias_->is_frozen()) { add_column_sums(call.grad_y, bias_->materialize_grads().data()); }
+        if (bias_ && !bias_->is_frozen()) { detail::add_column_sums(call.grad_y, bias_->materialize_grads().data()); }
         if (!call.wants_grad_x()) { return; }
         convolve<true>(rows, columns, call.samples, grad_y, images(call.grad_x, rows.size, columns.size), nullptr);
     }
@@ -199,14 +200,6 @@ private:
             detail::Depthwise<Scalar>{rows, columns, kernels(), samples, gradient, source, result, bias}.run();
         } else {
             detail::Convolution<Scalar>{rows, columns, kernels(), samples, gradient, source, result, bias}.run();
-        }
-    }
-
-    /// Adds pixel by pixel, so the sum does not depend on the cut.
-    static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
-        for (Index i = 0; i < grad_y.rows(); ++i) {
-            const Scalar* row = grad_y.data() + i * grad_y.outerStride();
-            for (Index j = 0; j < grad_y.cols(); ++j) { sums[j] += row[j]; }
         }
     }
 

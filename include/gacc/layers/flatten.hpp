@@ -2,6 +2,7 @@
 
 #include <gacc/layers/layer.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace gacc::inline GACC_ABI {
@@ -20,28 +21,36 @@ public:
     }
 
     void forward(Forward<Scalar> call) const override {
-        for_each(call, call.x, [&](Index row, Index column, Index sample, Index place) {
-            call.y(sample, place) = call.x(row, column);
-        });
+        for (Index sample = 0; sample < call.samples; ++sample) {
+            Scalar* y = call.y.data() + sample * call.y.outerStride();
+            for_each(call, call.x, sample, [&](const Scalar& number, Index place) { y[place] = number; });
+        }
     }
     void backward(Backward<Scalar> call) override {
         if (!call.wants_grad_x()) { return; }
-        for_each(call, call.grad_x, [&](Index row, Index column, Index sample, Index place) {
-            call.grad_x(row, column) = call.grad_y(sample, place);
-        });
+        for (Index sample = 0; sample < call.samples; ++sample) {
+            const Scalar* grad_y = call.grad_y.data() + sample * call.grad_y.outerStride();
+            for_each(call, call.grad_x, sample, [&](Scalar& number, Index place) { number = grad_y[place]; });
+        }
     }
 
 private:
-    /// Calls f(row, column, sample, place) for every number, with its place in x and its place in y.
+    /// Calls f(number of x, its place in y) for every number of a sample. An image is walked in groups of channels that
+    /// share cache lines.
     template <class Call, class Rows, class F>
-    static void for_each(const Call& call, const Rows& x, const F& f) {
-        const Index rows = x.rows() / call.samples, features = x.cols();
-        const bool channels_first = call.shape.size() == 3;
-        for (Index sample = 0; sample < call.samples; ++sample) {
+    static void for_each(const Call& call, Rows& x, Index sample, const F& f) {
+        constexpr Index line = 64 / Index{sizeof(Scalar)};
+        const Index rows = x.rows() / call.samples, features = x.cols(), stride = x.outerStride();
+        auto* of_sample = x.data() + sample * rows * stride;
+        if (call.shape.size() != 3) {
             for (Index row = 0; row < rows; ++row) {
-                for (Index i = 0; i < features; ++i) {
-                    f(sample * rows + row, i, sample, channels_first ? i * rows + row : row * features + i);
-                }
+                for (Index i = 0; i < features; ++i) { f(of_sample[row * stride + i], row * features + i); }
+            }
+            return;
+        }
+        for (Index first = 0; first < features; first += line) {
+            for (Index i = first; i < std::min(features, first + line); ++i) {
+                for (Index row = 0; row < rows; ++row) { f(of_sample[row * stride + i], i * rows + row); }
             }
         }
     }

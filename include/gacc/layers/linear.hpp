@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/kernels/column_strips.hpp>
 #include <gacc/kernels/product.hpp>
 #include <gacc/kernels/row_product.hpp>
 #include <gacc/layers/layer.hpp>
@@ -79,7 +80,7 @@ public:
 
     void backward(Backward<Scalar> call) override {
         if (!weight_.is_frozen()) { add_weight_gradient(call.x, call.grad_y); }
-        if (bias_ && !bias_->is_frozen()) { add_column_sums(call.grad_y, bias_->materialize_grads().data()); }
+        if (bias_ && !bias_->is_frozen()) { detail::add_column_sums(call.grad_y, bias_->materialize_grads().data()); }
         if (!call.wants_grad_x()) { return; }
         input_gradient(call.grad_y).run_into([&](Index row, Index column, const ConstMatrixView<Scalar>& tile) {
             call.put(row, column, tile);
@@ -150,14 +151,6 @@ private:
                 .depth = grad_y.cols(),
                 .x = {grad_y.data(), grad_y.outerStride(), 1},
                 .y = {weight_.stored_values().data(), width, weight_.cols() * width}};
-    }
-
-    /// Adds row by row, so the sum does not depend on the cut.
-    static void add_column_sums(const ConstMatrixView<Scalar>& grad_y, Scalar* sums) {
-        for (Index i = 0; i < grad_y.rows(); ++i) {
-            const Scalar* row = grad_y.data() + i * grad_y.outerStride();
-            for (Index j = 0; j < grad_y.cols(); ++j) { sums[j] += row[j]; }
-        }
     }
 
     LinearOptions options_;

@@ -64,11 +64,11 @@ public:
                 const Maximum maximum(call.x, window, i);
                 const Packet grad_y =
                     detail::load_padded(call.grad_y.data() + row_of_y * call.grad_y.outerStride() + i, count);
-                Index number = 0;
+                Packet here = zero();
                 window.for_each([&](Index row) {
                     Scalar* grad_x = call.grad_x.data() + row * call.grad_x.outerStride() + i;
-                    const Packet here = detail::all_lanes<Packet>(static_cast<double>(number++));
                     const Packet grad = detail::keep_where(detail::is_equal(maximum.number, here), grad_y);
+                    here = detail::plus(here, one());
                     detail::store_first(grad_x, adds ? detail::plus(detail::load_padded(grad_x, count), grad) : grad,
                                         count);
                 });
@@ -80,19 +80,23 @@ private:
     using Packet = typename detail::Simd<Scalar>::Packet;
     static constexpr Index lanes = detail::Simd<Scalar>::lanes;
 
+    static Packet zero() { return detail::all_lanes<Packet>(0); }
+    static Packet one() { return detail::all_lanes<Packet>(1); }
+
     /// The maximum of a window, in channels i to i + lanes - 1.
     struct Maximum {
         Packet value;
-        Packet number = detail::all_lanes<Packet>(0);  // of its pixel in the window
+        Packet number = zero();  // of its pixel in the window
 
         Maximum(const ConstMatrixView<Scalar>& x, const detail::PixelBox& window, Index i)
             : value(at(x, window.first_row(), i)) {
-            Index pixel = 0;
+            Packet pixel = zero();
             window.for_each([&](Index row) {
                 const Packet here = at(x, row, i);
                 const Packet larger = detail::either(detail::is_less(value, here), detail::is_nan(here));
                 value = detail::choose(larger, here, value);
-                number = detail::choose(larger, detail::all_lanes<Packet>(static_cast<double>(pixel++)), number);
+                number = detail::choose(larger, pixel, number);
+                pixel = detail::plus(pixel, one());
             });
         }
         static Packet at(const ConstMatrixView<Scalar>& x, Index row, Index i) {

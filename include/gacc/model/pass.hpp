@@ -122,7 +122,7 @@ private:
                                               where(operation, begin), value(operation.inputs[0]).shape});
                     break;
                 case OperationKind::sum:
-                    y = read(operation.inputs[0], begin, samples) + read(operation.inputs[1], begin, samples);
+                    add(read(operation.inputs[0], begin, samples), read(operation.inputs[1], begin, samples), y);
                     break;
                 case OperationKind::concat:
                     Index column = 0;
@@ -183,13 +183,25 @@ private:
         constexpr Index cost = 8;
         const bool adds = step.kind == BackwardStep::Kind::add;
         parallel_for(to.rows(), std::int64_t{to.rows()} * to.cols() * cost, [&](Index begin, Index end) {
-            auto part = to.middleRows(begin, end - begin);
+            auto part = rows(to, begin, end - begin);
             if (adds) {
-                part += from.middleRows(begin, end - begin);
+                add(part, from.middleRows(begin, end - begin), part);
             } else {
                 part = from.middleRows(begin, end - begin);
             }
         });
+    }
+
+    /// sum = a + b; as one row, if all rows lie one after the other.
+    static void add(const ConstMatrixView<Scalar>& a, const ConstMatrixView<Scalar>& b, MatrixView<Scalar>& sum) {
+        const Index cols = sum.cols();
+        if (a.outerStride() != cols || b.outerStride() != cols || sum.outerStride() != cols) {
+            sum = a + b;
+            return;
+        }
+        using Row = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+        const Index size = sum.rows() * cols;
+        Eigen::Map<Row>(sum.data(), size) = Eigen::Map<const Row>(a.data(), size) + Eigen::Map<const Row>(b.data(), size);
     }
 
     MatrixView<Scalar> writable(const BackwardPlan& plan, const GradientPlace& place) const {
