@@ -1,11 +1,34 @@
 // The training step of a convolutional network in gacc: peer_networks NETWORK THREADS
-// peer_networks NETWORK --floor prints the operations of a sample's products and the bytes of values that a sample keeps
-// from forward to backward, and the number of parameters.
+// peer_networks NETWORK --floor BATCH prints the operations of the products of a batch, and the seconds that one core
+// takes to write and read its activations once and to move Adam's numbers.
 
 #include <gacc/gacc.hpp>
 
+#include "../peak.hpp"
 #include "networks.hpp"
 #include "peer.hpp"
+
+namespace {
+
+/// Seconds to write so many numbers and to read them again, the best of several.
+double pass_seconds(gacc::Index numbers) {
+    using namespace Eigen::internal;
+    using Packet = gacc::detail::Simd<float>::Packet;
+    constexpr gacc::Index lanes = gacc::detail::Simd<float>::lanes;
+    gacc::Buffer<float> values(numbers + 4 * lanes);
+    double best = 1e9;
+    for (int run = 0; run < 8; ++run) {
+        const double start = peer_seconds();
+        Packet sum = pset1<Packet>(static_cast<float>(run));
+        for (gacc::Index i = 0; i < numbers; i += lanes) { pstore(&values[i], sum); }
+        for (gacc::Index i = 0; i < numbers; i += lanes) { sum = padd(sum, pload<Packet>(&values[i])); }
+        values[0] = pfirst(sum);
+        best = std::min(best, peer_seconds() - start);
+    }
+    return best;
+}
+
+}  // namespace
 
 int main(int, char** argv) {
     Network net = network(argv[1]);
@@ -15,7 +38,9 @@ int main(int, char** argv) {
             numbers += gacc::detail::value_numbers<float>(activation);
         }
         for (const auto& parameter : net.model.parameters()) { parameters += parameter.size(); }
-        std::printf("%.0f %ld %ld\n", net.flops, static_cast<long>(numbers * 4), static_cast<long>(parameters));
+        const long batch = std::atol(argv[3]);
+        std::printf("%.0f %.9f\n", net.flops * static_cast<double>(batch),
+                    pass_seconds(numbers * batch) + adam_traffic_seconds(parameters));
         return 0;
     }
     gacc::set_threads(std::atoi(argv[2]));

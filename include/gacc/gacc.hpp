@@ -95,6 +95,7 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
 #include <gacc/model/graph.hpp>
+#include <gacc/model/segments.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>

@@ -20,8 +20,8 @@ namespace {
 gacc::Sequential<float> network() {
     gacc::Rng rng(3);
     gacc::Sequential model(gacc::Input(40, 32, 2), gacc::Conv2d(2, 16, {.kernel = 1}), gacc::GroupNorm(4, 16),
-                           gacc::ReLU(), gacc::MaxPool2d(4), gacc::Flatten(), gacc::Linear(1280, 24), gacc::ReLU(),
-                           gacc::Linear(24, 5));
+                           gacc::MaxPool2d(5, {.stride = 4, .padding = 2}), gacc::Flatten(), gacc::Linear(1280, 24),
+                           gacc::ReLU(), gacc::Linear(24, 5));
     model.initialize(rng);
     return model;
 }
@@ -84,6 +84,7 @@ TEST_CASE("segments_of: cuts after a kept activation that separates, where block
     Activation image{.width = 16, .rows = 1024}, half{.width = 16, .rows = 512}, row{.width = 9};
     CHECK(shown({row, row}) == "0-2: 128; ");
     CHECK(shown({image, half, row}) == "0-3: 4; ");
+    CHECK(shown({half, image, row}) == "0-3: 4; ");
     half.separates = true;
     CHECK(shown({image, half, row}) == "0-2: 4; 2-3: 128; ");
     image.separates = true;

@@ -58,14 +58,19 @@ private:
     struct Piece {
         Range samples, rows;
     };
+    /// Of a piece. It depends on shapes alone, not on the samples of the call.
+    Index most_samples() const {
+        const Taps across = columns.forward();
+        const Index of_row = (across.last(across.outputs - 1) - across.first(0)) * layout.in;
+        const Index pixels = grad_y.height * grad_y.width, of_sample = of_row * band_rows({0, grad_y.height});
+        return std::min(most_pixels() / pixels, most_of_band / of_sample);
+    }
     template <class F>
     void for_pieces(const F& f) const {
         const Taps y = rows.forward(), across = columns.forward();
         const Index of_row = (across.last(across.outputs - 1) - across.first(0)) * layout.in;
-        const Index pixels = grad_y.height * grad_y.width, of_sample = of_row * band_rows({0, grad_y.height});
-        const Index most_samples = std::min(most_pixels() / pixels, most_of_band / of_sample);
-        if (most_samples > 1) {
-            for_blocks({0, samples}, most_samples, [&](Range block) { f(Piece{block, {0, grad_y.height}}); });
+        if (most_samples() > 1) {
+            for_blocks({0, samples}, most_samples(), [&](Range block) { f(Piece{block, {0, grad_y.height}}); });
             return;
         }
         const Index most_rows = std::min(most_pixels() / grad_y.width, (most_of_band / of_row - rows.extent()) / y.stride);
@@ -160,7 +165,7 @@ private:
         for (Index k = ks.first; k < ks.last;) {
             const Index tap = k / layout.in, here = std::min(ks.last, (k / together + 1) * together) - k;
             const Index down = tap / columns.kernel * rows.dilation;
-            const Range inside = piece.samples.size() > 1 ? piece.rows : rows_inside(piece.rows, down);
+            const Range inside = most_samples() > 1 ? piece.rows : rows_inside(piece.rows, down);
             const Index left_out = (inside.first - piece.rows.first) * grad_y.width;
             const Index pixels = piece.samples.size() * inside.size() * grad_y.width;
             WindowRuns<Scalar> a = first;
@@ -179,7 +184,7 @@ private:
             k += here;
         }
     }
-    /// Rows of grad_y whose windows have row `down` inside of x.
+    /// Rows of grad_y whose windows have row `down` inside of x. Only these are added, if a piece has rows of one sample.
     Range rows_inside(Range outputs, Index down) const {
         const Taps y = rows.forward();
         const auto is_outside = [&](Index output) {
