@@ -19,6 +19,8 @@ struct Activation {
     /// Whether it is a boundary over which its own gradient lies. If it is kept, the values after it may go through
     /// blocks of another size (detail::segments_of).
     bool separates = false;
+
+    bool operator==(const Activation&) const = default;
 };
 
 namespace detail {

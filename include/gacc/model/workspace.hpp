@@ -38,10 +38,13 @@ public:
     void lay_out(const std::vector<Activation>& activations, const std::vector<Index>& gradient_numbers_a_sample,
                  Index samples, Index room = 0) {
         const Index most = std::max(samples, room);
-        reserve(activations_, activation_numbers(activations, most), "activations");
-        reserve(gradients_, gradient_numbers(activations, gradient_numbers_a_sample, most), "gradients by activations");
+        if (segments_.empty() || !std::ranges::equal(placed_, activations, {}, &Placed::activation)) {
+            placed_.clear();  // so that nothing is half known if there is not enough memory
+            segments_ = detail::segments_of<Scalar>(activations);
+        }
+        reserve(activations_, activation_numbers(segments_, activations, most), "activations");
+        reserve(gradients_, gradient_numbers(segments_, gradient_numbers_a_sample, most), "gradients by activations");
         samples_ = samples;
-        segments_ = detail::segments_of<Scalar>(activations);
         placed_.resize(activations.size());
         const Index kept = kept_numbers(activations);
         Index before = 0, run = 0;  // numbers of a sample: kept so far, and in the present run of dropped ones
@@ -61,25 +64,11 @@ public:
 
     /// The count of numbers that lay_out allocates; detail::largest_size if an Index cannot hold it.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
-        Index longest = 0;  // run of dropped ones, for a block
-        for (const detail::Segment& segment : detail::segments_of<Scalar>(activations)) {
-            Index run = 0;
-            for (std::size_t i = segment.first; i < segment.last; ++i) {
-                const bool kept = activations[i].kept;
-                run = kept ? 0 : detail::sum_of(run, detail::sample_numbers<Scalar>(activations[i]));
-                longest = std::max(longest, detail::product_of(std::min(samples, segment.block), run));
-            }
-        }
-        return detail::sum_of(detail::product_of(samples, kept_numbers(activations)), longest);
+        return activation_numbers(detail::segments_of<Scalar>(activations), activations, samples);
     }
     static Index gradient_numbers(const std::vector<Activation>& activations, const std::vector<Index>& a_sample,
                                   Index samples) {
-        const auto segments = detail::segments_of<Scalar>(activations);
-        Index most = 0;
-        for (std::size_t i = 0; i < std::min(segments.size(), a_sample.size()); ++i) {
-            most = std::max(most, detail::product_of(std::min(samples, segments[i].block), a_sample[i]));
-        }
-        return most;
+        return gradient_numbers(detail::segments_of<Scalar>(activations), a_sample, samples);
     }
 
     Index samples() const { return samples_; }
@@ -106,8 +95,8 @@ public:
     /// The last activations, which are always kept.
     MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
 
-    /// A gradient of `count` samples of a block of a segment, with the width and rows of the activation `like`. `before` numbers of
-    /// a sample lie before it.
+    /// A gradient of `count` samples of a block of a segment, with the width and rows of the activation `like`.
+    /// `before` numbers of a sample lie before it.
     MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count,
                                 std::size_t segment = 0) {
         const Index stride = detail::row_stride<Scalar>(like.width, like.rows), rows = block_rows(segment);
@@ -123,6 +112,28 @@ private:
     };
 
     Index row(std::size_t i, Index first) const { return placed_[i].activation.kept ? first : first % placed_[i].room; }
+
+    static Index activation_numbers(const std::vector<detail::Segment>& segments,
+                                    const std::vector<Activation>& activations, Index samples) {
+        Index longest = 0;  // run of dropped ones, for a block
+        for (const detail::Segment& segment : segments) {
+            Index run = 0;
+            for (std::size_t i = segment.first; i < segment.last; ++i) {
+                const bool kept = activations[i].kept;
+                run = kept ? 0 : detail::sum_of(run, detail::sample_numbers<Scalar>(activations[i]));
+                longest = std::max(longest, detail::product_of(std::min(samples, segment.block), run));
+            }
+        }
+        return detail::sum_of(detail::product_of(samples, kept_numbers(activations)), longest);
+    }
+    static Index gradient_numbers(const std::vector<detail::Segment>& segments, const std::vector<Index>& a_sample,
+                                  Index samples) {
+        Index most = 0;
+        for (std::size_t i = 0; i < std::min(segments.size(), a_sample.size()); ++i) {
+            most = std::max(most, detail::product_of(std::min(samples, segments[i].block), a_sample[i]));
+        }
+        return most;
+    }
 
     static Index kept_numbers(const std::vector<Activation>& activations) {
         Index kept = 0;
