@@ -42,8 +42,9 @@ public:
             placed_.clear();  // so that nothing is half known if there is not enough memory
             segments_ = detail::segments_of<Scalar>(activations);
         }
-        reserve(activations_, activation_numbers(segments_, activations, most), "activations");
-        reserve(gradients_, gradient_numbers(segments_, gradient_numbers_a_sample, most), "gradients by activations");
+        reserve(activations_, numbers_of_activations(segments_, activations, most), "activations");
+        reserve(gradients_, numbers_of_gradients(segments_, gradient_numbers_a_sample, most),
+                "gradients by activations");
         samples_ = samples;
         placed_.resize(activations.size());
         const Index kept = kept_numbers(activations);
@@ -64,11 +65,11 @@ public:
 
     /// The count of numbers that lay_out allocates; detail::largest_size if an Index cannot hold it.
     static Index activation_numbers(const std::vector<Activation>& activations, Index samples) {
-        return activation_numbers(detail::segments_of<Scalar>(activations), activations, samples);
+        return numbers_of_activations(detail::segments_of<Scalar>(activations), activations, samples);
     }
     static Index gradient_numbers(const std::vector<Activation>& activations, const std::vector<Index>& a_sample,
                                   Index samples) {
-        return gradient_numbers(detail::segments_of<Scalar>(activations), a_sample, samples);
+        return numbers_of_gradients(detail::segments_of<Scalar>(activations), a_sample, samples);
     }
 
     Index samples() const { return samples_; }
@@ -113,8 +114,8 @@ private:
 
     Index row(std::size_t i, Index first) const { return placed_[i].activation.kept ? first : first % placed_[i].room; }
 
-    static Index activation_numbers(const std::vector<detail::Segment>& segments,
-                                    const std::vector<Activation>& activations, Index samples) {
+    static Index numbers_of_activations(const std::vector<detail::Segment>& segments,
+                                        const std::vector<Activation>& activations, Index samples) {
         Index longest = 0;  // run of dropped ones, for a block
         for (const detail::Segment& segment : segments) {
             Index run = 0;
@@ -126,8 +127,8 @@ private:
         }
         return detail::sum_of(detail::product_of(samples, kept_numbers(activations)), longest);
     }
-    static Index gradient_numbers(const std::vector<detail::Segment>& segments, const std::vector<Index>& a_sample,
-                                  Index samples) {
+    static Index numbers_of_gradients(const std::vector<detail::Segment>& segments, const std::vector<Index>& a_sample,
+                                      Index samples) {
         Index most = 0;
         for (std::size_t i = 0; i < std::min(segments.size(), a_sample.size()); ++i) {
             most = std::max(most, detail::product_of(std::min(samples, segments[i].block), a_sample[i]));
