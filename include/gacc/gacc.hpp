@@ -7,12 +7,14 @@
 #include <gacc/fwd.hpp>
 
 #include <gacc/core/types.hpp>
+#include <gacc/core/text.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/printable.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/pages.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/clock.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/core/view.hpp>

@@ -184,8 +184,8 @@ TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {
     const gacc::FrozenBatchNorm layer({1, -2, -1}, {-0.0, -0.0, 0}, {0, -0.0, 0}, {1, 4, 1});
     ConfigReader options(layer.config(), "file", "layer 0");
     const auto again = (*layers.find("FrozenBatchNorm"))(options).make().layer()->config();
-    const auto before = std::get<std::vector<double>>(layer.config().options[1].second);
-    const auto after = std::get<std::vector<double>>(again.options[1].second);
+    const auto before = *layer.config().options[1].value.numbers();
+    const auto after = *again.options[1].value.numbers();
     REQUIRE(after == before);
     CHECK(std::signbit(before[1]));
     for (std::size_t i = 0; i < before.size(); ++i) { CHECK(std::signbit(after[i]) == std::signbit(before[i])); }

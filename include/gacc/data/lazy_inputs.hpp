@@ -28,7 +28,7 @@ public:
         const auto count = static_cast<Index>(samples.size());
         detail::with_memory("batches", count, sizeof(Label), "labels", "use smaller batches",
                             [&] { labels_.reserve(count); });
-        std::ranges::transform(samples, labels_.data(), [&](Index sample) { return label(sample); });
+        std::transform(samples.begin(), samples.end(), labels_.data(), [&](Index sample) { return label(sample); });
         return std::as_const(labels_).first(count);
     }
 

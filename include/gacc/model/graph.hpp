@@ -172,7 +172,7 @@ private:
             operation.completes.clear();
             for (auto* parameter : trained(operation)) {
                 Parameter<Scalar>& owner = parameter->owner();
-                if (std::ranges::find(seen, &owner) != seen.end()) { continue; }
+                if (std::find(seen.begin(), seen.end(), &owner) != seen.end()) { continue; }
                 seen.push_back(&owner);
                 operation.completes.push_back(&owner);
             }

@@ -18,7 +18,8 @@ public:
     IgnoredSamples() = default;
     /// `weights` are those of all rows of outputs; a sample has `rows`. A sample is ignored if all of its rows are.
     explicit IgnoredSamples(std::span<const Scalar> weights, Index rows = 1)
-        : weights_(std::ranges::find(weights, Scalar(0)) == weights.end() ? std::span<const Scalar>() : weights),
+        : weights_(std::find(weights.begin(), weights.end(), Scalar(0)) == weights.end() ? std::span<const Scalar>()
+                                                                                         : weights),
           rows_(static_cast<std::size_t>(rows)) {}
 
     /// Sets ignored samples with infinite or NaN numbers to zero. `values` begins at sample `first`, with `rows` rows
@@ -51,7 +52,7 @@ public:
 private:
     bool is_ignored(Index sample) const {
         const auto own = weights_.subspan(static_cast<std::size_t>(sample) * rows_, rows_);
-        return std::ranges::all_of(own, [](Scalar weight) { return weight == 0; });
+        return std::all_of(own.begin(), own.end(), [](Scalar weight) { return weight == 0; });
     }
     template <class Rows>
     static bool is_finite(const Rows& rows) {

@@ -63,7 +63,7 @@ struct ModelBody {
         for (auto* parameter : all) { parameter->unlink(); }
         for (auto* parameter : all) {
             if (parameter->shares().empty()) { continue; }
-            const auto owner = std::ranges::find_if(all, [&](const auto* other) {
+            const auto owner = std::find_if(all.begin(), all.end(), [&](const auto* other) {
                 return other->shares().empty() && other->name() == parameter->shares();
             });
             if (owner == all.end()) {
@@ -110,7 +110,7 @@ struct ModelBody {
         const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
             return own->name() == its->name() && own->shape() == its->shape() && own->shares() == its->shares();
         };
-        if (!std::ranges::equal(to, from, fits)) {
+        if (!std::equal(to.begin(), to.end(), from.begin(), from.end(), fits)) {
             throw UsageError("Sequential", "expected a model of the same parameters to assign to one whose parameters a "
                                            "handle or an optimizer refers to, got another");
         }

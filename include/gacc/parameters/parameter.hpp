@@ -198,7 +198,7 @@ private:
     using Panels = detail::Panels<Scalar>;
 
     static Shape checked(Shape shape, const std::string& layer) {
-        if (shape.empty() || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
+        if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](Index size) { return size < 1; })) {
             throw ShapeError(layer, "expected one size or several, of 1 or more, got [" + to_string(shape) + "]");
         }
         return shape;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <gacc/core/clock.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ostream>
 #include <string>
@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    using Clock = std::chrono::steady_clock;
+    using Clock = detail::Clock;
 
     void draw(double loss) {
         constexpr Index width = 24;
