@@ -254,6 +254,31 @@ TEST_CASE("Shared values: the norm of gradients is that of the sums") {
     CHECK(std::abs(norm() - std::sqrt(squares)) < 1e-12);
 }
 
+TEST_CASE("Shared values: a refused step and a norm in the middle of a batch change nothing, and the batch goes on") {
+    const Batch<float> batch(9);
+    const auto trained = [&](bool refused) {
+        auto model = initialized<float>("0.weight");
+        gacc::Adam adam(model.parameters(), {.clip_norm = 0.1});
+        gacc::GradientNorm<float> norm(model.parameters());
+        add_gradients(model, batch, 0, 4);
+        if (refused) {
+            adam.set_learning_rate(1e38);  // 1e39 with the correction of the first step
+            for (int i = 0; i < 2; ++i) {
+                const auto before = gacc::test::state_of(model.parameters());
+                CHECK_THROWS_AS(adam.step(), gacc::UsageError);
+                norm();
+                CHECK(gacc::test::state_of(model.parameters()) == before);
+                CHECK(adam.steps() == 0);
+            }
+            adam.set_learning_rate(1e-3);
+        }
+        add_gradients(model, batch, 4, 5);
+        adam.step();
+        return gacc::test::state_of(model.parameters());
+    };
+    CHECK(trained(true) == trained(false));
+}
+
 TEST_CASE("Shared values: a file with more that share than memory should pay for is refused") {
     const TemporaryFolder folder;
     Sequential<float> model(gacc::Linear<float>(2, 2, {.bias = false}));

@@ -135,6 +135,21 @@ public:
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
+    /// The sums that grad() copies, in the order of stored_values(), from number `first` on. They are in `space` if they
+    /// do not lie in one place, or are zero.
+    const Scalar* stored_grads(Index first, std::span<Scalar> space) const {
+        const auto part = [&](const Parameter& of) {
+            return of.grad_.span().subspan(static_cast<std::size_t>(first), space.size());
+        };
+        if (!grad_is_zero_ && links_.sharers.empty()) { return part(*this).data(); }
+        std::ranges::fill(space, Scalar(0));
+        if (!grad_is_zero_) { std::ranges::copy(part(*this), space.begin()); }
+        for (const Parameter* sharer : links_.sharers) {
+            if (sharer->grad_is_zero_) { continue; }
+            for (std::size_t i = 0; i < space.size(); ++i) { space[i] += part(*sharer)[i]; }
+        }
+        return space.data();
+    }
     /// The memory of the gradients. While they are zero, its content does not matter.
     std::span<Scalar> grad_storage() { return grad_.span(); }
     /// The memory of the values, for a caller that may write them later and then calls mark_set().
