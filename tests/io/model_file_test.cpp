@@ -506,4 +506,25 @@ TEST_CASE("load_model: every truncation and every changed byte of a header is an
     }
 }
 
+TEST_CASE("save_model, load_model: at most 16 parameters use the values of others, for each takes a gradient buffer") {
+    const auto sharing = [](int sharers) {
+        Sequential<float> model(gacc::Linear<float>(2, 2, {.bias = false}));
+        for (int i = 0; i < sharers; ++i) { model.add(gacc::Linear<float>(2, 2, {.bias = false, .shares = "0.weight"})); }
+        return model;
+    };
+    const Saved saved(sharing(16));
+    CHECK(gacc::load_model(saved.path).size() == 17);
+    const Parts parts(saved.path);
+    CHECK(saved.error({{"gacc.model", R"({"version":1,"input":[2],"blocks":18})"},
+                       {"gacc.model.17", parts.header.metadata.at("gacc.model.16")}}) ==
+          "expected at most 16 parameters that use the values of others, got more");
+
+    auto many = sharing(17);
+    const fs::path path = saved.folder.path() / "many";
+    const std::string text = "gacc: save_model \"" + path.string() +
+                             "\": expected at most 16 parameters that use the values of others, got 17";
+    CHECK_THROWS_WITH_AS(gacc::save_model(path, many), text.c_str(), UsageError);
+    CHECK_FALSE(fs::exists(path));
+}
+
 }  // namespace model_file_test

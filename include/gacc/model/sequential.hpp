@@ -178,13 +178,15 @@ public:
 
     /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
     /// nothing, so several threads may predict with one model at once.
+    ///
+    /// Throws     MemoryError if there is no memory for the outputs
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         detail::check_inputs(body(), inputs);
         auto activations = graph().activations();
         for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
         const Index rows = graph().output().rows();
         Workspace<Scalar> workspace;
-        Matrix<Scalar> outputs(inputs.rows() * rows, out_features());
+        Matrix<Scalar> outputs = detail::outputs_for(graph().output(), inputs);
         const Index most = workspace.block_samples(activations);
         for (Index first = 0; first < inputs.rows(); first += most) {
             const Index count = std::min(most, inputs.rows() - first);

@@ -175,6 +175,8 @@ public:
 
     /// The name of the parameter whose values it uses; empty if it has its own.
     const std::string& shares() const { return shares_; }
+    /// The number of other parameters that use its values.
+    std::size_t sharers() const { return links_.sharers.size(); }
     /// Sets the parameter whose values it uses from now on. After a copy of either, call it again: a model does that.
     ///
     /// Throws     ShapeError if the other has another shape; MemoryError if there is no memory for the gradients
