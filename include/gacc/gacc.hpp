@@ -96,6 +96,7 @@
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/lifetimes.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/summary.hpp>

@@ -96,6 +96,7 @@ public:
         auto activations = model_.activations();
         if (recompute) { return least_memory<Scalar>(activations, micro_batch); }
         for (Activation& activation : activations) { activation.kept = true; }
+        drop_unneeded(activations);
         return activations;
     }
 
@@ -230,11 +231,15 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     plan.bytes = planner.bytes(plan.micro_batch, activations);
     planner.check(plan.bytes, plan.micro_batch);
     plan.activations = activations.size();
-    Index forward = 0, again = 0;
+    Index forward = 0, backward = 0, again = 0;
+    const bool drops_unneeded = std::ranges::find(activations, true, &Activation::needed)->kept;
     // The last run of dropped activations is still in memory if the micro-batch is one block.
     bool there = plan.micro_batch <= Workspace<Scalar>::block_samples(activations);
     for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
         forward += activations[i].work;
+        if (drops_unneeded && !activations[i].needed) { continue; }
+        const bool first_trained = i == 0 || !activations[i - 1].needed;
+        if (activations[i].needed) { backward += (first_trained ? 1 : 2) * activations[i].work; }
         if (activations[i].kept) {
             there = there && dropped == 0;
         } else {
@@ -243,7 +248,7 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
             again += there ? 0 : activations[i].work;
         }
     }
-    const Index in_all = 3 * forward - activations.front().work;  // the first layer makes no grad_x
+    const Index in_all = forward + backward;  // the first trained layer makes no grad_x
     plan.more_work = in_all > 0 ? static_cast<double>(again) / static_cast<double>(in_all) : 0;
     model.lay_out(plan.micro_batch, activations);
     return plan;

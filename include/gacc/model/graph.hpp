@@ -3,6 +3,7 @@
 #include <gacc/core/shape.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/activation.hpp>
+#include <gacc/model/lifetimes.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -116,6 +117,7 @@ public:
         }
         for (const auto& operation : operations_) { place(operation); }
         mark_boundaries();
+        mark_needed();
         mark_completed();
     }
 
@@ -191,6 +193,35 @@ private:
             const bool last_of_slot = i + 1 == values_.size() || values_[i + 1].slot != values_[i].slot;
             if (last_of_slot && alive_until <= values_[i].producer) { activations_[values_[i].slot].boundary = true; }
             alive_until = std::max(alive_until, last_reader[i]);
+        }
+    }
+
+    /// Finds the activations that no backward pass reads, before a boundary: those below all trained parameters. They
+    /// are not kept, and lie over each other.
+    void mark_needed() {
+        std::vector<bool> needed(activations_.size(), false);
+        for (const auto& operation : operations_) {
+            const Value& y = values_[operation.output];
+            if (!y.wants_grad) { continue; }
+            needed[y.slot] = true;
+            const std::size_t x = operation.inputs[0];
+            if (x != 0 && operation.plan.reads_x) { needed[values_[x].slot] = true; }
+        }
+        auto end = static_cast<std::size_t>(std::ranges::find(needed, true) - needed.begin());
+        end = std::min(end, std::max<std::size_t>(needed.size(), 1) - 1);  // the outputs are always kept
+        while (end > 0 && !activations_[end].boundary) { --end; }
+
+        std::vector<Lifetime> lifetimes(end);
+        for (const Value& value : values_) {
+            if (&value == &values_.front() || value.slot >= end) { continue; }
+            Lifetime& life = lifetimes[value.slot];
+            if (life.numbers == 0) { life = {sample_numbers<Scalar>(activations_[value.slot]), value.producer, 0}; }
+            life.dead = value.readers.empty() ? operations_.size() : std::max(life.dead, value.readers.back());
+        }
+        place_by_lifetimes(lifetimes);
+        for (std::size_t i = 0; i < end; ++i) {
+            activations_[i].needed = activations_[i].kept = false;
+            activations_[i].place = lifetimes[i].before;
         }
     }
 

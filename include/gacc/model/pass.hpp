@@ -58,9 +58,11 @@ public:
                 continue;
             }
             const auto& operation = graph_.operations()[step.operation];
-            for (const std::size_t i : {operation.output, operation.inputs[0]}) {
-                if (i != 0) { there = compute_again(graph_.values()[i].slot, there, activations); }
+            const std::size_t x = operation.inputs[0];
+            if (operation.plan.reads_y || operation.plan.kept > 0) {
+                there = compute_again(value(operation.output).slot, there, activations);
             }
+            if (operation.plan.reads_x && x != 0) { there = compute_again(value(x).slot, there, activations); }
             backward(step, operation, from, plan, ignored);
             if (ready != nullptr) {
                 for (auto* parameter : operation.completes) { (*ready)(*parameter); }
@@ -153,7 +155,7 @@ private:
         if (x == 0) {
             ignored.for_others(read(0, 0, count_), first_, of_x, run);
         } else {
-            ignored.clear(write(x, 0, count_), first_, of_x);
+            if (operation.plan.reads_x) { ignored.clear(write(x, 0, count_), first_, of_x); }
             for_samples(operation, run);
         }
         if (wanted) { ignored.clear(grad_x, first_, of_x); }

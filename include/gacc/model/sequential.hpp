@@ -265,7 +265,7 @@ private:
         }
         body().set_frozen(which, frozen);
         ready_ = false;
-        if (!activations_.empty()) { set_activations(std::vector<Activation>(activations_)); }
+        if (!activations_.empty()) { set_activations(planned_ > 0 ? activations_ : graph().activations()); }
     }
     bool is_referred_to() const { return body_ != nullptr && body_.use_count() > 1; }
     void append(Block<Scalar> block) {
@@ -277,9 +277,12 @@ private:
         body_->append(std::move(block));
     }
 
-    void set_activations(const std::vector<Activation>& activations) {
+    /// Only what is kept is taken from `chosen`: what is needed may have changed since.
+    void set_activations(const std::vector<Activation>& chosen) {
+        auto activations = graph().activations();
+        for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
         backward_ = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
-        activations_ = activations;
+        activations_ = std::move(activations);
     }
 
     /// Calls f(first, count) for the blocks of the samples, in order.

@@ -16,7 +16,7 @@ namespace gacc::inline GACC_ABI {
 ///
 /// Shapes     activation i  rows of all samples x width if it is kept, rows of a block x width if not; gradients  for a
 ///            block. Dropped activations between two kept ones lie one after the other; the next run lies in the same
-///            place
+///            place. Those that no backward pass reads lie over each other
 template <class Scalar>
 class Workspace {
 public:
@@ -52,6 +52,9 @@ public:
                 placed_[i] = {activations[i], samples * before, samples};
                 before += numbers;
                 run = 0;
+            } else if (!activations[i].needed) {
+                placed_[i] = {activations[i], samples * kept + block_rows() * activations[i].place, block_rows()};
+                run = std::max(run, activations[i].place + numbers);
             } else {
                 placed_[i] = {activations[i], samples * kept + block_rows() * run, block_rows()};
                 run += numbers;
@@ -115,7 +118,9 @@ private:
         for (const Activation& activation : activations) {
             const Index numbers = detail::sample_numbers<Scalar>(activation);
             kept = detail::sum_of(kept, activation.kept ? numbers : 0);
-            run = activation.kept ? 0 : detail::sum_of(run, numbers);
+            run = activation.kept      ? 0
+                  : activation.needed ? detail::sum_of(run, numbers)
+                                      : std::max(run, detail::sum_of(activation.place, numbers));
             longest = std::max(longest, run);
         }
         return {kept, longest};
