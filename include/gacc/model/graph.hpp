@@ -19,6 +19,7 @@ struct Value {
     std::vector<std::size_t> readers{};  // the operations that read it, in order
     std::size_t slot = 0;                // the activation in which it lies; not for the inputs
     bool wants_grad = false;             // whether a parameter that is trained lies below it
+    bool by_rows = false;                // whether each row reaches no row of the outputs but that at its place
 
     Index rows() const { return rows_of(shape); }
     Index features() const { return shape.back(); }
@@ -118,6 +119,7 @@ public:
         for (const auto& operation : operations_) { place(operation); }
         mark_boundaries();
         mark_needed();
+        mark_by_rows();
         mark_completed();
     }
 
@@ -193,6 +195,18 @@ private:
             const bool last_of_slot = i + 1 == values_.size() || values_[i + 1].slot != values_[i].slot;
             if (last_of_slot && alive_until <= values_[i].producer) { activations_[values_[i].slot].boundary = true; }
             alive_until = std::max(alive_until, last_reader[i]);
+        }
+    }
+
+    void mark_by_rows() {
+        const Index rows = values_.back().rows();
+        for (std::size_t i = values_.size(); i-- > 0;) {
+            values_[i].by_rows = values_[i].rows() == rows && std::ranges::all_of(values_[i].readers, [&](std::size_t reader) {
+                const auto& operation = operations_[reader];
+                const bool by_rows = operation.kind != OperationKind::layer || operation.plan.by_rows ||
+                                     operation.plan.elementwise;
+                return by_rows && values_[operation.output].by_rows;
+            });
         }
     }
 

@@ -144,7 +144,8 @@ public:
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
-    /// A sample of weight 0 is left out, even if its inputs are infinite or NaN; the loss has set its gradient to 0. If
+    /// A sample of weight 0 is left out, even if its inputs are infinite or NaN; the loss has set its gradient to 0. So
+    /// is a row of weight 0 of another sample, from where all layers up to the outputs are by rows (LayerPlan). If
     /// a layer throws, some gradients may have been added and others not. The model then refuses backward and step
     /// until zero_grad().
     ///
