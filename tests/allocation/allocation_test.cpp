@@ -103,18 +103,17 @@ long of_random_model(std::uint64_t seed) {
     const auto training = gacc::test::random_training(model, samples, rng);
     const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
     gacc::set_threads(1 + static_cast<int>(seed % 4));
-    gacc::Adam<Scalar> adam(model.parameters());
-    return gacc::test::with_loss(training, [&](auto loss, const auto& targets_of) {
+    const auto optimizer = gacc::test::random_optimizer<Scalar>(seed, model.parameters());
+    return gacc::test::with_loss(training, [&](auto loss, const auto& forward) {
         long before = 0;
         for (int step = 0; step < 3; ++step) {
             for (Index first = 0; first < samples; first += micro_batch) {
                 const Index count = std::min(micro_batch, samples - first);
-                loss.forward(model.forward(training.inputs.middleRows(first, count)),
-                             targets_of(first * training.rows, count * training.rows));
+                forward(loss, model.forward(training.inputs.middleRows(first, count)), first * training.rows);
                 model.backward(loss.backward());
             }
-            adam.step();
-            adam.zero_grad();
+            optimizer->step();
+            optimizer->zero_grad();
             if (step == 0) { before = allocations; }
         }
         return allocations - before;
