@@ -25,6 +25,7 @@
 
 #include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/parameter.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>
 #include <gacc/parameters/gradient_buffers.hpp>

@@ -1,6 +1,7 @@
 #include <gacc/layers/conv2d.hpp>
 
 #include <gacc/layers/relu.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 
 #include "support/layer_check.hpp"
 
@@ -130,10 +131,10 @@ TEST_CASE("Conv2d: frozen parameters get no gradients, and the others the same")
     const auto grad_x = backward(layer, x, grad_y, {3, 3, 3});
     const Matrix<float> grad_bias = layer.bias().grad();
     layer.bias().zero_grad();
-    layer.weight().freeze();
+    gacc::detail::ModelParameter<float>::freeze(layer.weight());
     CHECK(backward(layer, x, grad_y, {3, 3, 3}) == grad_x);
     CHECK(layer.bias().grad() == grad_bias);
-    layer.bias().freeze();
+    gacc::detail::ModelParameter<float>::freeze(layer.bias());
     CHECK(backward(layer, x, grad_y, {3, 3, 3}) == grad_x);
 }
 

@@ -118,7 +118,7 @@ TEST_CASE_TEMPLATE("Shared values: the gradient is the sum of both layers' gradi
     }
     const Matrix<Scalar> sum = of_apart[0].grad() + of_apart[6].grad();
     CHECK(of_tied[0].grad() == sum);
-    of_tied.join_grads();
+    for (auto& parameter : of_tied) { gacc::detail::ModelParameter<Scalar>::join_grads(parameter); }
     CHECK(of_tied[0].grad() == sum);
     for (std::size_t i = 1; i < of_tied.size(); ++i) { CHECK(of_tied[i].grad() == of_apart[i].grad()); }
 
@@ -231,7 +231,7 @@ TEST_CASE("Shared values: a copy of a model shares within itself") {
 
 TEST_CASE("Shared values: a copy finds them also where their parameter has another name by now") {
     auto model = initialized<float>("0.weight");
-    model.parameters()[0].rename("embedding");
+    gacc::detail::ModelParameter<float>::rename(model.parameters()[0], "embedding");
     Sequential<float> copy = model;
     const Batch<float> batch(2);
     CHECK(copy.predict(batch.inputs) == model.predict(batch.inputs));

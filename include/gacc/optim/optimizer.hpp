@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/state.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
@@ -58,7 +59,7 @@ public:
         ++steps_;
         try {
             prepare(tally.weight());
-            parameters_.join_grads();  // not before: the step may be refused, and the batch go on
+            join_grads();  // not before: the step may be refused, and the batch go on
             update(tally.weight());
         } catch (...) {
             --steps_;
@@ -122,6 +123,11 @@ protected:
     }
 
 private:
+    /// Adds up the gradients of values that several layers use, in model order.
+    void join_grads() {
+        for (auto& parameter : parameters_) { detail::ModelParameter<Scalar>::join_grads(parameter); }
+    }
+
     std::string name_;
     Parameters<Scalar> all_;
     Parameters<Scalar> parameters_;
