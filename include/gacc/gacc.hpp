@@ -110,6 +110,7 @@
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
+#include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>
 #include <gacc/accumulation/audit_run.hpp>
 #include <gacc/accumulation/audit_layer.hpp>
