@@ -103,6 +103,8 @@
 #include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/pass.hpp>
+#include <gacc/model/prediction.hpp>
+#include <gacc/model/owned_body.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/model/recomputation.hpp>
 
