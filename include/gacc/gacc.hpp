@@ -35,6 +35,8 @@
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/size2d.hpp>
+#include <gacc/layers/convolution_options.hpp>
+#include <gacc/layers/convolution_layer.hpp>
 #include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/elementwise.hpp>
