@@ -38,6 +38,8 @@
 #include <gacc/layers/convolution_options.hpp>
 #include <gacc/layers/convolution_layer.hpp>
 #include <gacc/layers/conv2d.hpp>
+#include <gacc/layers/conv_transpose2d.hpp>
+#include <gacc/layers/conv1d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/elementwise.hpp>
 #include <gacc/layers/leaky_relu.hpp>
@@ -55,7 +57,6 @@
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/flatten.hpp>
-#include <gacc/layers/size2d.hpp>
 #include <gacc/layers/windows.hpp>
 #include <gacc/layers/max_pool2d.hpp>
 #include <gacc/layers/average_pool2d.hpp>

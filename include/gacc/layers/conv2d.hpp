@@ -63,8 +63,9 @@ public:
                                           " pixels or more with their padding, got ", rows.padded(), " x ",
                                           columns.padded()));
         }
+        const Index pixels = detail::product_of(rows.outputs(), columns.outputs());
         return {.y = {rows.outputs(), columns.outputs(), out_},
-                .work = detail::product_of(rows.outputs(), columns.outputs(), this->work_of_pixel()),
+                .work = this->work(pixels, pixels),
                 .reads_y = false,
                 .overwrites_x = true};
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/sizes.hpp>
 #include <gacc/kernels/convolution.hpp>
 #include <gacc/kernels/convolution_weights.hpp>
 #include <gacc/kernels/depthwise.hpp>
@@ -57,7 +58,10 @@ protected:
         if (options.bias) { bias_.emplace("bias", Shape{channels_of_y}, description); }
     }
 
-    Index work_of_pixel() const { return weight_.size() + (bias_ ? bias_->size() : 0); }
+    /// Multiply-adds for a sample, by the pixels of the convolution's result and those of y.
+    Index work(Index pixels_of_result, Index pixels_of_y) const {
+        return sum_of(product_of(pixels_of_result, weight_.size()), product_of(pixels_of_y, bias_ ? bias_->size() : 0));
+    }
     const Scalar* bias_values() const { return bias_ ? std::as_const(*bias_).stored_values().data() : nullptr; }
 
     static Images<const Scalar> images(const ConstMatrixView<Scalar>& rows, Index height, Index width) {
