@@ -206,7 +206,7 @@ TEST_CASE("load_model: every layer for images predicts the same bytes") {
     const TemporaryFolder folder;
     const fs::path path = folder.path() / "model.safetensors";
     Sequential model(
-        Input({5, 4, 2}), Conv2d(2, 6, {.kernel = {2, 3}, .stride = {1, 2}, .padding = 1, .groups = 2}),
+        Input(Shape{5, 4, 2}), Conv2d(2, 6, {.kernel = {2, 3}, .stride = {1, 2}, .padding = 1, .groups = 2}),
         ConvTranspose2d(6, 4,
                         {.kernel = {2, 3}, .stride = {2, 1}, .padding = {0, 1}, .output_padding = {1, 0}, .groups = 2}),
         GroupNorm(2, 4), MaxPool2d({3, 2}, {.stride = {2, 1}, .padding = {1, 0}}), Upsample({2, 3}),

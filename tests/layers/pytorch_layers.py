@@ -16,8 +16,8 @@ def numbers(tensor):
 
 
 def case(name, layer, shape, channels_last=False, tokens=None, ties=False, frozen=None):
-    """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many of them equal.
-    frozen: more values; there are no gradients then."""
+    """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many equal. frozen:
+    more values; there are no gradients then."""
     x = torch.randint(tokens, (3, *shape)) if tokens else 2 * torch.randn(3, *shape)
     x = x.round() if ties else x
     for parameter in layer.parameters():

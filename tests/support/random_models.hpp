@@ -17,11 +17,33 @@
 /// Models of random layers, branches and shapes, and what they are trained with.
 namespace gacc::test {
 
+/// A random convolution that keeps the tokens of a sequence, or the height and width of an image.
+template <class S>
+Block<S> random_convolution(Rng& rng, const Shape& shape, Index& out) {
+    const Index in = shape.back();
+    const bool bias = rng.below(2) == 0, depthwise = rng.below(3) == 0;
+    out = depthwise ? in : 1 + static_cast<Index>(rng.below(24));
+    const Index groups = depthwise ? in : in % 2 == 0 && out % 2 == 0 && rng.below(2) == 0 ? 2 : 1;
+    const Index reach = rng.below(3) == 0 ? 0 : 1, dilation = 1 + static_cast<Index>(rng.below(2));
+    const Index kernel = 2 * reach + 1, padding = reach * dilation;
+    if (shape.size() == 2) {
+        return Conv1d<S>(
+            in, out, {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+    }
+    if (rng.below(3) == 0) {
+        return ConvTranspose2d<S>(
+            in, out, {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+    }
+    return Conv2d<S>(in, out,
+                     {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+}
+
 /// A random layer for samples of this shape. It sets the number of features of its output.
 template <class S>
 Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     const Index in = shape.back();
     out = in;
+    if (shape.size() > 1 && rng.below(3) == 0) { return random_convolution<S>(rng, shape, out); }
     switch (rng.below(16)) {
         case 0: return ReLU<S>();
         case 1: return Tanh<S>();
@@ -45,16 +67,19 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     }
 }
 
-/// A random layer that changes the height and width of an image.
+/// A random layer that changes the height and width of an image, and perhaps its channels.
 template <class S>
 Block<S> random_pool(Rng& rng, const Shape& image) {
     const auto up_to = [&](Index most) { return 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(most))); };
     const Size2d kernel{up_to(std::min<Index>(image[0], 3)), up_to(std::min<Index>(image[1], 3))};
     const Size2d stride{up_to(3), up_to(3)};
-    switch (rng.below(4)) {
+    const Index channels = image[2], others = up_to(20);
+    switch (rng.below(6)) {
         case 0: return MaxPool2d<S>(kernel);
         case 1: return MaxPool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, kernel.width / 2}});
         case 2: return AveragePool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, 0}});
+        case 3: return Conv2d<S>(channels, others, {.kernel = kernel, .stride = stride, .padding = {0, 1}});
+        case 4: return ConvTranspose2d<S>(channels, others, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}});
         default: return Upsample<S>({2, 1});
     }
 }
@@ -198,6 +223,10 @@ Sequential<S> random_layers(Rng& rng) {
             auto pool = random_pool<S>(rng, shape);
             shape = pool.layer()->plan(shape).y;
             model.add(std::move(pool));
+        } else if (shape.size() == 2 && shape[0] > 2 && rng.below(3) == 0) {
+            Conv1d<S> shorter(shape[1], 1 + static_cast<Index>(rng.below(20)), {.kernel = 2, .stride = 2});
+            shape = shorter.plan(shape).y;
+            model.add(shorter);
         }
     }
     if (shape.size() == 3 && rng.below(2) == 0) {

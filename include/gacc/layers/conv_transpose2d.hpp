@@ -32,8 +32,8 @@ struct ConvTranspose2dOptions {
 ///            W in_channels x out_channels / groups x kernel height x kernel width;  b out_channels
 /// Gradients  grad_W += sum of x times its windows of grad_y,  grad_b += sum of grad_y   (added, pixel by pixel)
 ///            grad_x  = grad_y convolved with the kernels                                (written)
-/// Throws     ShapeError if a size is out of its range, the groups do not divide the channels, samples are not images of
-///            in_channels channels, or y would have no pixels; MemoryError if there is no memory for the parameters
+/// Throws     ShapeError if a size is out of its range, the groups do not divide the channels, samples are not images
+///            of in_channels channels, or y would have no pixels; MemoryError if there is no memory for the parameters
 /// Source     Dumoulin and Visin 2016, arXiv:1603.07285, section 4;  He et al. 2015, arXiv:1502.01852, eq. 10
 ///            (initialize, with PyTorch's fan in: out_channels / groups * kernel height * kernel width)
 /// Example    gacc::ConvTranspose2d layer(32, 16, {.kernel = 2, .stride = 2});  // twice as high and wide

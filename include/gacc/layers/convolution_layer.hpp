@@ -83,7 +83,7 @@ protected:
         }
     }
 
-    /// Adds to the gradient of W, if it is not frozen, for the convolution from `source`, and the gradient of its result.
+    /// Adds to the gradient of W, if it is not frozen, for a convolution of `source` and the gradient of its result.
     void add_weight_gradient(const Axes& axes, Index samples, const Images<const Scalar>& source,
                              const Images<const Scalar>& grad) {
         if (weight_.is_frozen()) { return; }
