@@ -174,10 +174,10 @@ TEST_CASE("ConvTranspose2d: frozen parameters get no gradients, and the others t
     const auto grad_x = backward(layer, x, grad_y, {2, 2, 4});
     const Matrix<float> grad_bias = layer.bias().grad();
     layer.bias().zero_grad();
-    layer.weight().freeze();
+    gacc::detail::ModelParameter<float>::freeze(layer.weight());
     CHECK(backward(layer, x, grad_y, {2, 2, 4}) == grad_x);
     CHECK(layer.bias().grad() == grad_bias);
-    layer.bias().freeze();
+    gacc::detail::ModelParameter<float>::freeze(layer.bias());
     CHECK(backward(layer, x, grad_y, {2, 2, 4}) == grad_x);
 }
 
@@ -217,6 +217,9 @@ TEST_CASE("ConvTranspose2d: sizes that cannot be are refused") {
     refuses(3, 8, {.stride = 0}, "gacc: ConvTranspose2d: expected a stride of 1 or more, got 0 x 0");
     refuses(3, 8, {.padding = {0, -1}}, "gacc: ConvTranspose2d: expected a padding of 0 or more, got 0 x -1");
     refuses(3, 8, {.dilation = 0}, "gacc: ConvTranspose2d: expected a dilation of 1 or more, got 0 x 0");
+    refuses(3, 8, {.padding = {1, Index{1} << 60}},
+            "gacc: ConvTranspose2d: expected a kernel, stride, padding and dilation of 1048576 or less, got 1 x "
+            "1152921504606846976");
     refuses(4, 6, {.groups = 4},
             "gacc: ConvTranspose2d: expected groups that divide the channels, got 4 groups for 4 -> 6");
     const char* more = "gacc: ConvTranspose2d: expected an output padding of 0 or more, less than the stride or the "

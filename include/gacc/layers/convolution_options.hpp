@@ -15,6 +15,8 @@ namespace gacc::inline GACC_ABI::detail {
 
 inline Index least_of(Index size) { return size; }
 inline Index least_of(const Size2d& size) { return std::min(size.height, size.width); }
+inline Index largest_of(Index size) { return size; }
+inline Index largest_of(const Size2d& size) { return std::max(size.height, size.width); }
 
 /// "3 x 3" in errors.
 inline std::string both_of(Index size) { return text(size); }
@@ -33,7 +35,11 @@ const Options& checked_convolution(const char* type, Index in, Index out, const 
         throw ShapeError(type, text("expected ", what, ", got ", got...));
     };
     const auto check = [&](const char* what, const auto& size, Index least) {
+        constexpr Index largest = Index{1} << 20;  // larger ones, as in a crafted file, would overflow in sums of sizes
         if (least_of(size) < least) { refuse(what, both_of(size)); }
+        if (largest_of(size) > largest) {
+            refuse("a kernel, stride, padding and dilation of 1048576 or less", both_of(size));
+        }
     };
     if (in < 1 || out < 1) { refuse("1 or more channels", in, " -> ", out); }
     check("a kernel of 1 or more", options.kernel, 1);
