@@ -88,6 +88,7 @@
 #include <gacc/data/position.hpp>
 #include <gacc/data/batch.hpp>
 #include <gacc/data/batches.hpp>
+#include <gacc/data/prefetch.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
 #include <gacc/data/cifar.hpp>

@@ -142,6 +142,7 @@ int main() {
     std::free(some);
     gacc::Rng rng(1);
     const auto digits = toy_digits(1000, rng);
+    const gacc::Prefetched ahead(digits);
     const auto labels = [](const auto& micro) { return micro.labels; };
     const gacc::RegressionDataset<float> rows(gacc::Tensor<float>({1000, 784}), gacc::Tensor<float>({1000, 10}));
     const auto targets = [](const auto& micro) { return micro.targets; };
@@ -155,7 +156,9 @@ int main() {
                 return after_first_batch<gacc::Adam<float>>(gacc::AdamOptions(), rows, std::move(loss), targets, threads,
                                                             micro_batch);
             };
-            const long count = of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
+            const long prefetched = after_first_batch<gacc::SGD<float>>(
+                gacc::SGDOptions(), ahead, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch);
+            const long count = prefetched + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
