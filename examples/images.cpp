@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -40,7 +41,7 @@ public:
     ImagesData& operator=(const ImagesData&) = delete;
 
     using Images = gacc::AugmentedImages<gacc::ImageDataset<float>>;
-    const gacc::Prefetched<Images>& training() const { return train; }
+    const gacc::Prefetched<Images>& training() const { return ahead_; }
     const Images& test() const { return as_they_are_; }
     static gacc::Shape image() { return {32, 32, 3}; }
 
@@ -58,9 +59,9 @@ private:
         return {.mean = {0.4914, 0.4822, 0.4465}, .deviation = {0.247, 0.2435, 0.2616}, .seed = seed};
     }
 
-    gacc::ImageDataset<float> train_, test_;
-    Images moved_, as_they_are_;
-    const gacc::Prefetched<Images> train{moved_};
+    gacc::ImageDataset<float> train_, test_;  // bytes
+    const Images moved_, as_they_are_;
+    const gacc::Prefetched<Images> ahead_{moved_};
 };
 
 struct ImagesProgram {

@@ -46,6 +46,6 @@ gacc::Sequential<Scalar> resnet(const ResNetOptions& options = {}) {
         }
     }
     model.add(gacc::GlobalAveragePool<Scalar>());
-    model.add(gacc::Linear<Scalar>(channels, classes));
+    model.add(gacc::Linear<Scalar>(channels, classes, {.initialization = gacc::Initialization::uniform_fan_in}));
     return model;
 }
