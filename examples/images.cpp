@@ -22,7 +22,7 @@ struct ImagesSettings : TrainerSettings {
     ImagesSettings() {
         data = "data/cifar-10";
         epochs = 10;
-        learning_rate = 0.1;
+        learning_rate = 0.03;
     }
 };
 
