@@ -68,12 +68,12 @@ def train(seed, epochs, training, test):
     torch.manual_seed(seed)
     model = resnet()
     images, labels = training
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.03, momentum=0.9, nesterov=True, weight_decay=5e-4)
     steps, step = epochs * -(-len(images) // 128), 0
     for epoch in range(epochs):
         for part in torch.randperm(len(images)).split(128):
             for group in optimizer.param_groups:
-                group["lr"] = 0.1 * (1 - step / steps)
+                group["lr"] = 0.03 * (1 - step / steps)
             loss = functional.cross_entropy(model(moved(images[part]).contiguous(memory_format=torch.channels_last)),
                                             labels[part])
             optimizer.zero_grad()
