@@ -2,6 +2,7 @@
 // the peak of one core: bench_convolution
 
 #include <gacc/layers/conv2d.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/model/activation.hpp>
 
 #include <benchmark/benchmark.h>
@@ -41,7 +42,7 @@ void convolution(benchmark::State& state, Part part, Index in, Index out, Index 
     const gacc::LayerPlan plan = layer.plan(shape);
     Pixels x(samples, size * size, in), y(samples, gacc::rows_of(plan.y), out);
     const gacc::MatrixView<float> none(nullptr, 0, 0, Eigen::OuterStride<>(0));
-    if (part == Part::grad_x) { layer.weight().freeze(); }
+    if (part == Part::grad_x) { gacc::detail::ModelParameter<float>::freeze(layer.weight()); }
     gacc::Backward<float> backward{x.view(), y.view(), samples, none, y.view(),
                                    part == Part::grad_x ? x.view() : none, {}};
     backward.shape = shape;

@@ -1,7 +1,7 @@
 # Fails if the code reaches past its floor:
 # - a header includes one of a floor above its own. Floors from the ground up; folders on one line share a floor and do
 #   not include each other;
-# - a layer or a loss names Eigen::internal;
+# - a layer, a loss or an optimizer names Eigen::internal;
 # - an example, or a program in docs/ or the README, names gacc::detail.
 set(FOLDER ${ROOT}/include/gacc)
 set(floor_core 0)
@@ -50,7 +50,7 @@ function(refuse words advice)
   endforeach()
 endfunction()
 
-file(GLOB files ${FOLDER}/layers/*.hpp ${FOLDER}/losses/*.hpp)
+file(GLOB files ${FOLDER}/layers/*.hpp ${FOLDER}/losses/*.hpp ${FOLDER}/optim/*.hpp)
 refuse("Eigen::internal" "compute with gacc/kernels/packet_arithmetic.hpp" ${files})
 
 file(GLOB files ${ROOT}/examples/*.hpp ${ROOT}/examples/*.cpp ${ROOT}/docs/*.md ${ROOT}/README.md)

@@ -26,14 +26,14 @@ public:
     std::vector<Moments> moments() override { return {{"moment", moment_.span()}}; }           // for a Checkpoint
 
 private:
-    void update(double weight) override {
-        const auto scale = static_cast<float>(scale_of(weight));    // 1 / weight, or less where it clips
+    void update(double) override {
+        const auto factor = static_cast<float>(scale());    // 1 / weight, or less where it clips
         float* moment = moment_.data();
         for (std::size_t i = 0; i < parameters().size(); ++i) {
             const auto rate = static_cast<float>(learning_rate(group_of(i)));
             const auto values = parameters()[i].stored_values(), grads = parameters()[i].materialize_grads();
             for (std::size_t k = 0; k < values.size(); ++k, ++moment) {
-                const float grad = scale * grads[k], mean = 0.9F * *moment + 0.1F * grad;
+                const float grad = factor * grads[k], mean = 0.9F * *moment + 0.1F * grad;
                 values[k] -= mean > 0 ? rate : mean < 0 ? -rate : 0;
                 *moment = 0.99F * *moment + 0.01F * grad;
             }

@@ -29,6 +29,10 @@ template <class Scalar>
 class Linear;
 template <class Scalar>
 class Conv2d;
+template <class Scalar>
+class ConvTranspose2d;
+template <class Scalar>
+class Conv1d;
 struct Size2d;
 template <class Scalar>
 class ReLU;
@@ -62,7 +66,6 @@ template <class Scalar>
 class PositionEmbedding;
 template <class Scalar>
 class Flatten;
-struct Size2d;
 template <class Scalar>
 class MaxPool2d;
 template <class Scalar>

@@ -7,12 +7,14 @@
 #include <gacc/fwd.hpp>
 
 #include <gacc/core/types.hpp>
+#include <gacc/core/text.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/printable.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/pages.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/clock.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/core/view.hpp>
@@ -23,6 +25,7 @@
 
 #include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/parameter.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>
 #include <gacc/parameters/gradient_buffers.hpp>
@@ -32,7 +35,11 @@
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/size2d.hpp>
+#include <gacc/layers/convolution_options.hpp>
+#include <gacc/layers/convolution_layer.hpp>
 #include <gacc/layers/conv2d.hpp>
+#include <gacc/layers/conv_transpose2d.hpp>
+#include <gacc/layers/conv1d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/elementwise.hpp>
 #include <gacc/layers/leaky_relu.hpp>
@@ -50,7 +57,6 @@
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/flatten.hpp>
-#include <gacc/layers/size2d.hpp>
 #include <gacc/layers/windows.hpp>
 #include <gacc/layers/max_pool2d.hpp>
 #include <gacc/layers/average_pool2d.hpp>
@@ -82,6 +88,7 @@
 #include <gacc/data/position.hpp>
 #include <gacc/data/batch.hpp>
 #include <gacc/data/batches.hpp>
+#include <gacc/data/prefetch.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>
 #include <gacc/data/cifar.hpp>
@@ -94,12 +101,15 @@
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/lifetimes.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/segments.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/pass.hpp>
+#include <gacc/model/prediction.hpp>
+#include <gacc/model/owned_body.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/model/recomputation.hpp>
 
@@ -107,6 +117,7 @@
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
+#include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>
 #include <gacc/accumulation/audit_run.hpp>
 #include <gacc/accumulation/audit_layer.hpp>

@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -271,7 +272,10 @@ TEST_CASE("plan: what does not fit otherwise is computed again") {
     CHECK(plan.more_work > 0);
     CHECK(plan.more_work < 0.4);
     CHECK(plan.bytes.total() < least.bytes.total());
-    CHECK(plan.description().find(" activations are computed again: ") != std::string::npos);
+    const std::string table = plan.description();
+    CHECK(table.find(" activations are computed again: " + std::to_string(std::lround(100 * plan.more_work)) +
+                     " % more work\n") != std::string::npos);
+    CHECK(table.find(gacc::detail::grouped(plan.bytes.total()) + " bytes\nof a budget of") != std::string::npos);
     CHECK(refusal(model,
                   {.batch_size = 16, .memory = least.bytes.total() - 1, .recomputation = gacc::Recomputation::never})
               .find("a micro-batch of 1 needs ") != std::string::npos);

@@ -103,18 +103,17 @@ long of_random_model(std::uint64_t seed) {
     const auto training = gacc::test::random_training(model, samples, rng);
     const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
     gacc::set_threads(1 + static_cast<int>(seed % 4));
-    gacc::Adam<Scalar> adam(model.parameters());
-    return gacc::test::with_loss(training, [&](auto loss, const auto& targets_of) {
+    const auto optimizer = gacc::test::random_optimizer<Scalar>(seed, model.parameters());
+    return gacc::test::with_loss(training, [&](auto loss, const auto& forward) {
         long before = 0;
         for (int step = 0; step < 3; ++step) {
             for (Index first = 0; first < samples; first += micro_batch) {
                 const Index count = std::min(micro_batch, samples - first);
-                loss.forward(model.forward(training.inputs.middleRows(first, count)),
-                             targets_of(first * training.rows, count * training.rows));
+                forward(loss, model.forward(training.inputs.middleRows(first, count)), first * training.rows);
                 model.backward(loss.backward());
             }
-            adam.step();
-            adam.zero_grad();
+            optimizer->step();
+            optimizer->zero_grad();
             if (step == 0) { before = allocations; }
         }
         return allocations - before;
@@ -143,6 +142,7 @@ int main() {
     std::free(some);
     gacc::Rng rng(1);
     const auto digits = toy_digits(1000, rng);
+    const gacc::Prefetched ahead(digits);
     const auto labels = [](const auto& micro) { return micro.labels; };
     const gacc::RegressionDataset<float> rows(gacc::Tensor<float>({1000, 784}), gacc::Tensor<float>({1000, 10}));
     const auto targets = [](const auto& micro) { return micro.targets; };
@@ -156,7 +156,9 @@ int main() {
                 return after_first_batch<gacc::Adam<float>>(gacc::AdamOptions(), rows, std::move(loss), targets, threads,
                                                             micro_batch);
             };
-            const long count = of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
+            const long prefetched = after_first_batch<gacc::SGD<float>>(
+                gacc::SGDOptions(), ahead, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch);
+            const long count = prefetched + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());

@@ -68,6 +68,26 @@ expect "export" 0 '' "$mnist" "${small[@]}" --export "$work/model.safetensors"
 check "the exported file holds 784 x 128, 128, 128 x 10 and 10 floats" \
     '[ "$(($(stat -c %s "$work/model.safetensors") - 8 - $(od -An -t u8 -N 8 "$work/model.safetensors")))" = $((4 * (784 * 128 + 128 + 1280 + 10))) ]'
 
+# The convolutional network, on a few images.
+mkdir "$work/few" && "$make_toy" "$work/few" 7 60
+cnn=(--model cnn --data "$work/few")
+step=("${cnn[@]}" --batch-size 20 --epochs 1)
+expect "cnn" 0 '^updates +3$' "$mnist" "${step[@]}" --micro-batch 5 --save "$work/cnn" --export "$work/uncut"
+expect "cnn, resumed without naming it" 0 '^updates +6$' \
+    "$mnist" --data "$work/few" --resume "$work/cnn" --epochs 2 --micro-batch 7
+expect "cnn, resumed as a perceptron" 4 'expected --model cnn as in the checkpoint, got perceptron' \
+    "$mnist" --data "$work/few" --resume "$work/cnn" --model perceptron
+expect "cnn, another cut" 0 '' "$mnist" "${step[@]}" --micro-batch 20 --threads 3 --export "$work/cut"
+check "the same bytes" 'cmp "$work/uncut" "$work/cut"'
+check "its file holds 1,199,882 floats" \
+    '[ "$(($(stat -c %s "$work/cut") - 8 - $(od -An -t u8 -N 8 "$work/cut")))" = $((4 * 1199882)) ]'
+expect "cnn, compare" 0 'the same bytes' "$mnist" compare "${step[@]}" --micro-batch 5
+expect "cnn, audit" 0 '^The cut changes not one bit\.$' "$mnist" audit "${cnn[@]}" --batch-size 9 --micro-batch 4
+expect "cnn, dry run" 0 '^batch of 60 = 3 micro-batches of at most 20$' "$mnist" "${cnn[@]}" --dry-run --micro-batch 20
+expect "cnn, recomputation" 0 "activations are computed again" "$mnist" "${cnn[@]}" --recompute --dry-run
+expect "cnn with hidden layers" 2 'expected a perceptron, got --model cnn' "$mnist" "${cnn[@]}" --hidden 64
+expect "another model" 2 '--model' "$mnist" --model transformer
+
 # A run that is interrupted, and goes on.
 expect "save" 0 '' "$mnist" "${small[@]}" --save "$work/whole"
 cp "$work/whole" "$work/saved"
@@ -150,6 +170,9 @@ expect "resume from a damaged file" 4 'expected the bytes that were saved, got o
 check "all of which leaves the file alone" 'cmp "$work/whole" "$work/saved"'
 expect "save every so many steps to nowhere" 2 'expected --save too' "$mnist" "${small[@]}" --save-every 10
 expect "resume with compare" 2 '--resume' "$mnist" compare "${small[@]}" --resume "$work/whole"
+
+expect "resume a perceptron as a cnn" 4 'expected --model perceptron as in the checkpoint, got cnn' \
+    "$mnist" --data "$work/data" --resume "$work/whole" --model cnn
 
 # Other data of the same size, or not.
 mkdir "$work/other" "$work/fewer" && cp -r "$work/data" "$work/again" && "$make_toy" "$work/other" 8 && "$make_toy" "$work/fewer" 7 1000

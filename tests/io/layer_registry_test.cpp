@@ -139,6 +139,15 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::Linear(2, 3, {.initialization = gacc::Initialization::uniform_fan_in, .bias = false}),
         gacc::Conv2d(4, 6, {.kernel = {3, 2}, .stride = {1, 2}, .padding = {0, 3}, .dilation = {2, 1}, .groups = 2}),
         gacc::Conv2d(4, 6, {.bias = false, .initialization = gacc::Initialization::uniform_fan_in}),
+        gacc::ConvTranspose2d(4, 6, {.kernel = {3, 2},
+                                     .stride = {2, 3},
+                                     .padding = {0, 1},
+                                     .output_padding = {1, 2},
+                                     .dilation = {2, 1},
+                                     .groups = 2}),
+        gacc::ConvTranspose2d(4, 6, {.bias = false, .initialization = gacc::Initialization::uniform_fan_in}),
+        gacc::Conv1d(4, 6, {.kernel = 4, .stride = 3, .padding = 1, .dilation = 2, .groups = 2}),
+        gacc::Conv1d(4, 6, {.bias = false, .initialization = gacc::Initialization::uniform_fan_in}),
         gacc::LayerNorm(4),
         gacc::LayerNorm(4, {.bias = false}),
         gacc::RMSNorm(4, {.epsilon = 0.5}),
@@ -184,8 +193,8 @@ TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {
     const gacc::FrozenBatchNorm layer({1, -2, -1}, {-0.0, -0.0, 0}, {0, -0.0, 0}, {1, 4, 1});
     ConfigReader options(layer.config(), "file", "layer 0");
     const auto again = (*layers.find("FrozenBatchNorm"))(options).make().layer()->config();
-    const auto before = std::get<std::vector<double>>(layer.config().options[1].second);
-    const auto after = std::get<std::vector<double>>(again.options[1].second);
+    const auto before = *layer.config().options[1].value.numbers();
+    const auto after = *again.options[1].value.numbers();
     REQUIRE(after == before);
     CHECK(std::signbit(before[1]));
     for (std::size_t i = 0; i < before.size(); ++i) { CHECK(std::signbit(after[i]) == std::signbit(before[i])); }

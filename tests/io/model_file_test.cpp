@@ -47,12 +47,13 @@ gacc::FrozenBatchNorm<Scalar> statistics(Index features) {
     return gacc::FrozenBatchNorm<Scalar>(weight, bias, mean, variance);
 }
 
-/// Every layer of gacc, with options other than the defaults, and blocks within blocks.
+/// Every layer of gacc but those for images, with options other than the defaults, and blocks within blocks.
 template <class Scalar>
 Sequential<Scalar> every_layer() {
     using namespace gacc;
     Sequential<Scalar> model(
         Input(3), Embedding<Scalar>(5, 8), PositionEmbedding<Scalar>(4, 8),
+        Conv1d<Scalar>(8, 8, {.kernel = 2, .stride = 2, .padding = 3, .dilation = 3, .groups = 4, .bias = false}),
         Residual(
             LayerNorm<Scalar>(8, {.epsilon = 1e-3, .bias = false}), Linear<Scalar>(8, 8), GELU<Scalar>(),
             Residual(RMSNorm<Scalar>(8, {.epsilon = 0.125}), SiLU<Scalar>(), Linear<Scalar>(8, 8, {.bias = false}))),
@@ -198,6 +199,26 @@ TEST_CASE("load_model: every layer, in blocks within blocks, predicts the same b
     gacc::save_model(again, loaded);
     CHECK(Parts(again).header.metadata == Parts(path).header.metadata);
     CHECK(Parts(again).numbers == Parts(path).numbers);
+}
+
+TEST_CASE("load_model: every layer for images predicts the same bytes") {
+    using namespace gacc;
+    const TemporaryFolder folder;
+    const fs::path path = folder.path() / "model.safetensors";
+    Sequential model(
+        Input(Shape{5, 4, 2}), Conv2d(2, 6, {.kernel = {2, 3}, .stride = {1, 2}, .padding = 1, .groups = 2}),
+        ConvTranspose2d(6, 4,
+                        {.kernel = {2, 3}, .stride = {2, 1}, .padding = {0, 1}, .output_padding = {1, 0}, .groups = 2}),
+        GroupNorm(2, 4), MaxPool2d({3, 2}, {.stride = {2, 1}, .padding = {1, 0}}), Upsample({2, 3}),
+        AveragePool2d(2, {.stride = 1, .padding = 1, .count_padding = false}), GlobalAveragePool(), Linear(4, 3));
+    Rng rng(2);
+    model.initialize(rng);
+    save_model(path, model);
+    auto loaded = load_model(path);
+    CHECK(loaded.summary() == model.summary());
+    CHECK(test::values_of(loaded.parameters()) == test::values_of(model.parameters()));
+    const auto x = test::random_matrix<float>(rng, 3, 40);
+    CHECK(test::bytes_of(loaded.predict(x)) == test::bytes_of(model.predict(x)));
 }
 
 TEST_CASE("load_model: a loaded model trains as the one that was saved") {
@@ -504,6 +525,27 @@ TEST_CASE("load_model: every truncation and every changed byte of a header is an
             } catch (const DataError&) {}  // and no other exception
         }
     }
+}
+
+TEST_CASE("save_model, load_model: at most 16 parameters use the values of others, for each takes a gradient buffer") {
+    const auto sharing = [](int sharers) {
+        Sequential<float> model(gacc::Linear<float>(2, 2, {.bias = false}));
+        for (int i = 0; i < sharers; ++i) { model.add(gacc::Linear<float>(2, 2, {.bias = false, .shares = "0.weight"})); }
+        return model;
+    };
+    const Saved saved(sharing(16));
+    CHECK(gacc::load_model(saved.path).size() == 17);
+    const Parts parts(saved.path);
+    CHECK(saved.error({{"gacc.model", R"({"version":1,"input":[2],"blocks":18})"},
+                       {"gacc.model.17", parts.header.metadata.at("gacc.model.16")}}) ==
+          "expected at most 16 parameters that use the values of others, got more");
+
+    auto many = sharing(17);
+    const fs::path path = saved.folder.path() / "many";
+    const std::string text = "gacc: save_model \"" + path.string() +
+                             "\": expected at most 16 parameters that use the values of others, got 17";
+    CHECK_THROWS_WITH_AS(gacc::save_model(path, many), text.c_str(), UsageError);
+    CHECK_FALSE(fs::exists(path));
 }
 
 }  // namespace model_file_test

@@ -125,7 +125,7 @@ TEST_CASE("save_safetensors: a weight's numbers are its rows, out_features x in_
 TEST_CASE("save_safetensors: names are quoted as JSON wants it") {
     const TemporaryFolder folder;
     auto model = small_model<float>();
-    model.parameters()[0].rename("a \"b\" \\ \n é");
+    gacc::detail::ModelParameter<float>::rename(model.parameters()[0], "a \"b\" \\ \n é");
     gacc::save_safetensors(folder.path() / "model.safetensors", model.parameters());
     CHECK(content(folder.path() / "model.safetensors").find(R"({"a \"b\" \\ \n é":{"dtype")") == 8);
 }
@@ -229,7 +229,7 @@ TEST_CASE("save_safetensors: no parameters are an empty object, padded to eight 
 TEST_CASE("save_safetensors: a name that is not UTF-8 is an error") {
     const TemporaryFolder folder;
     auto model = small_model<float>();
-    model.parameters()[0].rename("\xff");
+    gacc::detail::ModelParameter<float>::rename(model.parameters()[0], "\xff");
     CHECK_THROWS_WITH_AS(gacc::save_safetensors(folder.path() / "model", model.parameters()),
                          "gacc: safetensors: expected names and metadata in UTF-8, got other bytes", gacc::UsageError);
     CHECK(names(folder.path()).empty());
@@ -336,8 +336,8 @@ TEST_CASE("load_safetensors: names eight differences, and then how many more the
     const TemporaryFolder folder;
     const std::string path = (folder.path() / "model").string();
     Sequential<float> none(Linear(9, 9)), four, five;
-    none.parameters()[0].rename("x");
-    none.parameters()[1].rename("y");
+    gacc::detail::ModelParameter<float>::rename(none.parameters()[0], "x");
+    gacc::detail::ModelParameter<float>::rename(none.parameters()[1], "y");
     gacc::save_safetensors(path, none.parameters());
     const auto refusal = [&](const gacc::Parameters<float>& parameters) {
         try {

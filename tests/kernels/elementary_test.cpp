@@ -179,6 +179,24 @@ TEST_CASE_TEMPLATE("elementary functions: the same bits wherever an array starts
     check(double{});
 }
 
+TEST_CASE_TEMPLATE("elementary functions: log(1 + x) of small x is within 4 units, and the same in every lane", Scalar,
+                   float, double) {
+    const auto log1p = [](const auto& at) { return gacc::detail::logarithm_of_one_plus(at); };
+    std::vector<Scalar> x{0, 1, std::numeric_limits<Scalar>::min(), std::nextafter(Scalar(1), Scalar(0))};
+    std::mt19937_64 random(2);
+    std::uniform_real_distribution<Scalar> uniform(Scalar(0.5), Scalar(1));
+    for (int i = 0; i < 100'000; ++i) { x.push_back(std::ldexp(uniform(random), -(i % 70))); }
+    const std::vector<Scalar> y = mapped(log1p, x);
+    long double largest = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        largest = std::max(largest, units(y[i], std::log1p(static_cast<long double>(x[i]))));
+        REQUIRE(log1p(x[i]) == y[i]);
+    }
+    CHECK(static_cast<double>(largest) <= 4);
+    CHECK(y[0] == 0);
+    CHECK(std::isnan(log1p(std::numeric_limits<Scalar>::quiet_NaN())));
+}
+
 TEST_CASE_TEMPLATE("elementary functions: infinity, NaN, zeros and what is too large or small", Scalar, float, double) {
     using Limits = std::numeric_limits<Scalar>;
     const Scalar infinity = Limits::infinity(), nan = Limits::quiet_NaN(), most = Limits::max(), least = Limits::min();

@@ -30,10 +30,23 @@ TEST_CASE_TEMPLATE("packet arithmetic: one rounded operation in every lane", Sca
         CHECK(difference[i] == a[i] - b[i]);
         CHECK(product[i] == a[i] * b[i]);
     }
+    CHECK(in_lanes([](const auto& x, const auto& y) { return larger(x, y); }, a, b) ==
+          std::vector<Scalar>{3, 4, Scalar(0.7), 7, Scalar(0.3)});
     CHECK(in_lanes([](const auto& x) { return negated(x); }, a) == std::vector<Scalar>{-1, 2, Scalar(-0.1), -7, 5});
     CHECK(in_lanes([](const auto& x) { return magnitude(x); }, a) == std::vector<Scalar>{1, 2, Scalar(0.1), 7, 5});
     CHECK(in_lanes([]<class Packet>(const Packet&) { return all_lanes<Packet>(0.1); }, a) ==
           std::vector<Scalar>(5, Scalar(0.1)));
+}
+
+TEST_CASE_TEMPLATE("packet arithmetic: a packet goes to and from an aligned address", Scalar, float, double) {
+    constexpr Index lanes = Simd<Scalar>::lanes;
+    alignas(64) Scalar from[2 * lanes], to[2 * lanes] = {};
+    for (Index i = 0; i < 2 * lanes; ++i) { from[i] = static_cast<Scalar>(i + 1); }
+    store_aligned(to + lanes, load_aligned(from));
+    for (Index i = 0; i < lanes; ++i) {
+        CHECK(to[i] == 0);
+        CHECK(to[lanes + i] == from[i]);
+    }
 }
 
 TEST_CASE_TEMPLATE("packet arithmetic: a comparison chooses lane by lane; with NaN it does not hold", Scalar, float,

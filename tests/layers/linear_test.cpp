@@ -1,7 +1,7 @@
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
 
-#include "support/gradient_check.hpp"
+#include "support/layer_check.hpp"
 
 #include <doctest/doctest.h>
 
@@ -186,6 +186,16 @@ TEST_CASE("Linear: the gradients are those of central differences") {
         layer.initialize(rng);
         const auto x = random_matrix<double>(rng, samples, in_features);
         CHECK(worst_gradient_error(layer, x, rng) < 1e-8);  // the gradients are about 1
+    }
+}
+
+TEST_CASE("Linear: gradients in a model, and the same bytes for any shape and cut") {
+    gacc::Rng rng(9);
+    for (int trial = 0; trial < 100; ++trial) {
+        const gacc::Shape shape = random_shape(rng, 1 + trial % 2);
+        const Index out = trial % 4 == 0 ? 1 : 1 + static_cast<Index>(rng.below(40));
+        const bool bias = trial % 3 != 0;
+        check_layer([&]<class S>() { return Linear<S>(shape.back(), out, {.bias = bias}); }, shape, rng);
     }
 }
 

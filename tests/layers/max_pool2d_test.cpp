@@ -101,17 +101,18 @@ TEST_CASE("MaxPool2d: keeps nothing; grad_x may lie over x unless windows overla
 
 TEST_CASE("MaxPool2d: gradients for any windows, the same bytes for every cut, threads, and computed again") {
     Rng rng(1);
-    for (int trial = 0; trial < 120; ++trial) {
+    for (int trial = 0; trial < 100; ++trial) {
         const RandomWindows windows(rng);
         const Shape shape = random_image(rng, windows.kernel);
         const auto make = [&]<class S>() {
             return MaxPool2d<S>(windows.kernel, {.stride = windows.stride, .padding = windows.padding});
         };
-        auto exact = make.operator()<double>();
         CAPTURE(gacc::to_string(shape));
-        CAPTURE(exact.description());
-        const auto x = different_numbers(rng, 2 * gacc::rows_of(shape), shape[2]);
-        CHECK(worst_gradient_error(exact, x, rng, shape) < 1e-8);
+        CAPTURE(make.operator()<double>().description());
+        const auto rows = different_numbers(rng, 2 * gacc::rows_of(shape), shape[2]);
+        Matrix<double> x = gacc::ConstMatrixView<double>(rows.data(), 2, gacc::elements(shape));
+        x *= 0.1;  // apart by 30 steps of the differences, and with a loss that rounds little
+        check_differences(make, shape, x, rng);
         check_cuts(make, shape, rng);
     }
 }

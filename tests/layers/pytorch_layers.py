@@ -15,8 +15,9 @@ def numbers(tensor):
     return "{" + ", ".join(repr(x) for x in tensor.detach().flatten().tolist()) + "}"
 
 
-def case(name, layer, shape, channels_last=False, tokens=None, ties=False):
-    """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many of them equal."""
+def case(name, layer, shape, channels_last=False, tokens=None, ties=False, frozen=None):
+    """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many equal. frozen:
+    more values; there are no gradients then."""
     x = torch.randint(tokens, (3, *shape)) if tokens else 2 * torch.randn(3, *shape)
     x = x.round() if ties else x
     for parameter in layer.parameters():
@@ -31,8 +32,8 @@ def case(name, layer, shape, channels_last=False, tokens=None, ties=False):
         return tensor.movedim(1, -1) if channels_last and tensor.dim() > 2 else tensor
 
     grad_x = torch.zeros(0) if tokens else ours(theirs.grad)
-    values = [numbers(parameter) for parameter in layer.parameters()]
-    grads = [numbers(parameter.grad) for parameter in layer.parameters()]
+    values = [numbers(value) for value in [*layer.parameters(), *(frozen or [])]]
+    grads = [numbers(parameter.grad) for parameter in layer.parameters()] if frozen is None else []
     return (f'    {{"{name}", {{{", ".join(map(str, shape))}}},\n     {numbers(x.double())},\n     {numbers(ours(y))},\n'
             f"     {numbers(ours(grad_y))},\n     {numbers(grad_x)},\n     {{{', '.join(values)}}},\n"
             f"     {{{', '.join(grads)}}}}},\n")
@@ -57,15 +58,49 @@ cases.append(case("Flatten", nn.Flatten(), (3, 2, 4), channels_last=True))
 cases.append(case("Flatten", nn.Flatten(), (3, 2)))
 
 
+def described(name, shape, out, kernel, options, groups):
+    """As gacc describes a convolution."""
+    name += f"({shape[-1]} -> {out}, kernel " + "x".join(map(str, kernel))
+    for option, value in options.items():
+        if value != (option in ("stride", "dilation"),) * len(kernel):
+            name += f", {option} " + (f"{value[0]}" if len(set(value)) == 1 else f"{value[0]}x{value[1]}")
+    return name + (f", groups {groups})" if groups != 1 else ")")
+
+
 def conv(shape, out, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=True):
-    """Named by its description in gacc."""
-    name = f"Conv2d({shape[-1]} -> {out}, kernel {kernel[0]}x{kernel[1]}"
-    for option, value, usual in [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)]:
-        if value != (usual, usual):
-            name += f", {option} " + (f"{value[0]}" if value[0] == value[1] else f"{value[0]}x{value[1]}")
-    name += f", groups {groups})" if groups != 1 else ")"
+    name = described("Conv2d", shape, out, kernel, dict(stride=stride, padding=padding, dilation=dilation), groups)
     layer = nn.Conv2d(shape[-1], out, kernel, stride, padding, dilation, groups, bias)
     return case(name, layer, shape, channels_last=True)
+
+
+def transposed(shape, out, kernel, stride=(1, 1), padding=(0, 0), more=(0, 0), dilation=(1, 1), groups=1, bias=True):
+    options = {"stride": stride, "padding": padding, "output padding": more, "dilation": dilation}
+    name = described("ConvTranspose2d", shape, out, kernel, options, groups)
+    layer = nn.ConvTranspose2d(shape[-1], out, kernel, stride, padding, more, groups, bias, dilation)
+    return case(name, layer, shape, channels_last=True)
+
+
+def conv1d(shape, out, kernel, stride=1, padding=0, dilation=1, groups=1, bias=True):
+    options = dict(stride=(stride,), padding=(padding,), dilation=(dilation,))
+    name = described("Conv1d", shape, out, (kernel,), options, groups)
+    layer = nn.Conv1d(shape[-1], out, kernel, stride, padding, dilation, groups, bias)
+    return case(name, layer, shape, channels_last=True)
+
+
+class PositionEmbedding(nn.Module):
+    def __init__(self, tokens, features):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(tokens, features))
+
+    def forward(self, x):
+        return x + self.weight[: x.shape[-2]]
+
+
+def frozen_batch_norm(shape):
+    """In evaluation, with statistics. gacc trains neither weight nor bias."""
+    layer = (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(shape[-1]).eval()
+    layer.running_mean, layer.running_var = torch.randn(shape[-1]), torch.rand(shape[-1]) + 0.1
+    return case("FrozenBatchNorm", layer, shape, channels_last=True, frozen=[layer.running_mean, layer.running_var])
 
 
 cases.append(conv((4, 5, 3), 4, (3, 3)))
@@ -95,6 +130,27 @@ for shape in [(4, 6, 1), (5, 4, 2)]:
 for name, layer in [("MaxPool2d(2)", nn.MaxPool2d(2)), ("AveragePool2d(2)", nn.AvgPool2d(2))]:
     cases.append(case(name, layer, (3, 2, 17), channels_last=True))
 cases.append(case("Upsample(2 x 3)", nn.Upsample(scale_factor=(2, 3)), (1, 2, 3), channels_last=True))
+cases.append(transposed((2, 3, 2), 3, (3, 3)))
+cases.append(transposed((3, 2, 3), 2, (2, 2), stride=(2, 2), bias=False))
+cases.append(transposed((3, 3, 1), 17, (3, 3), stride=(2, 2), padding=(1, 1), more=(1, 1)))
+cases.append(transposed((3, 2, 17), 3, (1, 1)))
+cases.append(transposed((2, 3, 3), 2, (1, 1), stride=(2, 3)))
+cases.append(transposed((3, 4, 2), 2, (3, 2), stride=(1, 3), padding=(2, 0), more=(0, 2)))
+cases.append(transposed((3, 3, 2), 2, (3, 2), padding=(1, 0), dilation=(2, 3)))
+cases.append(transposed((2, 3, 2), 3, (2, 3), stride=(1, 2), padding=(0, 3), more=(2, 1), dilation=(3, 2)))
+cases.append(transposed((2, 2, 6), 4, (3, 3), stride=(2, 1), padding=(1, 1), groups=2))
+cases.append(transposed((2, 3, 10), 10, (4, 4), stride=(2, 2), padding=(1, 1), groups=10))
+cases.append(transposed((2, 2, 3), 6, (2, 2), groups=3))
+cases.append(conv1d((5, 3), 4, 3))
+cases.append(conv1d((6, 2), 17, 4, padding=2, bias=False))
+cases.append(conv1d((4, 17), 3, 1, stride=2))
+cases.append(conv1d((9, 2), 3, 3, stride=2, padding=3, dilation=2))
+cases.append(conv1d((5, 6), 4, 2, groups=2))
+cases.append(conv1d((5, 10), 10, 3, padding=1, groups=10))
+cases.append(case("PositionEmbedding", PositionEmbedding(4, 5), (4, 5)))
+cases.append(case("PositionEmbedding", PositionEmbedding(4, 17), (3, 17)))
+for shape in [(6,), (3, 17), (2, 3, 4)]:
+    cases.append(frozen_batch_norm(shape))
 Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
 
 // Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.
@@ -105,7 +161,7 @@ struct PyTorchLayer {{
     const char* layer;
     std::vector<long> shape;  // of a sample; there are three
     std::vector<double> x, y, grad_y, grad_x;
-    std::vector<std::vector<double>> values, grads;  // of the parameters
+    std::vector<std::vector<double>> values, grads;  // of the parameters, or what FrozenBatchNorm takes
 }};
 
 // clang-format off

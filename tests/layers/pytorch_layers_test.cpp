@@ -1,7 +1,10 @@
 #include "layers/pytorch_layers.hpp"
 
 #include <gacc/layers/average_pool2d.hpp>
+#include <gacc/layers/batch_norm.hpp>
+#include <gacc/layers/conv1d.hpp>
 #include <gacc/layers/conv2d.hpp>
+#include <gacc/layers/conv_transpose2d.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/flatten.hpp>
@@ -12,6 +15,7 @@
 #include <gacc/layers/leaky_relu.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/max_pool2d.hpp>
+#include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/layers/rms_norm.hpp>
 #include <gacc/layers/sigmoid.hpp>
@@ -63,11 +67,12 @@ Made made_pool(const std::string& name) {
     return nullptr;
 }
 
+template <class Options>
 struct ConvolutionCase {
     Index in, out;
-    gacc::Conv2dOptions options;
+    Options options;
 };
-const ConvolutionCase convolutions[] = {
+const ConvolutionCase<gacc::Conv2dOptions> convolutions[] = {
     {3, 4, {.kernel = 3}},
     {2, 3, {.kernel = 3, .padding = 1}},
     {1, 17, {.kernel = 3, .padding = 1}},
@@ -83,17 +88,51 @@ const ConvolutionCase convolutions[] = {
     {3, 6, {.kernel = 2, .groups = 3}},
 };
 
-Made made_convolution(const std::string& name, bool bias) {
-    for (ConvolutionCase each : convolutions) {
+const ConvolutionCase<gacc::ConvTranspose2dOptions> transposed[] = {
+    {2, 3, {.kernel = 3}},
+    {3, 2, {.kernel = 2, .stride = 2}},
+    {1, 17, {.kernel = 3, .stride = 2, .padding = 1, .output_padding = 1}},
+    {17, 3, {.kernel = 1}},
+    {3, 2, {.kernel = 1, .stride = {2, 3}}},
+    {2, 2, {.kernel = {3, 2}, .stride = {1, 3}, .padding = {2, 0}, .output_padding = {0, 2}}},
+    {2, 2, {.kernel = {3, 2}, .padding = {1, 0}, .dilation = {2, 3}}},
+    {2, 3, {.kernel = {2, 3}, .stride = {1, 2}, .padding = {0, 3}, .output_padding = {2, 1}, .dilation = {3, 2}}},
+    {6, 4, {.kernel = 3, .stride = {2, 1}, .padding = 1, .groups = 2}},
+    {10, 10, {.kernel = 4, .stride = 2, .padding = 1, .groups = 10}},
+    {3, 6, {.kernel = 2, .groups = 3}},
+};
+const ConvolutionCase<gacc::Conv1dOptions> of_sequences[] = {
+    {3, 4, {.kernel = 3}},
+    {2, 17, {.kernel = 4, .padding = 2}},
+    {17, 3, {.kernel = 1, .stride = 2}},
+    {2, 3, {.kernel = 3, .stride = 2, .padding = 3, .dilation = 2}},
+    {6, 4, {.kernel = 2, .groups = 2}},
+    {10, 10, {.kernel = 3, .padding = 1, .groups = 10}},
+};
+
+/// Null if none of the cases has this name.
+template <class Convolution>
+Made made_of(const auto& cases, const std::string& name, bool bias) {
+    for (auto each : cases) {
         each.options.bias = bias;
-        auto layer = std::make_unique<gacc::Conv2d<double>>(each.in, each.out, each.options);
+        auto layer = std::make_unique<Convolution>(each.in, each.out, each.options);
         if (layer->description() == name) { return layer; }
     }
     return nullptr;
 }
+Made made_convolution(const std::string& name, bool bias) {
+    if (Made layer = made_of<gacc::Conv2d<double>>(convolutions, name, bias)) { return layer; }
+    if (Made layer = made_of<gacc::ConvTranspose2d<double>>(transposed, name, bias)) { return layer; }
+    return made_of<gacc::Conv1d<double>>(of_sequences, name, bias);
+}
 
-Made made(const std::string& name, const Shape& shape, std::size_t parameters) {
-    if (Made layer = made_convolution(name, parameters == 2)) { return layer; }
+Made made(const PyTorchLayer& theirs, const Shape& shape) {
+    const std::string name = theirs.layer;
+    const auto& values = theirs.values;
+    if (Made layer = made_convolution(name, values.size() == 2)) { return layer; }
+    if (name == "FrozenBatchNorm") {
+        return std::make_unique<gacc::FrozenBatchNorm<double>>(values[0], values[1], values[2], values[3]);
+    }
     const Index features = shape.back();
     if (name == "Tanh") { return std::make_unique<gacc::Tanh<double>>(); }
     if (name == "Sigmoid") { return std::make_unique<gacc::Sigmoid<double>>(); }
@@ -113,6 +152,7 @@ Made made(const std::string& name, const Shape& shape, std::size_t parameters) {
     if (name == "LayerNorm") { return std::make_unique<gacc::LayerNorm<double>>(features); }
     if (name == "RMSNorm") { return std::make_unique<gacc::RMSNorm<double>>(features); }
     if (name == "GroupNorm") { return std::make_unique<gacc::GroupNorm<double>>(shape.size() == 1 ? 3 : 2, features); }
+    if (name == "PositionEmbedding") { return std::make_unique<gacc::PositionEmbedding<double>>(4, features); }
     if (name == "Embedding") { return std::make_unique<gacc::Embedding<double>>(6, 4); }
     if (Made pool = made_pool(name)) { return pool; }
     REQUIRE(name == "Flatten");
@@ -131,14 +171,14 @@ void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
 }  // namespace
 
 TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
-    CHECK(pytorch_layers.size() == 63);
+    CHECK(pytorch_layers.size() == 85);
     for (const PyTorchLayer& theirs : pytorch_layers) {
         CAPTURE(theirs.layer);
         const Shape shape(theirs.shape.begin(), theirs.shape.end());
         CAPTURE(gacc::to_string(shape));
-        const Made layer = made(theirs.layer, shape, theirs.values.size());
+        const Made layer = made(theirs, shape);
         const auto parameters = layer->parameters();
-        REQUIRE(parameters.size() == theirs.values.size());
+        REQUIRE(parameters.size() == theirs.grads.size());
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             parameters[i]->set_value(rows_of_numbers(theirs.values[i], parameters[i]->cols()));
         }

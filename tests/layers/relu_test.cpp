@@ -1,6 +1,6 @@
 #include <gacc/layers/relu.hpp>
 
-#include "support/gradient_check.hpp"
+#include "support/layer_check.hpp"
 
 #include <doctest/doctest.h>
 
@@ -99,6 +99,20 @@ TEST_CASE("ReLU: the gradients are those of central differences, away from the k
         });
         ReLU<double> layer;
         CHECK(worst_gradient_error(layer, x, rng) < 1e-8);  // the gradients are about 1
+    }
+}
+
+TEST_CASE("ReLU: gradients in a model, and the same bytes for any shape and cut") {
+    gacc::Rng rng(3);
+    for (int trial = 0; trial < 100; ++trial) {
+        const auto make = []<class S>() { return ReLU<S>(); };
+        const gacc::Shape shape = random_shape(rng, 1 + trial % 2);
+        CAPTURE(gacc::to_string(shape));
+        const Matrix<double> x = random_matrix<double>(rng, 3, gacc::elements(shape)).unaryExpr([](double value) {
+            return value < 0 ? value - 0.01 : value + 0.01;  // away from the kink
+        });
+        check_differences(make, shape, x, rng);
+        check_cuts(make, shape, rng);
     }
 }
 

@@ -3,11 +3,13 @@
 #include <gacc/core/memory.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/loss_check.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -242,6 +244,18 @@ TEST_CASE("SoftmaxCrossEntropy: the gradient is that of central differences") {
         const auto grad = result_of(loss, logits, labels, weights).grad;
         CHECK((grad - expected).cwiseAbs().maxCoeff() < 1e-8);  // the gradients are about 1
     }
+}
+
+TEST_CASE("SoftmaxCrossEntropy: gradients in a model, and the same bytes for any shape and cut") {
+    const auto labels = []<class>(gacc::Rng& rng, Index rows, Index classes) {
+        Labels of;
+        for (Index i = 0; i < rows; ++i) {
+            of.push_back(rng.below(5) == 0 ? -100 : static_cast<Label>(rng.below(static_cast<std::uint64_t>(classes))));
+        }
+        return of;
+    };
+    check_loss([]<class S>() { return SoftmaxCrossEntropy<S>(); }, labels);
+    check_loss([]<class S>() { return SoftmaxCrossEntropy<S>({.label_smoothing = 0.2}); }, labels);
 }
 
 TEST_CASE("SoftmaxCrossEntropy: a smaller micro-batch after a larger one has its own size") {

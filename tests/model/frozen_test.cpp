@@ -6,6 +6,7 @@
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/position_embedding.hpp>
 #include <gacc/layers/relu.hpp>
+#include <gacc/layers/tanh.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/adam.hpp>
@@ -15,6 +16,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
@@ -41,6 +43,22 @@ public:
         ++*calls_;
         call.grad_x = call.grad_y;
     }
+
+private:
+    int* calls_;
+};
+
+/// Copies x, and counts how often its forward is called. Its backward reads neither x nor y.
+class Forwards : public gacc::Layer<float> {
+public:
+    explicit Forwards(int& calls) : calls_(&calls) {}
+    std::string description() const override { return "Forwards"; }
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x, .reads_x = false, .reads_y = false}; }
+    void forward(gacc::Forward<float> call) const override {
+        ++*calls_;
+        call.y = call.x;
+    }
+    void backward(gacc::Backward<float> call) override { call.grad_x = call.grad_y; }
 
 private:
     int* calls_;
@@ -183,6 +201,90 @@ TEST_CASE("Frozen: no gradients and no moments are held, as the plan says to the
     CHECK(plan.bytes[moments] == 2 * plan.bytes[gradients]);
     CHECK(plan.bytes[gradients] == static_cast<std::size_t>(adam.parameters().stored_count()) * sizeof(float));
     CHECK(plan.bytes[gradients] < plan.bytes[parameters]);
+}
+
+TEST_CASE("Frozen: activations that no backward pass reads are not kept, and the plan says so to the byte") {
+    using gacc::memory::Kind;
+    const auto made = [](bool frozen) {
+        Sequential<float> model(gacc::Linear(6, 64), gacc::Tanh(), gacc::Residual(gacc::Linear(64, 32), gacc::ReLU(), gacc::Linear(32, 64)),
+                                gacc::LayerNorm(64), gacc::Linear(64, 16), gacc::Tanh(), gacc::Linear(16, 3));
+        if (frozen) { model.freeze([](const auto& of) { return of.name() < "4"; }); }
+        initialize(model);
+        return model;
+    };
+    const auto sizes = [](Sequential<float>& model) {
+        std::vector<Index> kept;
+        for (const auto& each : model.activations()) { kept.push_back(each.kept ? each.width : 0); }
+        return kept;
+    };
+    auto all = made(false), some = made(true);
+    CHECK(sizes(all) == std::vector<Index>{64, 32, 64, 64, 16, 3});
+    CHECK(sizes(some) == std::vector<Index>{0, 0, 0, 64, 16, 3});  // the trained Linear reads the norm's y
+    CHECK(all.summary().find("not kept") == std::string::npos);
+    CHECK(some.summary().find("not kept") != std::string::npos);
+
+    for (const Index samples : {5, 300}) {  // of one block and of three
+        for (const auto recomputation : {gacc::Recomputation::never, gacc::Recomputation::always}) {
+            auto model = made(true), same = made(false);
+            const Batch batch(samples);
+            gacc::Adam adam(model.parameters());
+            const auto before = gacc::memory::live();
+            const auto plan = gacc::plan({.batch_size = samples, .micro_batch = samples, .recomputation = recomputation},
+                                         model, gacc::SoftmaxCrossEntropy(), adam);
+            add_gradients(model, batch);
+            CHECK(gacc::memory::live()[Kind::activations] - before[Kind::activations] == plan.bytes[Kind::activations]);
+            add_gradients(same, batch);
+            const auto parameters = model.parameters();
+            for (std::size_t i = 0; i < parameters.size(); ++i) {
+                if (!parameters[i].is_frozen()) { CHECK(parameters[i].grad() == same.parameters()[i].grad()); }
+            }
+            if (recomputation == gacc::Recomputation::never) {
+                CHECK(plan.recomputed == 0);
+                const auto lines = [](Index numbers) { return gacc::detail::row_stride<float>(numbers); };
+                const Index block = std::min<Index>(samples, 128);
+                const Index kept = samples * (lines(64) + lines(2) + lines(16) + lines(3));  // 2: of the norm
+                const Index frozen = block * (2 * lines(64) + lines(32));  // x, the branch and the sum over it
+                CHECK(plan.bytes[Kind::activations] == static_cast<std::size_t>(kept + frozen) * sizeof(float));
+            }
+        }
+    }
+}
+
+TEST_CASE("Frozen: layers below the trained ones are not called again in the backward pass") {
+    int calls = 0;
+    Sequential<float> model;
+    model.add(gacc::Input(3, 4));
+    model.add(gacc::Linear(4, 4));
+    model.add(Forwards(calls));
+    model.add(gacc::PositionEmbedding(3, 4));  // reads neither x nor y
+    model.add(gacc::Linear(4, 3));
+    model.freeze([](const auto& of) { return of.name().starts_with("0."); });
+    initialize(model);
+    const Index samples = 200;  // of several blocks
+    Matrix<float> x = Matrix<float>::Ones(samples, 12);
+    const std::vector<Label> labels(static_cast<std::size_t>(samples) * 3, 1);
+    gacc::SoftmaxCrossEntropy<float> loss;
+    loss.forward(model.forward(x), labels);
+    const int forward = calls;
+    model.backward(loss.backward());
+    CHECK(forward > 1);
+    CHECK(calls == forward);
+}
+
+TEST_CASE("Frozen: trained again after a plan, activations that were not kept are computed again") {
+    auto model = perceptron(), same = perceptron();
+    model.freeze(below_last);
+    initialize(model);
+    initialize(same);
+    const Batch batch(300);
+    {
+        gacc::Adam adam(model.parameters());
+        gacc::plan({.batch_size = 300, .micro_batch = 300}, model, gacc::SoftmaxCrossEntropy(), adam);
+    }
+    model.unfreeze([](const auto&) { return true; });
+    add_gradients(model, batch);
+    add_gradients(same, batch);
+    for (std::size_t i = 0; i < 6; ++i) { CHECK(model.parameters()[i].grad() == same.parameters()[i].grad()); }
 }
 
 TEST_CASE("Frozen: trained again, they have gradients again, also after a forward pass") {

@@ -28,10 +28,11 @@ namespace {
 /// A model, its optimizer, and where its training is: an epoch is one batch of all samples.
 template <class S>
 struct Run {
-    explicit Run(Sequential<S> of) : model(std::move(of)) {}
+    Run(Sequential<S> of, std::uint64_t seed)
+        : model(std::move(of)), optimizer(random_optimizer<S>(seed, model.parameters())) {}
 
     Sequential<S> model;
-    gacc::Adam<S> adam{model.parameters()};
+    std::unique_ptr<gacc::Optimizer<S>> optimizer;
     gacc::DataPosition position;
     double sum = 0;  // of the losses of this batch
 };
@@ -42,22 +43,22 @@ using Interruption = std::function<void(std::unique_ptr<Run<S>>&)>;
 
 /// Three batches of all samples, cut; losses and values as bytes.
 template <class S>
-std::vector<std::byte> trained(const Sequential<S>& model, const RandomTraining<S>& training, Index micro_batch,
-                               const gacc::PlanOptions* options = nullptr, const Interruption<S>& interrupt = {}) {
-    return with_loss(training, [&](auto loss, const auto& targets_of) {
-        auto run = std::make_unique<Run<S>>(model);
+std::vector<std::byte> trained(std::uint64_t seed, const Sequential<S>& model, const RandomTraining<S>& training,
+                               Index micro_batch, const gacc::PlanOptions* options = nullptr, const Interruption<S>& interrupt = {}) {
+    return with_loss(training, [&](auto loss, const auto& forward) {
+        auto run = std::make_unique<Run<S>>(model, seed);
         const Index samples = training.inputs.rows();
         run->position.enter(samples, samples);
         std::vector<std::byte> bytes;
         const auto before = gacc::memory::live();
         gacc::memory::forget_peak();
         gacc::Plan plan;
-        if (options != nullptr) { plan = gacc::plan(*options, run->model, loss, run->adam); }
+        if (options != nullptr) { plan = gacc::plan(*options, run->model, loss, *run->optimizer); }
         for (; run->position.epoch < 3; run->position.end_epoch()) {
             while (run->position.sample < samples) {
                 const Index first = run->position.sample, count = std::min(micro_batch, samples - first);
-                const auto value = loss.forward(run->model.forward(training.inputs.middleRows(first, count)),
-                                                targets_of(first * training.rows, count * training.rows));
+                const auto value = forward(loss, run->model.forward(training.inputs.middleRows(first, count)),
+                                           first * training.rows);
                 for (const S number : value.losses) { run->sum += static_cast<double>(number); }
                 run->model.backward(loss.backward());
                 run->position.end_micro_batch(count);
@@ -65,8 +66,8 @@ std::vector<std::byte> trained(const Sequential<S>& model, const RandomTraining<
             }
             append_bytes(bytes, &run->sum, 1);
             run->sum = 0;
-            run->adam.step();
-            run->adam.zero_grad();
+            run->optimizer->step();
+            run->optimizer->zero_grad();
         }
         if (options != nullptr) {
             for (const Kind kind : {Kind::activations, Kind::scratch}) {
@@ -83,15 +84,19 @@ std::vector<std::byte> trained(const Sequential<S>& model, const RandomTraining<
 template <class S>
 void hand_over(Run<S>& from, Run<S>& to) {
     const auto old = from.model.parameters(), now = to.model.parameters();
-    for (std::size_t i = 0; i < old.size(); ++i) {
-        now[i].set_value(old[i].value());
-        if (!old[i].grad_is_zero()) { now[i].set_grad(old[i].grad()); }
+    for (std::size_t i = 0; i < old.size(); ++i) { now[i].set_value(old[i].value()); }
+    auto own_gradient = now.with_gradients().begin();
+    for (auto& parameter : old.with_gradients()) {  // those of shared values apart
+        if (!parameter.grad_is_zero()) {
+            std::ranges::copy(parameter.grad_storage(), own_gradient->materialize_grads().begin());
+        }
+        ++own_gradient;
     }
     gacc::GradientTally tally;
     tally.set_state(old.tally().state());
     now.set_tally(tally);
-    to.adam.set_state(from.adam.state());
-    const auto moments = from.adam.moments(), own = to.adam.moments();
+    to.optimizer->set_state(from.optimizer->state());
+    const auto moments = from.optimizer->moments(), own = to.optimizer->moments();
     for (std::size_t i = 0; i < moments.size(); ++i) { std::ranges::copy(moments[i].stored, own[i].stored.begin()); }
     to.position.set_state(from.position.state());
 }
@@ -103,11 +108,11 @@ Interruption<S> interruption(std::uint64_t seed, Index micro_batches, const Temp
     return [=](std::unique_ptr<Run<S>>& run) mutable {
         if (--micro_batches != 0) { return; }
         gacc::Rng rng(seed), other(seed + 1);
-        auto next = std::make_unique<Run<S>>(random_layers<S>(rng));
+        auto next = std::make_unique<Run<S>>(random_layers<S>(rng), seed);
         if (seed % 2 == 0) { next->model.initialize(other); }
         if (folder != nullptr) {
-            gacc::Checkpoint<S>(run->adam, rng, run->position).save(folder->path() / "run");
-            gacc::Checkpoint<S>(next->adam, other, next->position).load(folder->path() / "run");
+            gacc::Checkpoint<S>(*run->optimizer, rng, run->position).save(folder->path() / "run");
+            gacc::Checkpoint<S>(*next->optimizer, other, next->position).load(folder->path() / "run");
         } else {
             hand_over(*run, *next);
         }
@@ -125,14 +130,14 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
         const auto model = random_model<S>(seed);
         const Index samples = seed % 10 == 0 ? 200 : 1 + static_cast<Index>(rng.below(20));
         const auto training = random_training(model, samples, rng);
-        const auto whole = trained(model, training, samples);
+        const auto whole = trained(seed, model, training, samples);
         gacc::set_threads(1 + static_cast<int>(seed % 4));
         const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
-        CHECK(trained(model, training, micro_batch) == whole);
+        CHECK(trained(seed, model, training, micro_batch) == whole);
         const Index in_all = 3 * ((samples - 1) / micro_batch + 1);
         const Index done = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(in_all)));
         const bool through_file = seed % 25 == 0;
-        CHECK(trained<S>(model, training, micro_batch, nullptr,
+        CHECK(trained<S>(seed, model, training, micro_batch, nullptr,
                          interruption<S>(seed, done, through_file ? &folder : nullptr)) == whole);
         for (const auto recomputation : {gacc::Recomputation::never, gacc::Recomputation::always}) {
             const gacc::PlanOptions options{
@@ -140,7 +145,7 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
             auto planned = model;
             gacc::Adam<S> adam(planned.parameters());
             const Index cut = gacc::plan(options, planned, gacc::SoftmaxCrossEntropy<S>(), adam).micro_batch;
-            CHECK(trained(model, training, cut, &options) == whole);
+            CHECK(trained(seed, model, training, cut, &options) == whole);
         }
         gacc::set_threads(0);
     }

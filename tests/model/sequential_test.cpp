@@ -279,6 +279,24 @@ TEST_CASE("Sequential: predict takes any number of samples") {
     CHECK(std::memcmp(predicted.data(), y.data(), static_cast<std::size_t>(y.size()) * sizeof(float)) == 0);
 }
 
+TEST_CASE("Sequential: to predict more samples than memory can hold is an error that says so") {
+    const Sequential<float> model(Linear<float>(1, 1000));
+    const auto refusal = [&](Index samples) -> std::string {
+        const float x = 1;
+        try {
+            model.predict(gacc::ConstMatrixView<float>(&x, samples, 1, 0));
+        } catch (const gacc::MemoryError& error) { return error.what(); }
+        return "predicted";
+    };
+    constexpr Index most = gacc::detail::largest_size;
+    for (const Index samples : {most / 4000 + 1, most / 2, most}) {
+        const std::string text = refusal(samples);
+        CAPTURE(text);
+        CHECK(text.starts_with("gacc: Sequential::predict: expected memory for "));
+        CHECK(text.ends_with(" bytes of outputs, got none; predict fewer samples at a time"));
+    }
+}
+
 TEST_CASE("Sequential: predict between forward and backward does not disturb them") {
     auto model = perceptron(), same = perceptron();
     gacc::Rng rng(15);

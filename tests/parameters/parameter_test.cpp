@@ -1,5 +1,7 @@
 #include <gacc/parameters/parameter.hpp>
 
+#include <gacc/parameters/model_parameter.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -34,7 +36,7 @@ TEST_CASE("Parameter: knows its name, shape and size") {
     CHECK(weight.rows() == 2);
     CHECK(weight.cols() == 3);
     CHECK(weight.size() == 6);
-    weight.rename("0.weight");
+    gacc::detail::ModelParameter<float>::rename(weight, "0.weight");
     CHECK(weight.name() == "0.weight");
 }
 

@@ -1,5 +1,7 @@
 #include <gacc/parameters/parameters.hpp>
 
+#include <gacc/parameters/model_parameter.hpp>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -64,7 +66,7 @@ TEST_CASE("Parameters: gives the parameters in order, to change as well") {
     std::vector<std::string> names;
     for (auto& parameter : parameters) {
         names.push_back(parameter.name());
-        parameter.rename("0." + parameter.name());
+        gacc::detail::ModelParameter<float>::rename(parameter, "0." + parameter.name());
     }
     CHECK(names == std::vector<std::string>{"weight", "bias"});
     CHECK(layer.bias.name() == "0.bias");

@@ -7,18 +7,43 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 /// Models of random layers, branches and shapes, and what they are trained with.
 namespace gacc::test {
 
+/// A random convolution that keeps the tokens of a sequence, or the height and width of an image.
+template <class S>
+Block<S> random_convolution(Rng& rng, const Shape& shape, Index& out) {
+    const Index in = shape.back();
+    const bool bias = rng.below(2) == 0, depthwise = rng.below(3) == 0;
+    out = depthwise ? in : 1 + static_cast<Index>(rng.below(24));
+    const Index groups = depthwise ? in : in % 2 == 0 && out % 2 == 0 && rng.below(2) == 0 ? 2 : 1;
+    const Index reach = rng.below(3) == 0 ? 0 : 1, dilation = 1 + static_cast<Index>(rng.below(2));
+    const Index kernel = 2 * reach + 1, padding = reach * dilation;
+    if (shape.size() == 2) {
+        return Conv1d<S>(
+            in, out, {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+    }
+    if (rng.below(3) == 0) {
+        return ConvTranspose2d<S>(
+            in, out, {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+    }
+    return Conv2d<S>(in, out,
+                     {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
+}
+
 /// A random layer for samples of this shape. It sets the number of features of its output.
 template <class S>
 Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     const Index in = shape.back();
     out = in;
+    if (shape.size() > 1 && rng.below(3) == 0) { return random_convolution<S>(rng, shape, out); }
     switch (rng.below(16)) {
         case 0: return ReLU<S>();
         case 1: return Tanh<S>();
@@ -42,16 +67,19 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
     }
 }
 
-/// A random layer that changes the height and width of an image.
+/// A random layer that changes the height and width of an image, and perhaps its channels.
 template <class S>
 Block<S> random_pool(Rng& rng, const Shape& image) {
     const auto up_to = [&](Index most) { return 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(most))); };
     const Size2d kernel{up_to(std::min<Index>(image[0], 3)), up_to(std::min<Index>(image[1], 3))};
     const Size2d stride{up_to(3), up_to(3)};
-    switch (rng.below(4)) {
+    const Index channels = image[2], others = up_to(20);
+    switch (rng.below(6)) {
         case 0: return MaxPool2d<S>(kernel);
         case 1: return MaxPool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, kernel.width / 2}});
         case 2: return AveragePool2d<S>(kernel, {.stride = stride, .padding = {kernel.height / 2, 0}});
+        case 3: return Conv2d<S>(channels, others, {.kernel = kernel, .stride = stride, .padding = {0, 1}});
+        case 4: return ConvTranspose2d<S>(channels, others, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}});
         default: return Upsample<S>({2, 1});
     }
 }
@@ -93,11 +121,77 @@ Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out) {
     }
 }
 
-/// Training data: inputs, and labels or targets for every row of the outputs.
+template <class S>
+FrozenBatchNorm<S> random_frozen_norm(Rng& rng, Index features) {
+    std::vector<double> statistics[4];  // weight, bias, mean, variance
+    for (std::size_t i = 0; i < 4; ++i) {
+        for (Index j = 0; j < features; ++j) { statistics[i].push_back(rng.uniform(i == 3 ? 0.5 : -1.0, 2.0)); }
+    }
+    return FrozenBatchNorm<S>(statistics[0], statistics[1], statistics[2], statistics[3]);
+}
+
+/// Adds two Linear layers with one matrix, which keep the shape.
+template <class S>
+void add_sharing(Sequential<S>& model, Index features) {
+    const std::string weight = std::to_string(model.size()) + ".weight";
+    model.add(Linear<S>(features, features));
+    model.add(Tanh<S>());
+    model.add(Linear<S>(features, features, {.bias = false, .shares = weight}));
+}
+
+/// Adds a head that uses the matrix of the Embedding with which the model begins. Returns the number of its outputs.
+template <class S>
+Index add_tied_head(Sequential<S>& model, Index features) {
+    const Shape matrix = model.parameters()[0].shape();
+    Sequential<S> longer = model;  // a model whose parameters were asked for takes no more layers
+    model = std::move(longer);
+    model.add(Linear<S>(features, matrix[1]));
+    model.add(Linear<S>(matrix[1], matrix[0], {.bias = false, .shares = "0.weight"}));
+    return matrix[0];
+}
+
+/// Freezes nothing, all below some layer, or any parameters; never the last layer.
+template <class S>
+void freeze_some(Sequential<S>& model, Rng& rng) {
+    const auto layer = [](const auto& parameter) { return std::stoul(parameter.name()); };
+    const std::size_t last = model.size() - 1;
+    const auto below = static_cast<std::size_t>(rng.below(model.size()));
+    switch (rng.below(4)) {
+        case 0: return model.freeze([&](const auto& of) { return layer(of) < below; });
+        case 1: return model.freeze([&](const auto& of) { return layer(of) < last && rng.below(3) == 0; });
+        default: return;
+    }
+}
+
+/// One of gacc's optimizers, with or without clipping, momentum and groups.
+template <class S>
+std::unique_ptr<Optimizer<S>> random_optimizer(std::uint64_t seed, const Parameters<S>& parameters) {
+    const auto grouped = [](auto optimizer) {
+        bool any = false;
+        for (const auto& parameter : optimizer->parameters()) { any = any || vectors(parameter); }
+        if (any) { optimizer->group(vectors, {.learning_rate = 5e-4, .weight_decay = 0}); }
+        return optimizer;
+    };
+    switch (seed % 6) {
+        case 0: return std::make_unique<SGD<S>>(parameters, SGDOptions{.learning_rate = 1e-4});
+        case 1:
+            return std::make_unique<SGD<S>>(
+                parameters, SGDOptions{.learning_rate = 1e-2, .momentum = 0.9, .nesterov = true, .clip_norm = 0.5});
+        case 2:
+            return grouped(std::make_unique<SGD<S>>(
+                parameters, SGDOptions{.learning_rate = 1e-2, .momentum = 0.9, .weight_decay = 0.1, .clip_norm = 0.5}));
+        case 3: return std::make_unique<Adam<S>>(parameters, AdamOptions{.clip_norm = 0.5});
+        case 4: return grouped(std::make_unique<AdamW<S>>(parameters, AdamWOptions{.clip_norm = 0.5}));
+        default: return std::make_unique<Adam<S>>(parameters);
+    }
+}
+
+/// Training data: inputs, and labels or targets for every row of the outputs. Some are ignored, and some have weights.
 template <class S>
 struct RandomTraining {
     Matrix<S> inputs, targets;
     std::vector<Label> labels;
+    std::vector<S> weights;  // empty: all are 1
     Index rows = 1;  // of a sample of the outputs
     std::uint64_t loss = 0;
 };
@@ -108,7 +202,8 @@ Sequential<S> random_layers(Rng& rng) {
     Sequential<S> model;
     Shape shape{1 + static_cast<Index>(rng.below(20))};
     if (rng.below(3) == 0) { shape.insert(shape.begin(), 1 + static_cast<Index>(rng.below(5))); }
-    if (rng.below(4) == 0) {
+    const bool embedded = rng.below(4) == 0;
+    if (embedded) {
         model.add(Input(shape[0]));
         shape = {shape[0], 1 + static_cast<Index>(rng.below(20))};
         model.add(Embedding<S>(7, shape[1]));
@@ -122,10 +217,16 @@ Sequential<S> random_layers(Rng& rng) {
         Index out = 0;
         model.add(random_block<S>(rng, shape, 2, out));
         shape.back() = out;
+        if (rng.below(6) == 0) { model.add(random_frozen_norm<S>(rng, out)); }
+        if (rng.below(8) == 0) { add_sharing(model, out); }
         if (shape.size() == 3 && shape[0] < 20 && rng.below(3) == 0) {
             auto pool = random_pool<S>(rng, shape);
             shape = pool.layer()->plan(shape).y;
             model.add(std::move(pool));
+        } else if (shape.size() == 2 && shape[0] > 2 && rng.below(3) == 0) {
+            Conv1d<S> shorter(shape[1], 1 + static_cast<Index>(rng.below(20)), {.kernel = 2, .stride = 2});
+            shape = shorter.plan(shape).y;
+            model.add(shorter);
         }
     }
     if (shape.size() == 3 && rng.below(2) == 0) {
@@ -135,7 +236,9 @@ Sequential<S> random_layers(Rng& rng) {
         model.add(Flatten<S>());
         shape = {elements(shape)};
     }
+    if (embedded && rng.below(2) == 0) { shape.back() = add_tied_head(model, shape.back()); }
     model.add(Linear<S>(shape.back(), 4));
+    freeze_some(model, rng);
     return model;
 }
 
@@ -147,30 +250,55 @@ Sequential<S> random_model(std::uint64_t seed) {
     return model;
 }
 
+/// Ignores some targets, and gives rows weights, sometimes.
+template <class S>
+void leave_out_some(RandomTraining<S>& training, Rng& rng) {
+    const bool ignores = rng.below(2) == 0, weighs = rng.below(2) == 0;
+    for (Index i = 0; i < training.targets.rows(); ++i) {
+        if (ignores && rng.below(5) == 0) {
+            training.targets(i, static_cast<Index>(rng.below(4))) = std::numeric_limits<S>::quiet_NaN();
+            training.labels[static_cast<std::size_t>(i)] = -100;
+        }
+        if (weighs) { training.weights.push_back(rng.below(5) == 0 ? S(0) : static_cast<S>(rng.uniform(0.5, 2))); }
+    }
+}
+
 template <class S>
 RandomTraining<S> random_training(const Sequential<S>& model, Index samples, Rng& rng) {
     RandomTraining<S> training;
     training.rows = rows_of(model.output_shape());
-    training.loss = rng.below(4);
+    training.loss = rng.below(5);
     training.inputs = Matrix<S>(samples, model.in_features());
     for (Index i = 0; i < training.inputs.size(); ++i) { training.inputs.data()[i] = static_cast<S>(rng.below(7)); }
     training.targets = random_matrix<S>(rng, samples * training.rows, 4, 0, 1);
     for (Index i = 0; i < training.targets.rows(); ++i) { training.labels.push_back(static_cast<Label>(rng.below(4))); }
+    leave_out_some(training, rng);
     return training;
 }
 
-/// f(loss, targets_of) with the training's loss, and targets_of(first, count) its targets for these rows.
+/// f(loss, forward) with the training's loss; forward(loss, outputs, first) calls it with its targets and weights for
+/// the rows from `first` on.
 template <class S, class F>
 auto with_loss(const RandomTraining<S>& training, const F& f) {
+    const auto forward_with = [&](const auto& targets_of) {
+        return [&](auto& loss, const ConstMatrixView<S>& outputs, Index first) {
+            const auto all = std::span(training.weights);
+            const auto weights = all.empty() ? all
+                                             : all.subspan(static_cast<std::size_t>(first),
+                                                           static_cast<std::size_t>(outputs.rows()));
+            return loss.forward(outputs, targets_of(first, outputs.rows()), weights);
+        };
+    };
     const auto labels = [&](Index first, Index count) {
         return std::span(training.labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     };
     const auto targets = [&](Index first, Index count) { return training.targets.middleRows(first, count); };
     switch (training.loss) {
-        case 0: return f(MeanSquaredError<S>(), targets);
-        case 1: return f(Huber<S>(), targets);
-        case 2: return f(BinaryCrossEntropy<S>(), targets);
-        default: return f(SoftmaxCrossEntropy<S>({.label_smoothing = 0.1}), labels);
+        case 0: return f(MeanSquaredError<S>({.ignore_nan = true}), forward_with(targets));
+        case 1: return f(Huber<S>({.ignore_nan = true}), forward_with(targets));
+        case 2: return f(BinaryCrossEntropy<S>({.ignore_nan = true}), forward_with(targets));
+        case 3: return f(SoftmaxCrossEntropy<S>(), forward_with(labels));
+        default: return f(SoftmaxCrossEntropy<S>({.label_smoothing = 0.1}), forward_with(labels));
     }
 }
 

@@ -59,6 +59,19 @@ TEST_CASE("Progress: writes one line an epoch, with its loss, speed, and time") 
           "epoch 2/12  loss 0.5000  N samples/s  N s\n");
 }
 
+TEST_CASE("Progress: ends a line with what the caller adds, whose time does not count") {
+    std::ostringstream out;
+    Progress progress(out, {.epochs = 2, .samples_per_epoch = 100});
+    progress.add(100, 1);
+    progress.end_epoch(0.5, [] {
+        wait();
+        return "  90 % right";
+    });
+    CHECK(out.str().ends_with("  0.0 s  90 % right\n"));
+    progress.end_epoch(0.25);
+    CHECK(out.str().ends_with("  0.0 s\n"));
+}
+
 TEST_CASE("Progress: the time of an epoch is its own, and its speed is samples over time") {
     std::ostringstream out;
     Progress progress(out, {.epochs = 2, .samples_per_epoch = 1000000});

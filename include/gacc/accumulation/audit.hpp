@@ -11,7 +11,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <iomanip>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -39,7 +38,7 @@ struct Audit {
 
     /// Whether no run changed a bit.
     bool same() const {
-        return std::ranges::all_of(runs, [](const Run& run) { return run.same; });
+        return std::all_of(runs.begin(), runs.end(), [](const Run& run) { return run.same; });
     }
 
     /// A table, with a verdict in the last lines.
@@ -48,16 +47,16 @@ struct Audit {
         for (const AuditedNumbers& gradient : gradients) { rows.push_back(&gradient); }
         std::size_t width = 16;
         for (const auto* row : rows) { width = std::max(width, row->name.size() + 2); }
-        const auto line = [&](std::string name, const std::string& is_same, const std::string& difference,
+        const auto line = [&](const std::string& name, const std::string& is_same, const std::string& difference,
                               const std::string& units) {
-            name.resize(width, ' ');
-            return is_same == "yes" ? name + "yes\n"
-                                    : detail::text(name, std::left, std::setw(9), is_same, std::right, std::setw(20),
-                                                   difference, std::setw(26), units, '\n');
+            const std::string first = detail::left(name, width) + is_same;
+            return is_same == "yes" ? first + '\n'
+                                    : detail::left(first, width + 9) + detail::right(difference, 20) +
+                                          detail::right(units, 26) + '\n';
         };
         const auto numbers = [&](const AuditedNumbers& row) {
-            return line(row.name, row.same ? "yes" : "no", detail::text(std::setprecision(3), row.largest_difference),
-                        detail::text(std::setprecision(3), row.units));
+            return line(row.name, row.same ? "yes" : "no", detail::rounded(row.largest_difference, 3),
+                        detail::rounded(row.units, 3));
         };
         std::string table = detail::text("batch of ", batch_size, " = ", micro_batches, " micro-batch",
                                          micro_batches == 1 ? "" : "es", " of at most ", micro_batch, '\n') +
@@ -66,7 +65,8 @@ struct Audit {
         table += numbers(loss) + numbers(weight);
         for (const Run& run : runs) { table += run.name + ": " + (run.same ? "the same\n" : "different\n"); }
         if (same()) { return table + "The cut changes not one bit.\n"; }
-        const auto differ = std::ranges::count_if(gradients, [](const AuditedNumbers& row) { return !row.same; });
+        const auto differ = std::count_if(gradients.begin(), gradients.end(),
+                                          [](const AuditedNumbers& row) { return !row.same; });
         table += detail::text("The cut changes bits: ", differ, " of ", gradients.size(), " gradients differ.\n");
         for (const std::string& cause : causes) { table += "likely cause: " + cause + '\n'; }
         return table;
@@ -124,7 +124,8 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
     }
     Sequential<Scalar> recomputing = model;
     const auto activations = least_memory<Scalar>(model.activations(), cut.front());
-    if (!std::ranges::all_of(activations, [](const Activation& activation) { return activation.kept; })) {
+    if (!std::all_of(activations.begin(), activations.end(),
+                     [](const Activation& activation) { return activation.kept; })) {
         recomputing.lay_out(cut.front(), activations);
         run("activations computed again", std::move(recomputing), cut);  // a copy would keep all
     }

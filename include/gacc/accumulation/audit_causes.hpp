@@ -103,7 +103,7 @@ private:
             for_each_part(cut, [&](Index first, Index count, std::size_t) {
                 const auto value = loss.forward(ConstMatrixView<Scalar>(outputs.middleRows(first * rows, count * rows)),
                                                 batch.part(first, count).targets);
-                std::ranges::copy(value.losses, all.y.data() + first * rows);
+                std::copy(value.losses.begin(), value.losses.end(), all.y.data() + first * rows);
                 const LossGradient<Scalar> gradient = loss.backward();
                 divides = gradient.reduction != Reduction::mean_over_samples;
                 all.grad_x.middleRows(first * rows, count * rows) = gradient.grad;

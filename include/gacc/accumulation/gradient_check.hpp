@@ -13,7 +13,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iomanip>
 #include <numeric>
 #include <span>
 #include <string>
@@ -49,34 +48,34 @@ struct GradientCheck {
     /// Throws     UsageError if the model has no parameters
     const Parameter& worst() const {
         if (parameters.empty()) { throw UsageError("GradientCheck", "expected a model with parameters, got none"); }
-        return *std::ranges::max_element(parameters, [](const Parameter& a, const Parameter& b) {
+        return *std::max_element(parameters.begin(), parameters.end(), [](const Parameter& a, const Parameter& b) {
             return !std::isnan(a.error) && (std::isnan(b.error) || a.error < b.error);
         });
     }
 
     /// Whether all errors are within the tolerance.
     bool agree() const {
-        return std::ranges::all_of(parameters, [&](const Parameter& of) { return of.error <= tolerance; });
+        return std::all_of(parameters.begin(), parameters.end(),
+                           [&](const Parameter& of) { return of.error <= tolerance; });
     }
 
     /// A table, with a verdict in the last line.
     std::string description() const {
         std::size_t width = 16;
         for (const Parameter& of : parameters) { width = std::max(width, of.name.size() + 2); }
-        const auto line = [&](std::string name, const auto& checked, const auto& error, const auto& at,
-                              const auto& gradient, const auto& difference) {
-            name.resize(width, ' ');
-            return detail::text(name, std::right, std::setprecision(3), std::setw(8), checked, std::setw(11), error,
-                                "  ", std::left, std::setw(12), at, std::right, std::setprecision(9), std::setw(17),
-                                gradient, std::setw(20), difference, '\n');
+        const auto line = [&](const std::string& name, const std::string& checked, const std::string& error,
+                              const std::string& at, const std::string& gradient, const std::string& difference) {
+            return detail::left(name, width) + detail::right(checked, 8) + detail::right(error, 11) + "  " +
+                   detail::left(at, 12) + detail::right(gradient, 17) + detail::right(difference, 20) + '\n';
         };
         std::string table = line("gradient of", "checked", "error", "worst at", "backward", "central difference");
         for (const Parameter& of : parameters) {
-            table += line(of.name, of.checked, of.error, detail::text('(', of.row, ", ", of.column, ')'), of.gradient,
-                          of.difference);
+            table += line(of.name, detail::text(of.checked), detail::rounded(of.error, 3),
+                          detail::text('(', of.row, ", ", of.column, ')'), detail::rounded(of.gradient, 9),
+                          detail::rounded(of.difference, 9));
         }
-        const auto wrong =
-            std::ranges::count_if(parameters, [&](const Parameter& of) { return !(of.error <= tolerance); });
+        const auto wrong = std::count_if(parameters.begin(), parameters.end(),
+                                         [&](const Parameter& of) { return !(of.error <= tolerance); });
         return table + (wrong == 0
                             ? detail::text("All errors are at most ", tolerance, ".\n")
                             : detail::text(wrong, " of ", parameters.size(), " gradients are wrong by more than ",
@@ -87,10 +86,10 @@ struct GradientCheck {
 namespace detail {
 
 /// Evaluates the loss of a batch as a function of one element of a parameter after the other.
-template <class Loss, class Targets>
+template <class Scalar, class Loss, class Targets>
 class GradientChecker {
 public:
-    GradientChecker(const Sequential<double>& model, Loss& loss, const AuditBatch<double, Targets>& batch,
+    GradientChecker(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch,
                     const GradientCheckOptions& options)
         : model_(model), loss_(loss), batch_(batch), options_(options), rng_(options.seed) {}
 
@@ -98,7 +97,7 @@ public:
         GradientCheck check{.parameters = {}, .tolerance = options_.tolerance};
         model_.parameters().zero_grad();
         value();
-        const LossGradient<double> gradient = loss_.backward();
+        const LossGradient<Scalar> gradient = loss_.backward();
         divides_ = gradient.reduction != Reduction::mean_over_samples;
         model_.backward(gradient);
         const auto gradients = gradients_of(model_.parameters());
@@ -116,9 +115,9 @@ private:
         return divides_ ? value.mean() : value.sum;
     }
 
-    GradientCheck::Parameter compare(Parameter<double>& parameter, const Matrix<double>& gradient) {
+    GradientCheck::Parameter compare(Parameter<Scalar>& parameter, const Matrix<Scalar>& gradient) {
         GradientCheck::Parameter worst{.name = parameter.name()};
-        Matrix<double> at = parameter.value();
+        Matrix<Scalar> at = parameter.value();
         double largest = 1;
         for (const Index i : chosen(at.size())) {
             const double here = at.data()[i];
@@ -150,16 +149,16 @@ private:
         std::vector<Index> all(static_cast<std::size_t>(size));
         std::iota(all.begin(), all.end(), Index{0});
         if (options_.most > 0 && options_.most < size) {
-            rng_.shuffle(std::span(all));
+            rng_.shuffle(std::span<Index>(all));
             all.resize(static_cast<std::size_t>(options_.most));
-            std::ranges::sort(all);
+            std::sort(all.begin(), all.end());
         }
         return all;
     }
 
-    Sequential<double> model_;  // a copy
+    Sequential<Scalar> model_;  // a copy
     Loss& loss_;
-    const AuditBatch<double, Targets>& batch_;
+    const AuditBatch<Scalar, Targets>& batch_;
     GradientCheckOptions options_;
     Rng rng_;
     bool divides_ = false;  // whether the loss's gradients are those of a mean
@@ -181,7 +180,7 @@ GradientCheck check_gradients(const Sequential<Scalar>& model, Loss& loss, const
         }
         if (options.most < 0) { throw UsageError(where, text("expected a most of 0 or more, got ", options.most)); }
         batch.check(where);
-        return GradientChecker<Loss, Targets>(model, loss, batch, options).run();
+        return GradientChecker<Scalar, Loss, Targets>(model, loss, batch, options).run();
     } else {
         return {};
     }

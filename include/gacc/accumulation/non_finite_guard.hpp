@@ -110,7 +110,7 @@ private:
         return all;
     }
     static Scalar not_finite(std::span<const Scalar> numbers) {
-        return *std::ranges::find_if(numbers, [](Scalar number) { return !std::isfinite(number); });
+        return *std::find_if(numbers.begin(), numbers.end(), [](Scalar number) { return !std::isfinite(number); });
     }
 
     void remember() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/memory.hpp>
@@ -9,12 +10,10 @@
 #include <gacc/optim/optimizer.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -33,43 +32,6 @@ struct PlanOptions {
     Index micro_batch = 0;   ///< the most samples; 0: the plan chooses
     std::size_t memory = 0;  ///< the budget in bytes; 0: none
     Recomputation recomputation = Recomputation::if_needed;
-};
-
-/// How batches are cut, and the bytes that training takes: parameters, gradients, moments, activations, and the buffers
-/// of the loss and the other parts that plan() was given. It does not count the data themselves, nor the activations of
-/// one block of samples that predict() takes while it runs.
-struct Plan {
-    Index batch_size = 0;        ///< the size of the dataset if that is smaller
-    Index micro_batch = 0;       ///< samples of the largest micro-batch
-    Index micro_batches = 0;     ///< of a batch
-    memory::Bytes bytes;         ///< by kind
-    std::size_t memory = 0;      ///< the budget; 0: none
-    bool more_fits = false;      ///< a larger micro-batch would fit, but only cost memory
-    std::size_t recomputed = 0;  ///< activations that are dropped and computed again
-    std::size_t activations = 0;
-    double more_work = 0;  ///< multiply-adds for them, divided by those of training without recomputation
-
-    /// A table.
-    std::string description() const {
-        std::string text = detail::text("batch of ", batch_size, " = ", micro_batches, " micro-batch",
-                                        micro_batches == 1 ? "" : "es", " of at most ", micro_batch, '\n');
-        const auto row = [&](std::string name, std::size_t number) {
-            name.resize(18, ' ');
-            const std::string digits = detail::grouped(number);
-            text += name + std::string(18 - std::min<std::size_t>(digits.size(), 18), ' ') + digits + " bytes\n";
-        };
-        for (std::size_t i = 0; i < memory::kinds; ++i) {
-            if (bytes[memory::Kind(i)] > 0) { row(memory::kind_names[i], bytes[memory::Kind(i)]); }
-        }
-        row("in all", bytes.total());
-        if (memory > 0) { row("of a budget of", memory); }
-        if (more_fits) { text += "a larger micro-batch would fit, but only cost memory: it is walked in blocks\n"; }
-        if (recomputed > 0) {
-            text += detail::text(recomputed, " of ", activations,
-                                 " activations are computed again: ", std::lround(100 * more_work), " % more work\n");
-        }
-        return text;
-    }
 };
 
 namespace detail {
@@ -96,6 +58,7 @@ public:
         auto activations = model_.activations();
         if (recompute) { return least_memory<Scalar>(activations, micro_batch); }
         for (Activation& activation : activations) { activation.kept = true; }
+        drop_unneeded(activations);
         return activations;
     }
 
@@ -230,12 +193,16 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     plan.bytes = planner.bytes(plan.micro_batch, activations);
     planner.check(plan.bytes, plan.micro_batch);
     plan.activations = activations.size();
-    Index forward = 0, again = 0;
+    Index forward = 0, backward = 0, again = 0;
+    const bool drops_unneeded = std::ranges::find(activations, true, &Activation::needed)->kept;
     // The last run of dropped activations is still in memory if the micro-batch is one block.
     const auto segments = detail::segments_of<Scalar>(activations);
     bool there = true;
     for (std::size_t i = activations.size(), dropped = 0; i-- > 0;) {
         forward += activations[i].work;
+        if (drops_unneeded && !activations[i].needed) { continue; }
+        const bool first_trained = i == 0 || !activations[i - 1].needed;
+        if (activations[i].needed) { backward += (first_trained ? 1 : 2) * activations[i].work; }
         there = there && (activations[i].kept || plan.micro_batch <= segments[detail::segment_at(segments, i)].block);
         if (activations[i].kept) {
             there = there && dropped == 0;
@@ -245,7 +212,7 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
             again += there ? 0 : activations[i].work;
         }
     }
-    const Index in_all = 3 * forward - activations.front().work;  // the first layer makes no grad_x
+    const Index in_all = forward + backward;  // the first trained layer makes no grad_x
     plan.more_work = in_all > 0 ? static_cast<double>(again) / static_cast<double>(in_all) : 0;
     model.lay_out(plan.micro_batch, activations);
     return plan;

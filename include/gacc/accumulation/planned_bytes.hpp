@@ -5,6 +5,7 @@
 #include <gacc/core/shape.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/lazy_inputs.hpp>
 
 #include <cstddef>
 
@@ -22,15 +23,16 @@ inline std::size_t planned_bytes(Index numbers, std::size_t each) {
 }
 
 /// The bytes of batches of the data: inputs and targets of a micro-batch, labels of a batch (or of a micro-batch, if
-/// every row has a label), and the order of all samples.
+/// every row has a label), and the order of all samples. Prefetched data hold two micro-batches.
 template <Dataset Data>
 memory::Bytes bytes_of(const Data& data, const PlanContext& context) {
     constexpr std::size_t number = sizeof(typename Data::scalar_type);
     Index features = data.features();
     if constexpr (TargetDataset<Data>) { features = sum_of(features, Index{data.target_features()}); }
-    std::size_t bytes = planned_bytes(product_of(context.micro_batch, features), number);
+    const Index samples = product_of(context.micro_batch, Staging<Data>::buffers);
+    std::size_t bytes = planned_bytes(product_of(samples, features), number);
     if constexpr (RowLabelledDataset<Data>) {
-        bytes += planned_bytes(product_of(context.micro_batch, Index{data.labels_per_sample()}), sizeof(Label));
+        bytes += planned_bytes(product_of(samples, Index{data.labels_per_sample()}), sizeof(Label));
     }
     if constexpr (LabelledDataset<Data>) { bytes += planned_bytes(context.batch_size, sizeof(Label)); }
     memory::Bytes all;

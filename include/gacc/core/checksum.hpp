@@ -14,7 +14,7 @@ namespace detail {
 using Crc64Tables = std::array<std::array<std::uint64_t, 256>, 8>;
 
 /// tables[k][b]: the checksum of the byte b followed by k zeros.
-constexpr Crc64Tables crc64_tables() {
+inline Crc64Tables crc64_tables() {
     constexpr std::uint64_t polynomial = 0xC96C5795D7870F42;  // bits reversed
     Crc64Tables tables{};
     for (std::uint64_t byte = 0; byte < 256; ++byte) {
@@ -40,6 +40,7 @@ constexpr Crc64Tables crc64_tables() {
 class Crc64 {
 public:
     void add(std::span<const std::uint8_t> bytes) {
+        static const detail::Crc64Tables tables = detail::crc64_tables();
         std::uint64_t sum = ~value_;
         std::size_t i = 0;
         for (; i + 8 <= bytes.size(); i += 8) {  // eight bytes at once, each with the table for its distance
@@ -58,8 +59,6 @@ public:
     std::uint64_t value() const { return value_; }
 
 private:
-    static constexpr detail::Crc64Tables tables = detail::crc64_tables();
-
     std::uint64_t value_ = 0;
 };
 

@@ -1,11 +1,8 @@
 #pragma once
 
 #include <gacc/core/abi.hpp>
+#include <gacc/core/text.hpp>
 
-#include <cstddef>
-#include <cstdint>
-#include <locale>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -58,27 +55,4 @@ class OutputError : public Error {
     using Error::Error;
 };
 
-namespace detail {
-
-/// Its arguments, printed one after the other: text("expected ", 3, " rows").
-template <class... Parts>
-std::string text(const Parts&... parts) {
-    std::ostringstream out;
-    out.imbue(std::locale::classic());  // the program may have set another locale
-    (out << ... << parts);
-    return out.str();
-}
-
-/// A number with commas between its thousands: 47,040,016.
-inline std::string grouped(std::uint64_t number) {
-    const std::string digits = std::to_string(number);
-    std::string out;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i > 0 && (digits.size() - i) % 3 == 0) { out += ','; }
-        out += digits[i];
-    }
-    return out;
-}
-
-}  // namespace detail
 }  // namespace gacc

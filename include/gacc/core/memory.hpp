@@ -108,12 +108,9 @@ inline void forget_peak() {
 ///
 /// Example    std::cout << gacc::memory::report();
 inline std::string report() {
-    const auto row = [](std::string name, const std::string& now, const std::string& most) {
-        name.resize(18, ' ');
-        const auto right = [](const std::string& number) {
-            return std::string(16 - std::min<std::size_t>(number.size(), 16), ' ') + number;
-        };
-        return name + right(now) + right(most) + '\n';
+    const auto row = [](const std::string& name, const std::string& now, const std::string& most) {
+        using gacc::detail::left, gacc::detail::right;
+        return left(name, 18) + right(now, 16) + right(most, 16) + '\n';
     };
     const Bytes now = live(), most = peak();
     std::string table = row("bytes of", "now", "at most");

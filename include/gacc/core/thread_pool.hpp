@@ -1,12 +1,12 @@
 #pragma once
 
+#include <gacc/core/clock.hpp>
 #include <gacc/core/thread_scratch.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <thread>
@@ -123,10 +123,10 @@ private:
 
     void work(int me, std::uint32_t seen) {
         while (true) {
-            const auto start = std::chrono::steady_clock::now();
+            const auto start = Clock::now();
             while (me < watching_.load(std::memory_order_relaxed) &&
                    generation_.load(std::memory_order_acquire) == seen &&
-                   std::chrono::steady_clock::now() - start < attention) {
+                   Clock::now() - start < attention) {
                 for (int i = 0; i < 16; ++i) { pause(); }
             }
             generation_.wait(seen, std::memory_order_acquire);

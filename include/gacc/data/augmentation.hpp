@@ -104,7 +104,8 @@ public:
 
 private:
     void check_image(const Shape& image) const {
-        if (image.size() != 3 || std::ranges::min(image) < 1 || elements(image) != data_->features()) {
+        if (image.size() != 3 || *std::min_element(image.begin(), image.end()) < 1 ||
+            elements(image) != data_->features()) {
             throw ShapeError("AugmentedImages",
                              detail::text("expected the {height, width, channels} of the ", data_->features(),
                                           " numbers of a sample, got ", to_string(image)));

@@ -77,9 +77,11 @@ class MicroBatches;
 template <Dataset Data>
 class Batch : public detail::BatchLabels<Data>, public detail::BatchTargets<Data> {
 public:
-    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, detail::BatchLabels<Data> batch_labels)
+    /// `next` are the samples of the batch after this one; empty if there is none or it is not known.
+    Batch(detail::Staging<Data>& staging, std::span<const Index> batch_samples, detail::BatchLabels<Data> batch_labels,
+          std::span<const Index> next = {})
         : detail::BatchLabels<Data>(batch_labels), detail::BatchTargets<Data>(staging, batch_samples),
-          inputs(staging, batch_samples), samples(batch_samples), staging_(&staging) {}
+          inputs(staging, batch_samples, next), samples(batch_samples), staging_(&staging), next_(next) {}
 
     Index size() const { return static_cast<Index>(samples.size()); }
 
@@ -113,8 +115,7 @@ public:
             throw UsageError("Batch::part", detail::text("expected samples within the ", size(), " of the batch, got ",
                                                          count, " from ", first, " on"));
         }
-        const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
-        return {*staging_, samples.subspan(from, size), detail::BatchLabels<Data>::part(from, size)};
+        return part(first, count, first + count == size() ? next_ : std::span<const Index>());
     }
 
     /// All samples but the first `done`; there may be none left.
@@ -126,8 +127,33 @@ public:
     std::span<const Index> samples;  ///< their indices in the dataset
 
 private:
+    friend class MicroBatches<Data>;
+
+    Batch part(Index first, Index count, std::span<const Index> next) const {
+        const auto from = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
+        return {*staging_, samples.subspan(from, size), detail::BatchLabels<Data>::part(from, size), next};
+    }
+
     detail::Staging<Data>* staging_;
+    std::span<const Index> next_;
 };
+
+namespace detail {
+
+/// Some samples cut into the fewest parts of at most `at_most`, as equal as possible.
+struct EqualParts {
+    Index samples, at_most;
+
+    Index count() const { return samples / at_most + (samples % at_most != 0 ? 1 : 0); }
+    /// The first sample of part i, or the end if there are i parts.
+    Index first(Index i) const {
+        const Index parts = count(), small = samples / parts,
+                    larger = samples % parts;  // the first `larger` parts have one sample more
+        return i * small + std::min(i, larger);
+    }
+};
+
+}  // namespace detail
 
 /// The micro-batches of a batch, in order.
 template <Dataset Data>
@@ -135,18 +161,17 @@ class MicroBatches {
 public:
     using value_type = Batch<Data>;
 
-    MicroBatches(Batch<Data> batch, Index at_most) : batch_(batch) {
+    MicroBatches(Batch<Data> batch, Index at_most) : batch_(batch), parts_{batch.size(), at_most} {
         if (at_most < 1) {
             throw UsageError("micro_batches", detail::text("expected 1 or more samples a micro-batch, got ", at_most));
         }
-        count_ = batch.size() / at_most + (batch.size() % at_most != 0 ? 1 : 0);
+        count_ = parts_.count();
     }
 
     Index size() const { return count_; }
     Batch<Data> operator[](Index i) const {
-        const Index small = batch_.size() / count_,
-                    larger = batch_.size() % count_;  // the first `larger` micro-batches have one sample more
-        return batch_.part(i * small + std::min(i, larger), small + (i < larger ? 1 : 0));
+        const Index first = parts_.first(i), end = parts_.first(i + 1);
+        return batch_.part(first, end - first, i + 1 < count_ ? samples(i + 1) : first_of_next_batch());
     }
     detail::IndexIterator<MicroBatches> begin() const& { return {this, 0}; }
     detail::IndexIterator<MicroBatches> end() const& { return {this, count_}; }
@@ -154,7 +179,19 @@ public:
     void end() const&& = delete;
 
 private:
+    std::span<const Index> samples(Index i) const {
+        const Index first = parts_.first(i), end = parts_.first(i + 1);
+        return batch_.samples.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
+    }
+    /// The samples of the next batch's first micro-batch, if that batch is cut as this one.
+    std::span<const Index> first_of_next_batch() const {
+        if (batch_.next_.empty()) { return {}; }
+        const detail::EqualParts next{static_cast<Index>(batch_.next_.size()), parts_.at_most};
+        return batch_.next_.first(static_cast<std::size_t>(next.first(1)));
+    }
+
     Batch<Data> batch_;
+    detail::EqualParts parts_;
     Index count_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -41,9 +42,8 @@ public:
     Index size() const { return count_; }
     /// Not for a temporary object, since batches refer to it. A `for` over a temporary keeps it alive.
     Batch<Data> operator[](Index i) const& {
-        const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
-        const auto samples = order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
-        return {staging_, samples, detail::BatchLabels<Data>::of(staging_, samples)};
+        const auto samples = samples_of(i), next = i + 1 < count_ ? samples_of(i + 1) : std::span<const Index>();
+        return {staging_, samples, detail::BatchLabels<Data>::of(staging_, samples), next};
     }
     detail::IndexIterator<Batches> begin() const& { return {this, 0}; }
     detail::IndexIterator<Batches> end() const& { return {this, count_}; }
@@ -52,6 +52,11 @@ public:
     void end() const&& = delete;
 
 private:
+    std::span<const Index> samples_of(Index i) const {
+        const Index first = (first_ + i) * batch_size_, size = std::min(batch_size_, order_.size() - first);
+        return order_.span().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
+    }
+
     Buffer<Index> order_;  // the samples in their order
     Index batch_size_;
     Index first_ = 0;  // batches of the epoch that are done

@@ -79,7 +79,7 @@ private:
     std::vector<Index> all_but(const std::vector<Index>& chosen) const {
         std::vector<Index> others;
         for (Index column = 0; column < columns(); ++column) {
-            if (std::ranges::find(chosen, column) == chosen.end()) { others.push_back(column); }
+            if (std::find(chosen.begin(), chosen.end(), column) == chosen.end()) { others.push_back(column); }
         }
         return others;
     }

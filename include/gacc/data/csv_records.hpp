@@ -153,7 +153,7 @@ inline void check_names(const std::string& place, const std::vector<std::string>
 }
 
 inline Index find_column(const std::string& place, const std::vector<std::string>& names, const std::string& name) {
-    const auto found = std::ranges::find(names, name);
+    const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
         std::string all;
         for (const std::string& known : names) { all += (all.empty() ? "\"" : ", \"") + shown(known) + '"'; }

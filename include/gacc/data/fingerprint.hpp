@@ -23,7 +23,7 @@ void add_little_endian(Crc64& sum, std::span<T> numbers) {
     static_assert(std::is_arithmetic_v<T>, "gacc: a dataset has numbers of a built-in type");
     const std::span bytes(reinterpret_cast<std::uint8_t*>(numbers.data()), numbers.size_bytes());
     if constexpr (std::endian::native == std::endian::big) {
-        for (std::size_t i = 0; i < bytes.size(); i += sizeof(T)) { std::ranges::reverse(bytes.subspan(i, sizeof(T))); }
+        for (std::size_t i = 0; i < bytes.size(); i += sizeof(T)) { std::reverse(&bytes[i], &bytes[i] + sizeof(T)); }
     }
     sum.add(bytes);
 }

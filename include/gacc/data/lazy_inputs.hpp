@@ -21,6 +21,9 @@ class Staging {
 public:
     using Scalar = typename Data::scalar_type;
 
+    /// How often it holds the inputs and targets of a micro-batch, for plan().
+    static constexpr Index buffers = 1;
+
     /// Without an epoch, an EpochDataset gives its samples as they are.
     explicit Staging(const Data& data, std::optional<Index> epoch = {}) : data_(data), epoch_(epoch) {}
 
@@ -28,7 +31,7 @@ public:
         const auto count = static_cast<Index>(samples.size());
         detail::with_memory("batches", count, sizeof(Label), "labels", "use smaller batches",
                             [&] { labels_.reserve(count); });
-        std::ranges::transform(samples, labels_.data(), [&](Index sample) { return label(sample); });
+        std::transform(samples.begin(), samples.end(), labels_.data(), [&](Index sample) { return label(sample); });
         return std::as_const(labels_).first(count);
     }
 
@@ -39,7 +42,8 @@ public:
                       [&](Index sample, std::span<Label> row) { data_.copy_labels(sample, row); });
     }
 
-    ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples) {
+    /// `next` are the samples that will probably be asked for after these. This buffer has no use for them.
+    ConstMatrixView<Scalar> gather_inputs(std::span<const Index> samples, std::span<const Index> /*next*/ = {}) {
         const Index columns = data_.features();
         const auto numbers = gather(samples, columns, inputs_, "inputs",
                                     [&](Index sample, std::span<Scalar> row) { copy_inputs(sample, row); });
@@ -53,20 +57,31 @@ public:
         return {numbers.data(), static_cast<Index>(samples.size()), columns};
     }
 
+    /// Makes room for a micro-batch.
+    void reserve(Index samples) {
+        reserve(inputs_, samples, data_.features(), "inputs");
+        if constexpr (TargetDataset<Data>) { reserve(targets_, samples, data_.target_features(), "targets"); }
+        if constexpr (RowLabelledDataset<Data>) { reserve(labels_, samples, data_.labels_per_sample(), "labels"); }
+    }
+
 private:
+    template <class T>
+    static void reserve(Buffer<T>& to, Index rows, Index columns, const char* what) {
+        const Index numbers = detail::product_of(rows, columns);
+        detail::with_memory("batches", numbers, sizeof(T), what, "use smaller micro-batches",
+                            [&] { to.reserve(numbers); });
+    }
     /// Fills `to`: `copy` writes each sample into a row.
     template <class T, class Copy>
     static std::span<const T> gather(std::span<const Index> samples, Index columns, Buffer<T>& to, const char* what,
                                      const Copy& copy) {
         const auto rows = static_cast<Index>(samples.size());
-        const Index numbers = detail::product_of(rows, columns);
-        detail::with_memory("batches", numbers, sizeof(T), what, "use smaller micro-batches",
-                            [&] { to.reserve(numbers); });
+        reserve(to, rows, columns, what);
         for (Index row = 0; row < rows; ++row) {
             copy(samples[static_cast<std::size_t>(row)],
                  to.span().subspan(static_cast<std::size_t>(row * columns), static_cast<std::size_t>(columns)));
         }
-        return std::as_const(to).first(numbers);
+        return std::as_const(to).first(rows * columns);
     }
     void copy_inputs(Index sample, std::span<Scalar> row) const {
         if constexpr (EpochDataset<Data>) {
@@ -102,14 +117,15 @@ class LazyInputs {
 public:
     using Scalar = typename Data::scalar_type;
 
-    LazyInputs(detail::Staging<Data>& staging, std::span<const Index> samples)
-        : staging_(&staging), samples_(samples) {}
+    /// `next` are the samples of the micro-batch after this one, if they are known.
+    LazyInputs(detail::Staging<Data>& staging, std::span<const Index> samples, std::span<const Index> next = {})
+        : staging_(&staging), samples_(samples), next_(next) {}
     operator ConstMatrixView<Scalar>() const { return view(); }
-    ConstMatrixView<Scalar> view() const { return staging_->gather_inputs(samples_); }
+    ConstMatrixView<Scalar> view() const { return staging_->gather_inputs(samples_, next_); }
 
 private:
     detail::Staging<Data>* staging_;
-    std::span<const Index> samples_;
+    std::span<const Index> samples_, next_;
 };
 
 /// The labels of all rows, sample by sample. They are gathered when they are used, in the same way. It converts to a

@@ -31,7 +31,7 @@ public:
                                  detail::text("expected samples of the ", all, " of the dataset, got ", sample));
             }
         }
-        std::ranges::copy(samples, samples_.data());
+        std::copy(samples.begin(), samples.end(), samples_.data());
     }
     Subset(const Data&& data, std::span<const Index> samples) = delete;  // it would outlive the data
 
@@ -76,14 +76,16 @@ TrainAndTest<Data> split(const Data& data, double share, Rng& rng) {
     if (!(share >= 0 && share <= 1)) {
         throw UsageError("split", detail::text("expected a share from 0 to 1, got ", share));
     }
-    Buffer<Index> order(data.size(), memory::Kind::staging);
-    std::iota(order.data(), order.data() + order.size(), Index{0});
+    const Index size = data.size(), training = std::llround(share * static_cast<double>(size));
+    Buffer<Index> order(size, memory::Kind::staging), is_train(size, memory::Kind::staging);
+    std::iota(order.data(), order.data() + size, Index{0});
     rng.shuffle(order.span());
-    const auto training = static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
-    const auto train = order.span().first(training), test = order.span().subspan(training);
-    std::ranges::sort(train);
-    std::ranges::sort(test);
-    return {Subset<Data>(data, train), Subset<Data>(data, test)};
+    for (Index i = 0; i < size; ++i) { is_train.data()[order[i]] = i < training; }
+    Index *train = order.data(), *test = train + training;
+    for (Index sample = 0; sample < size; ++sample) { *(is_train[sample] != 0 ? train : test)++ = sample; }
+    const std::span<const Index> all(order.data(), static_cast<std::size_t>(size));
+    const auto in_train = static_cast<std::size_t>(training);
+    return {Subset<Data>(data, all.first(in_train)), Subset<Data>(data, all.subspan(in_train))};
 }
 template <Dataset Data>
 TrainAndTest<Data> split(const Data&& data, double share, Rng& rng) = delete;  // both would outlive the data

@@ -76,7 +76,8 @@ void for_each_character(std::string_view text, Characters characters, const std:
 /// The number of characters of valid UTF-8, or of bytes.
 inline Index count_characters(std::string_view text, Characters characters) {
     if (characters == Characters::bytes) { return static_cast<Index>(text.size()); }
-    return std::ranges::count_if(text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
+    return std::count_if(text.begin(), text.end(),
+                         [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
 }
 
 }  // namespace detail
@@ -118,7 +119,7 @@ public:
     template <class F>
     void for_each_token(std::string_view text, const std::string& where, const F& f) const {
         detail::for_each_character(text, kind_, where, [&](char32_t c, std::size_t at) {
-            const auto found = std::ranges::lower_bound(characters_, c);
+            const auto found = std::lower_bound(characters_.begin(), characters_.end(), c);
             if (found == characters_.end() || *found != c) {
                 throw DataError(where, detail::text("expected characters of the vocabulary, got \"",
                                                     detail::shown(written(c)), "\" at byte ", at));

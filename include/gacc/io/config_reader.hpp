@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace gacc::inline GACC_ABI {
@@ -33,8 +32,8 @@ public:
 
     /// Whether there is such an option.
     bool has(std::string_view name) const {
-        return std::ranges::find(config_.options, name, [](const auto& option) { return std::string_view(option.first); }) !=
-               config_.options.end();
+        return std::any_of(config_.options.begin(), config_.options.end(),
+                           [&](const auto& option) { return option.name == name; });
     }
 
     /// An integer of 1 or more that is not too large for memory.
@@ -44,21 +43,21 @@ public:
     /// A finite number.
     double number(std::string_view name) {
         const LayerOption option = take(name);
-        if (const Index* whole = std::get_if<Index>(&option)) { return static_cast<double>(*whole); }
-        const double* number = std::get_if<double>(&option);
+        if (const Index* whole = option.whole()) { return static_cast<double>(*whole); }
+        const double* number = option.number();
         if (number == nullptr || !std::isfinite(*number)) { refuse(name, "a finite number", option); }
         return *number;
     }
     bool flag(std::string_view name) {
         const LayerOption option = take(name);
-        const bool* flag = std::get_if<bool>(&option);
+        const bool* flag = option.flag();
         if (flag == nullptr) { refuse(name, "true or false", option); }
         return *flag;
     }
     /// One of these words. Returns its index, from 0.
     std::size_t one_of(std::string_view name, std::initializer_list<std::string_view> words) {
         const LayerOption option = take(name);
-        const std::string* word = std::get_if<std::string>(&option);
+        const std::string* word = option.word();
         const auto* found = word == nullptr ? words.end() : std::find(words.begin(), words.end(), *word);
         if (found == words.end()) {
             std::string all;
@@ -70,22 +69,20 @@ public:
         return static_cast<std::size_t>(found - words.begin());
     }
     std::string word(std::string_view name) {
-        LayerOption option = take(name);
-        auto* word = std::get_if<std::string>(&option);
-        if (word == nullptr) { refuse(name, "a word", option); }
-        return std::move(*word);
+        const LayerOption option = take(name);
+        if (option.word() == nullptr) { refuse(name, "a word", option); }
+        return *option.word();
     }
     std::vector<double> numbers(std::string_view name) {
-        LayerOption option = take(name);
-        auto* numbers = std::get_if<std::vector<double>>(&option);
-        if (numbers == nullptr) { refuse(name, "a tensor of numbers", option); }
-        return std::move(*numbers);
+        const LayerOption option = take(name);
+        if (option.numbers() == nullptr) { refuse(name, "a tensor of numbers", option); }
+        return *option.numbers();
     }
 
     /// Call it after the last option. It checks that there are no others.
     void finish() const {
         if (config_.options.empty()) { return; }
-        throw DataError(where_, detail::text("expected no option \"", detail::shown(config_.options.front().first),
+        throw DataError(where_, detail::text("expected no option \"", detail::shown(config_.options.front().name),
                                              "\" of ", layer_, ", got one"));
     }
 
@@ -94,7 +91,7 @@ private:
 
     Index whole(std::string_view name, Index least) {
         const LayerOption option = take(name);
-        const Index* number = std::get_if<Index>(&option);
+        const Index* number = option.whole();
         if (number == nullptr || *number < least || *number > largest) {
             refuse(name, detail::text("a whole number from ", least, " to ", largest), option);
         }
@@ -103,11 +100,11 @@ private:
     LayerOption take(std::string_view name) {
         auto& options = config_.options;
         const auto found =
-            std::find_if(options.begin(), options.end(), [&](const auto& option) { return option.first == name; });
+            std::find_if(options.begin(), options.end(), [&](const auto& option) { return option.name == name; });
         if (found == options.end()) {
             throw DataError(where_, detail::text("expected an option \"", name, "\" of ", layer_, ", got none"));
         }
-        LayerOption option = std::move(found->second);
+        LayerOption option = std::move(found->value);
         options.erase(found);
         return option;
     }
@@ -117,10 +114,10 @@ private:
                         detail::text("expected ", expected, " for \"", name, "\" of ", layer_, ", got ", shown(got)));
     }
     static std::string shown(const LayerOption& option) {
-        if (const bool* flag = std::get_if<bool>(&option)) { return *flag ? "true" : "false"; }
-        if (const Index* whole = std::get_if<Index>(&option)) { return detail::text(*whole); }
-        if (const double* number = std::get_if<double>(&option)) { return detail::text(*number); }
-        if (const std::string* word = std::get_if<std::string>(&option)) { return '"' + detail::shown(*word) + '"'; }
+        if (const bool* flag = option.flag()) { return *flag ? "true" : "false"; }
+        if (const Index* whole = option.whole()) { return detail::text(*whole); }
+        if (const double* number = option.number()) { return detail::text(*number); }
+        if (const std::string* word = option.word()) { return '"' + detail::shown(*word) + '"'; }
         return "a tensor";
     }
 

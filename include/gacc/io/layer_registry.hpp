@@ -5,7 +5,9 @@
 #include <gacc/io/config_reader.hpp>
 #include <gacc/layers/average_pool2d.hpp>
 #include <gacc/layers/batch_norm.hpp>
+#include <gacc/layers/conv1d.hpp>
 #include <gacc/layers/conv2d.hpp>
+#include <gacc/layers/conv_transpose2d.hpp>
 #include <gacc/layers/dropout.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
@@ -67,6 +69,7 @@ public:
         add_activations();
         add_norms();
         add_pools();
+        add_convolutions();
         add_weights();
     }
 
@@ -160,23 +163,52 @@ private:
         });
     }
 
-    void add_weights() {
+    void add_convolutions() {
+        add("Conv1d", [](ConfigReader& options) -> Recipe {
+            const Index in = options.size("in_channels"), out = options.size("out_channels");
+            const Conv1dOptions given{.kernel = options.size("kernel"),
+                                      .stride = options.size("stride"),
+                                      .padding = options.count("padding"),
+                                      .dilation = options.size("dilation"),
+                                      .groups = options.size("groups"),
+                                      .bias = options.flag("bias"),
+                                      .initialization = initialization(options)};
+            const Index of_group = std::max<Index>(in / given.groups, 1);
+            return {.parameters = weight_and_bias({out, of_group, given.kernel}, out, given.bias),
+                    .make = [=] { return Conv1d<Scalar>(in, out, given); }};
+        });
         add("Conv2d", [](ConfigReader& options) -> Recipe {
             const Index in = options.size("in_channels"), out = options.size("out_channels");
-            const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
-            const Conv2dOptions given{
-                .kernel = {options.size("kernel_height"), options.size("kernel_width")},
-                .stride = {options.size("stride_height"), options.size("stride_width")},
-                .padding = {options.count("padding_height"), options.count("padding_width")},
-                .dilation = {options.size("dilation_height"), options.size("dilation_width")},
-                .groups = options.size("groups"),
-                .bias = options.flag("bias"),
-                .initialization = he ? Initialization::he_normal : Initialization::uniform_fan_in};
-            return {.parameters = weight_and_bias({out, std::max<Index>(in / given.groups, 1), given.kernel.height,
-                                                   given.kernel.width},
-                                                  out, given.bias),
+            const Conv2dOptions given{.kernel = size2d(options, "kernel"),
+                                      .stride = size2d(options, "stride"),
+                                      .padding = padding(options),
+                                      .dilation = size2d(options, "dilation"),
+                                      .groups = options.size("groups"),
+                                      .bias = options.flag("bias"),
+                                      .initialization = initialization(options)};
+            const Index of_group = std::max<Index>(in / given.groups, 1);
+            return {.parameters = weight_and_bias({out, of_group, given.kernel.height, given.kernel.width}, out,
+                                                  given.bias),
                     .make = [=] { return Conv2d<Scalar>(in, out, given); }};
         });
+        add("ConvTranspose2d", [](ConfigReader& options) -> Recipe {
+            const Index in = options.size("in_channels"), out = options.size("out_channels");
+            const ConvTranspose2dOptions given{.kernel = size2d(options, "kernel"),
+                                               .stride = size2d(options, "stride"),
+                                               .padding = padding(options),
+                                               .output_padding = padding(options, "output_padding"),
+                                               .dilation = size2d(options, "dilation"),
+                                               .groups = options.size("groups"),
+                                               .bias = options.flag("bias"),
+                                               .initialization = initialization(options)};
+            const Index of_group = std::max<Index>(out / given.groups, 1);
+            return {.parameters = weight_and_bias({in, of_group, given.kernel.height, given.kernel.width}, out,
+                                                  given.bias),
+                    .make = [=] { return ConvTranspose2d<Scalar>(in, out, given); }};
+        });
+    }
+
+    void add_weights() {
         add("Embedding", [](ConfigReader& options) -> Recipe {
             const Index vocabulary = options.size("vocabulary"), features = options.size("features");
             return {.parameters = weight_and_bias({vocabulary, features}, features, false),
@@ -190,8 +222,7 @@ private:
         add("Linear", [](ConfigReader& options) -> Recipe {
             const Index in = options.size("in_features"), out = options.size("out_features");
             const bool bias = options.flag("bias");
-            const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
-            const LinearOptions given{.initialization = he ? Initialization::he_normal : Initialization::uniform_fan_in,
+            const LinearOptions given{.initialization = initialization(options),
                                       .bias = bias,
                                       .shares = options.has("shares") ? options.word("shares") : ""};
             Recipe recipe{.parameters = weight_and_bias({out, in}, out, bias),
@@ -213,9 +244,13 @@ private:
         const Index height = options.size(name + "_height");
         return {height, options.size(name + "_width")};
     }
-    static Size2d padding(ConfigReader& options) {
-        const Index height = options.count("padding_height");
-        return {height, options.count("padding_width")};
+    static Size2d padding(ConfigReader& options, const std::string& name = "padding") {
+        const Index height = options.count(name + "_height");
+        return {height, options.count(name + "_width")};
+    }
+    static Initialization initialization(ConfigReader& options) {
+        const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
+        return he ? Initialization::he_normal : Initialization::uniform_fan_in;
     }
 
     static std::vector<std::pair<std::string, Shape>> weight_and_bias(Shape weight, Index features, bool bias) {

@@ -23,7 +23,7 @@ namespace gacc::inline GACC_ABI {
 /// Writes a model: the values of its parameters as save_safetensors does, and a description of its layers in the file's
 /// metadata. load_model() needs nothing else. Python reads the file too. The file is there whole or not at all.
 ///
-/// Limits     4,096 layers, 32 nested blocks; 16,384 bytes for the description of a block of the model
+/// Limits     4,096 layers, 32 nested blocks, 16 parameters that use the values of others; 16,384 bytes for the description of a block of the model
 /// Throws     OutputError if it could not be written; UsageError if a layer does not override config(), or the file
 ///            could not be read again (see Limits, and SafetensorsFile)
 /// Example    gacc::save_model("model.safetensors", model);
@@ -49,8 +49,14 @@ void save_model(const std::filesystem::path& path, Sequential<Scalar>& model) {
         detail::append_tensor(header, name, DType::f64, {static_cast<Index>(numbers.size())});
     }
     const Parameters<Scalar> parameters = model.parameters();
+    std::size_t sharers = 0;
     for (const auto& parameter : parameters) {
+        sharers += parameter.sharers();
         detail::append_tensor(header, parameter.name(), detail::dtype_of<Scalar>(), parameter.shape());
+    }
+    if (sharers > Format::most_sharers) {
+        throw UsageError(where, detail::text("expected at most ", Format::most_sharers,
+                                             " parameters that use the values of others, got ", sharers));
     }
     AtomicFile file(path, where);
     file.write(detail::safetensors_start(header));

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -80,17 +79,22 @@ private:
         }
         Json json{{"type", config.type}};
         for (const auto& [option, value] : config.options) {
-            const double* number = std::get_if<double>(&value);
+            const double* number = value.number();
             if (json.contains(option) || (number != nullptr && !std::isfinite(*number))) {
                 refuse(text("finite options, each of its own name and not \"type\", got \"", option, "\" of layer ",
                             name, " (", layer.description(), ")"));
             }
-            if (const auto* many = std::get_if<std::vector<double>>(&value)) {
+            if (const auto* many = value.numbers()) {
                 json[option] = Json{{"numbers", many->size()}};
                 numbers_.push_back({text(name, '.', option), *many});
+            } else if (const bool* flag = value.flag()) {
+                json[option] = *flag;
+            } else if (const Index* whole = value.whole()) {
+                json[option] = *whole;
+            } else if (number != nullptr) {
+                json[option] = *number;
             } else {
-                Json& to = json[option];
-                std::visit([&](const auto& single) { to = single; }, value);
+                json[option] = *value.word();
             }
         }
         return json;

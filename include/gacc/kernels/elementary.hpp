@@ -92,6 +92,14 @@ EIGEN_ALWAYS_INLINE Packet logarithm(const Packet& x) {
     return pselect(pcmp_le(x, pzero(x)), not_positive, pselect(pcmp_lt(x, infinity), result, x));
 }
 
+/// log(1 + x) for x from 0 to 1: the logarithm of the rounded sum, and what the rounding has taken from the sum.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet logarithm_of_one_plus(const Packet& x) {
+    using namespace Eigen::internal;
+    const Packet one = pset1<Packet>(ScalarOf<Packet>(1)), sum = padd(one, x);
+    return padd(logarithm(sum), quotient(psub(x, psub(sum, one)), sum));
+}
+
 /// x + x³ p(x²) near 0, else 1 - 2 / (exp(2 |x|) + 1) with the sign of x.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet hyperbolic_tangent(const Packet& x) {

@@ -18,6 +18,15 @@ template <class Scalar>
 EIGEN_ALWAYS_INLINE void store_packet(Scalar* to, const typename Simd<Scalar>::Packet& packet) {
     Eigen::internal::pstoreu(to, packet);
 }
+/// The same at an address that is a multiple of the packet's size, as in a Buffer. Without AVX it is faster.
+template <class Scalar>
+EIGEN_ALWAYS_INLINE auto load_aligned(const Scalar* from) {
+    return Eigen::internal::pload<typename Simd<Scalar>::Packet>(from);
+}
+template <class Scalar>
+EIGEN_ALWAYS_INLINE void store_aligned(Scalar* to, const typename Simd<Scalar>::Packet& packet) {
+    Eigen::internal::pstore(to, packet);
+}
 
 /// The number in every lane.
 template <class Packet>
@@ -44,6 +53,11 @@ EIGEN_ALWAYS_INLINE Packet times(const Packet& a, const Packet& b) {
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet negated(const Packet& x) {
     return Eigen::internal::pnegate(x);
+}
+/// The larger of a and b. If one is NaN, the result depends on the processor.
+template <class Packet>
+EIGEN_ALWAYS_INLINE Packet larger(const Packet& a, const Packet& b) {
+    return Eigen::internal::pmax(a, b);
 }
 /// |x|
 template <class Packet>

@@ -35,7 +35,7 @@ public:
     std::string description() const override { return windows_.description(); }
     LayerConfig config() const override {
         auto options = windows_.options();
-        options.emplace_back("count_padding", count_padding_);
+        options.push_back({"count_padding", count_padding_});
         return {"AveragePool2d", std::move(options)};
     }
     LayerPlan plan(const Shape& x) const override {

@@ -28,6 +28,10 @@ struct LayerPlan {
     /// parameters and keeps nothing. It is called for any rows and columns. y may lie over x if backward does not read
     /// x. grad_x may lie over grad_y, x or y.
     bool elementwise = false;
+    /// Whether every row of y, and of grad_x, depends only on the row at its place, and so do the numbers kept, as many
+    /// for each row. A row that is left out then needs no finite numbers, though other rows of its sample count. If the
+    /// layer reads x, its backward may be called with a part of the rows of one sample. (Elementwise layers are by rows.)
+    bool by_rows = false;
 };
 
 /// A layer is its parameters, a plan and two functions; it keeps no activations. Derive from it to write your own.

@@ -64,7 +64,7 @@ public:
         y.back() = weight_.rows();
         const Index work = weight_.size() + (bias_ ? bias_->size() : 0);
         return {.y = std::move(y), .work = detail::product_of(rows_of(x), work), .reads_y = false,
-                .overwrites_x = true, .puts_tiles = true};
+                .overwrites_x = true, .puts_tiles = true, .by_rows = true};
     }
 
     void forward(Forward<Scalar> call) const override {

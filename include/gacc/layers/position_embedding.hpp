@@ -32,7 +32,12 @@ public:
             throw ShapeError(description(), detail::text("expected samples of at most ", weight_.rows(), " x ",
                                                          weight_.cols(), ", got samples of shape ", to_string(x)));
         }
-        return {.y = x, .work = elements(x), .reads_x = false, .reads_y = false, .overwrites_x = true};
+        return {.y = x,
+                .work = elements(x),
+                .reads_x = false,
+                .reads_y = false,
+                .overwrites_x = true,
+                .by_rows = true};
     }
 
     void forward(Forward<Scalar> call) const override {

@@ -31,7 +31,8 @@ public:
                 .kept = product_of(rows_of(x), 2),
                 .work = product_of(rows_of(x), features(), 4),
                 .reads_y = false,
-                .overwrites_x = true};
+                .overwrites_x = true,
+                .by_rows = true};
     }
 
     void forward(Forward<Scalar> call) const override {

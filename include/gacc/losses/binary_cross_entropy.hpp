@@ -1,11 +1,11 @@
 #pragma once
 
+#include <gacc/kernels/elementary.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/losses/target_loss.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace gacc::inline GACC_ABI {
 
@@ -25,12 +25,11 @@ struct LogisticError {
 
     bool takes(Scalar target) const { return target >= 0 && target <= 1; }
     Scalar add(Scalar logit, Scalar target, Scalar sum, Scalar& grad) const {
-        Scalar e = std::exp(-std::abs(logit));
-        if (e < std::numeric_limits<Scalar>::min()) { e = 0; }  // arithmetic on such small numbers is slow
+        const Scalar e = exponential(-std::abs(logit));  // 0 rather than subnormal
         const Scalar not_target = 1 - target;
         // sigmoid(z) - t over one denominator, so nothing cancels if both are nearly 1.
         grad = (logit < 0 ? multiply_add(not_target, e, -target) : multiply_add(-target, e, not_target)) / (1 + e);
-        return sum + (multiply_add(-logit, target, std::max(logit, Scalar(0))) + std::log1p(e));
+        return sum + (multiply_add(-logit, target, std::max(logit, Scalar(0))) + logarithm_of_one_plus(e));
     }
 };
 

@@ -3,6 +3,9 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/types.hpp>
 
+#include <algorithm>
+#include <vector>
+
 namespace gacc::inline GACC_ABI {
 
 /// The place of one value in the workspace, or of several values that lie one over the other. Its numbers are kept for
@@ -19,6 +22,9 @@ struct Activation {
     /// Whether it is a boundary over which its own gradient lies. If it is kept, the values after it may go through
     /// blocks of another size (detail::segments_of).
     bool separates = false;
+    /// Whether the backward pass may read it. If not, it is only there while the forward pass reads it, at `place`.
+    bool needed = true;
+    Index place = 0;  ///< numbers of a sample that lie before it; only if it is not needed
 
     bool operator==(const Activation&) const = default;
 };
@@ -44,6 +50,14 @@ constexpr Index value_numbers(const Activation& activation) {
 template <class Scalar>
 constexpr Index sample_numbers(const Activation& activation) {
     return sum_of(value_numbers<Scalar>(activation), row_stride<Scalar>(activation.extra));
+}
+
+/// Drops the activations that no backward pass reads. They are the first ones. If the next one is dropped too, it is
+/// computed again from them, and some may be kept.
+inline void drop_unneeded(std::vector<Activation>& activations) {
+    const auto needed = std::ranges::find(activations, true, &Activation::needed);
+    if (needed == activations.end() || !needed->kept) { return; }
+    for (auto each = activations.begin(); each != needed; ++each) { each->kept = false; }
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 
 #include <gacc/model/activation.hpp>
 #include <gacc/model/graph.hpp>
+#include <gacc/model/lifetimes.hpp>
 #include <gacc/model/segments.hpp>
 
 #include <algorithm>
@@ -210,26 +211,17 @@ private:
         plan_.steps.push_back(step);
     }
 
-    /// Gives each buffer in turn the lowest place that is free during its life.
     void place_buffers() {
+        std::vector<Lifetime> lifetimes;
+        for (const GradientBuffer& buffer : plan_.buffers) {
+            lifetimes.push_back({value_numbers<Scalar>(buffer.like), buffer.born, buffer.dead});
+        }
+        place_by_lifetimes(lifetimes);
         plan_.numbers.assign(segments_.size(), 0);
-        for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
-            const auto meets = [&](std::size_t j) {
-                return plan_.buffers[j].born <= plan_.buffers[i].dead && plan_.buffers[i].born <= plan_.buffers[j].dead;
-            };
-            const auto size = [&](std::size_t j) { return value_numbers<Scalar>(plan_.buffers[j].like); };
-            for (bool moved = true; moved;) {
-                moved = false;
-                for (std::size_t j = 0; j < i; ++j) {
-                    if (meets(j) && plan_.buffers[j].before < sum_of(plan_.buffers[i].before, size(i)) &&
-                        plan_.buffers[i].before < sum_of(plan_.buffers[j].before, size(j))) {
-                        plan_.buffers[i].before = sum_of(plan_.buffers[j].before, size(j));
-                        moved = true;
-                    }
-                }
-            }
+        for (std::size_t i = 0; i < lifetimes.size(); ++i) {
+            plan_.buffers[i].before = lifetimes[i].before;
             Index& numbers = plan_.numbers[plan_.buffers[i].segment];
-            numbers = std::max(numbers, sum_of(plan_.buffers[i].before, size(i)));
+            numbers = std::max(numbers, sum_of(lifetimes[i].before, lifetimes[i].numbers));
         }
     }
 

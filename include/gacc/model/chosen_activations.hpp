@@ -13,7 +13,10 @@ namespace gacc::inline GACC_ABI::detail {
 /// one.
 inline bool can_be_chosen(const std::vector<Activation>& chosen, const std::vector<Activation>& of_the_model) {
     const auto same = [](const Activation& a, const Activation& b) { return a.width == b.width && a.rows == b.rows; };
-    if (!chosen.back().kept || !std::ranges::equal(chosen, of_the_model, same)) { return false; }
+    if (!chosen.back().kept ||
+        !std::equal(chosen.begin(), chosen.end(), of_the_model.begin(), of_the_model.end(), same)) {
+        return false;
+    }
     for (std::size_t i = 0; i + 1 < chosen.size(); ++i) {
         const bool changes = chosen[i].kept != chosen[i + 1].kept;
         const std::size_t kept = chosen[i].kept ? i : i + 1;

@@ -3,6 +3,7 @@
 #include <gacc/core/shape.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/activation.hpp>
+#include <gacc/model/lifetimes.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,6 +19,7 @@ struct Value {
     std::vector<std::size_t> readers{};  // the operations that read it, in order
     std::size_t slot = 0;                // the activation in which it lies; not for the inputs
     bool wants_grad = false;             // whether a parameter that is trained lies below it
+    bool by_rows = false;                // whether each row reaches no row of the outputs but that at its place
 
     Index rows() const { return rows_of(shape); }
     Index features() const { return shape.back(); }
@@ -116,6 +118,8 @@ public:
         }
         for (const auto& operation : operations_) { place(operation); }
         mark_boundaries();
+        mark_needed();
+        mark_by_rows();
         mark_completed();
     }
 
@@ -178,7 +182,7 @@ private:
             operation.completes.clear();
             for (auto* parameter : trained(operation)) {
                 Parameter<Scalar>& owner = parameter->owner();
-                if (std::ranges::find(seen, &owner) != seen.end()) { continue; }
+                if (std::find(seen.begin(), seen.end(), &owner) != seen.end()) { continue; }
                 seen.push_back(&owner);
                 operation.completes.push_back(&owner);
             }
@@ -210,6 +214,47 @@ private:
         if (!reader.overwrites_x || reader.elementwise) { return false; }
         const auto& made_by = producer(value);
         return made_by.kind != OperationKind::layer || !made_by.plan.reads_y || fuses(reader, made_by);
+    }
+
+    void mark_by_rows() {
+        const Index rows = values_.back().rows();
+        for (std::size_t i = values_.size(); i-- > 0;) {
+            values_[i].by_rows = values_[i].rows() == rows && std::ranges::all_of(values_[i].readers, [&](std::size_t reader) {
+                const auto& operation = operations_[reader];
+                const bool by_rows = operation.kind != OperationKind::layer || operation.plan.by_rows ||
+                                     operation.plan.elementwise;
+                return by_rows && values_[operation.output].by_rows;
+            });
+        }
+    }
+
+    /// Finds the activations that no backward pass reads, before a boundary: those below all trained parameters. They
+    /// are not kept, and lie over each other.
+    void mark_needed() {
+        std::vector<bool> needed(activations_.size(), false);
+        for (const auto& operation : operations_) {
+            const Value& y = values_[operation.output];
+            if (!y.wants_grad) { continue; }
+            needed[y.slot] = true;
+            const std::size_t x = operation.inputs[0];
+            if (x != 0 && operation.plan.reads_x) { needed[values_[x].slot] = true; }
+        }
+        auto end = static_cast<std::size_t>(std::ranges::find(needed, true) - needed.begin());
+        end = std::min(end, std::max<std::size_t>(needed.size(), 1) - 1);  // the outputs are always kept
+        while (end > 0 && !activations_[end].boundary) { --end; }
+
+        std::vector<Lifetime> lifetimes(end);
+        for (const Value& value : values_) {
+            if (&value == &values_.front() || value.slot >= end) { continue; }
+            Lifetime& life = lifetimes[value.slot];
+            if (life.numbers == 0) { life = {sample_numbers<Scalar>(activations_[value.slot]), value.producer, 0}; }
+            life.dead = value.readers.empty() ? operations_.size() : std::max(life.dead, value.readers.back());
+        }
+        place_by_lifetimes(lifetimes);
+        for (std::size_t i = 0; i < end; ++i) {
+            activations_[i].needed = activations_[i].kept = false;
+            activations_[i].place = lifetimes[i].before;
+        }
     }
 
     std::vector<Value> values_;

@@ -4,6 +4,7 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameter.hpp>
 
 #include <algorithm>
@@ -18,6 +19,8 @@ namespace gacc::inline GACC_ABI::detail {
 /// of gradients. A copy has layers of its own, empty gradients, and the same seed.
 template <class Scalar>
 struct ModelBody {
+    using Access = ModelParameter<Scalar>;
+
     ModelBody() = default;
     ModelBody(const ModelBody& other) : blocks(other.blocks), tally(other.tally.before_training()) {
         if (other.graph.has_input()) { graph.set_input(other.graph.input().shape); }
@@ -43,7 +46,7 @@ struct ModelBody {
         }
         block.build(longer, longer.values().size() - 1);
         block.for_each_layer(std::to_string(blocks.size()), [](Layer<Scalar>& layer, const std::string& name) {
-            for (auto* parameter : layer.parameters()) { parameter->rename(name + '.' + parameter->name()); }
+            for (auto* parameter : layer.parameters()) { Access::rename(*parameter, name + '.' + parameter->name()); }
         });
         blocks.push_back(std::move(block));
         try {
@@ -60,17 +63,17 @@ struct ModelBody {
     /// Tells parameters that use the values of others where those are.
     void link_parameters() {
         const auto all = parameters();
-        for (auto* parameter : all) { parameter->unlink(); }
+        for (auto* parameter : all) { Access::unlink(*parameter); }
         for (auto* parameter : all) {
             if (parameter->shares().empty()) { continue; }
-            const auto owner = std::ranges::find_if(all, [&](const auto* other) {
+            const auto owner = std::find_if(all.begin(), all.end(), [&](const auto* other) {
                 return other->shares().empty() && other->name() == parameter->shares();
             });
             if (owner == all.end()) {
                 throw UsageError("Sequential", "expected a parameter \"" + parameter->shares() + "\", whose values " +
                                                    parameter->name() + " uses, got none; add its layer before");
             }
-            parameter->share(**owner);
+            Access::share(*parameter, **owner);
         }
     }
 
@@ -79,7 +82,8 @@ struct ModelBody {
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
         for (auto* parameter : parameters()) {
-            if (which(std::as_const(parameter->owner()))) { frozen ? parameter->freeze() : parameter->unfreeze(); }
+            if (!which(std::as_const(parameter->owner()))) { continue; }
+            frozen ? Access::freeze(*parameter) : Access::unfreeze(*parameter);
         }
         graph.finish();
     }
@@ -110,7 +114,7 @@ struct ModelBody {
         const auto fits = [](const Parameter<Scalar>* own, const Parameter<Scalar>* its) {
             return own->name() == its->name() && own->shape() == its->shape() && own->shares() == its->shares();
         };
-        if (!std::ranges::equal(to, from, fits)) {
+        if (!std::equal(to.begin(), to.end(), from.begin(), from.end(), fits)) {
             throw UsageError("Sequential", "expected a model of the same parameters to assign to one whose parameters a "
                                            "handle or an optimizer refers to, got another");
         }

@@ -2,10 +2,13 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/shape.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/core/view.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/model_body.hpp>
+
+#include <new>
 
 namespace gacc::inline GACC_ABI::detail {
 
@@ -25,6 +28,18 @@ void check_inputs(const ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& 
                                        " that lie side by side, got some that lie ", inputs.outerStride(),
                                        " numbers apart; copy them into a gacc::Matrix"));
     }
+}
+
+/// A matrix for the outputs of all samples.
+///
+/// Throws     MemoryError if there is no memory for it
+template <class Scalar>
+Matrix<Scalar> outputs_for(const Value& outputs, const ConstMatrixView<Scalar>& inputs) {
+    const Index numbers = product_of(inputs.rows(), outputs.rows(), outputs.features());
+    return with_memory("Sequential::predict", numbers, sizeof(Scalar), "outputs", "predict fewer samples at a time", [&] {
+        if (numbers > most_numbers<Scalar>) { throw std::bad_alloc(); }
+        return Matrix<Scalar>(inputs.rows() * outputs.rows(), outputs.features());
+    });
 }
 
 /// Throws     ShapeError if the gradient or its weights do not fit the outputs of this number of samples

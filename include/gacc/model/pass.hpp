@@ -66,9 +66,11 @@ public:
                 continue;
             }
             const auto& operation = graph_.operations()[step.operation];
-            for (const std::size_t i : {operation.output, operation.inputs[0]}) {
-                if (i != 0) { there = compute_again(graph_.values()[i].slot, there, activations); }
+            const std::size_t x = operation.inputs[0];
+            if (operation.plan.reads_y || operation.plan.kept > 0) {
+                there = compute_again(value(operation.output).slot, there, activations);
             }
+            if (operation.plan.reads_x && x != 0) { there = compute_again(value(x).slot, there, activations); }
             backward(step, operation, from, plan, ignored);
             if (ready != nullptr) {
                 for (auto* parameter : operation.completes) { (*ready)(*parameter); }
@@ -141,8 +143,9 @@ private:
         const std::size_t x = operation.inputs[0], y = operation.output;
         const Index of_y = value(y).rows(), of_x = value(x).rows();
         const bool wanted = step.to.kind != GradientPlace::Kind::none;
-        if (operation.plan.reads_y) { ignored.clear(write(y, 0, count_), first_, of_y); }
-        if (operation.plan.kept > 0) { ignored.clear(extra(operation, 0, count_), first_, 1); }
+        const bool by_rows = value(x).by_rows;
+        if (operation.plan.reads_y) { ignored.clear(write(y, 0, count_), first_, of_y, value(y).by_rows); }
+        if (operation.plan.kept > 0) { ignored.clear_kept(extra(operation, 0, count_), first_, by_rows); }
         auto grad_x = wanted ? writable(plan, step.to) : unwanted();
         const auto run = [&](Index begin, Index samples) {
             const auto part = wanted ? rows(grad_x, begin * of_x, samples * of_x) : unwanted();
@@ -159,12 +162,29 @@ private:
             operation.layer->backward(call);
         };
         if (x == 0) {
-            ignored.for_others(read(0, 0, count_), first_, of_x, run);
+            ignored.for_others(read(0, 0, count_), first_, of_x, by_rows && operation.plan.reads_x, run,
+                               [&](Index sample, Index begin, Index rows) {
+                                   backward_of_rows(operation, grad_y, sample, begin, rows);
+                               });
         } else {
-            ignored.clear(write(x, 0, count_), first_, of_x);
+            if (operation.plan.reads_x) { ignored.clear(write(x, 0, count_), first_, of_x, by_rows); }
             for_samples(operation, run);
         }
-        if (wanted) { ignored.clear(grad_x, first_, of_x); }
+        if (wanted) { ignored.clear(grad_x, first_, of_x, by_rows); }
+    }
+
+    /// Takes some rows of one sample of the inputs backward through an operation that is by rows.
+    void backward_of_rows(const Operation<Scalar>& operation, const ConstMatrixView<Scalar>& grad_y, Index sample,
+                          Index begin, Index rows) const {
+        const Index all = value(0).rows(), kept = operation.plan.kept / all;
+        const Index shape[] = {rows, value(0).features()};
+        Backward<Scalar> call{read(0, sample, 1).middleRows(begin, rows),
+                              read(operation.output, sample, 1).middleRows(begin, rows), 1,
+                              extra(operation, sample, 1).middleCols(begin * kept, rows * kept),
+                              grad_y.middleRows(sample * all + begin, rows), unwanted(),
+                              where(operation, sample).at(begin, 0)};
+        call.shape = shape;
+        operation.layer->backward(call);
     }
 
     MatrixView<Scalar> extra(const Operation<Scalar>& operation, Index begin, Index samples) const {

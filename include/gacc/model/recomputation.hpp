@@ -76,10 +76,12 @@ std::vector<Activation> least_memory(const std::vector<Activation>& activations,
     };
     auto best = activations;
     for (Activation& activation : best) { activation.kept = true; }
+    detail::drop_unneeded(best);
     for (const Index longest : lengths) {  // the shortest first: it leaves the least to compute again
         const Index block = std::min(micro_batch, Workspace<Scalar>::block_samples(activations));
         if (detail::product_of(block, longest) >= numbers(best)) { break; }
         auto candidate = detail::keep_least<Scalar>(activations, longest);
+        detail::drop_unneeded(candidate);
         if (candidate.back().kept && numbers(candidate) < numbers(best)) { best = std::move(candidate); }
     }
     return best;

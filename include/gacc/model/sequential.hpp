@@ -10,7 +10,9 @@
 #include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/model_body.hpp>
 #include <gacc/model/model_checks.hpp>
+#include <gacc/model/owned_body.hpp>
 #include <gacc/model/pass.hpp>
+#include <gacc/model/prediction.hpp>
 #include <gacc/model/residual.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/workspace.hpp>
@@ -49,7 +51,7 @@ public:
              ((std::convertible_to<Parts, Block<Scalar>> || std::same_as<Parts, Input>)&&...))
     explicit Sequential(Parts... parts) { (add(std::move(parts)), ...); }
 
-    Sequential(const Sequential& other) : body_(std::make_shared<detail::ModelBody<Scalar>>(other.body())) {}
+    Sequential(const Sequential& other) : body_(other.body_) {}
     Sequential(Sequential&&) noexcept = default;
     /// Takes the other's layers and values. If a handle or an optimizer refers to this model's parameters, it keeps its
     /// layers and takes only the values, so the parameters stay those of the model.
@@ -57,14 +59,14 @@ public:
     /// Throws     UsageError if the parameters are referred to and the other's have other names or shapes
     Sequential& operator=(const Sequential& other) {
         if (this == &other) { return *this; }
-        if (!is_referred_to()) { return replace_by(Sequential(other)); }
-        body_->take_values(other.body());
+        if (!body_.is_referred_to()) { return replace_by(Sequential(other)); }
+        body().take_values(other.body());
         return *this;
     }
     Sequential& operator=(Sequential&& other) {
         if (this == &other) { return *this; }
-        if (!is_referred_to()) { return replace_by(std::move(other)); }
-        body_->take_values(other.body());
+        if (!body_.is_referred_to()) { return replace_by(std::move(other)); }
+        body().take_values(other.body());
         return *this;
     }
     ~Sequential() = default;
@@ -98,7 +100,7 @@ public:
     /// gone. Names are those of a PyTorch state_dict: "0.weight", "0.bias", "3.branch.0.weight".
     Parameters<Scalar> parameters() {
         complete_ = true;
-        return {body().parameters(), body().tally, body_};
+        return body_.parameters();
     }
 
     /// Stops the training of all parameters for which `which(parameter)` is true, or resumes it. Frozen parameters have
@@ -146,7 +148,8 @@ public:
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
-    /// A sample of weight 0 is left out, even if its inputs are infinite or NaN; the loss has set its gradient to 0. If
+    /// A sample of weight 0 is left out, even if its inputs are infinite or NaN; the loss has set its gradient to 0. So
+    /// is a row of weight 0 of another sample, from where all layers up to the outputs are by rows (LayerPlan). If
     /// a layer throws, some gradients may have been added and others not. The model then refuses backward and step
     /// until zero_grad().
     ///
@@ -182,22 +185,11 @@ public:
 
     /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
     /// nothing, so several threads may predict with one model at once.
+    ///
+    /// Throws     MemoryError if there is no memory for the outputs
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         detail::check_inputs(body(), inputs);
-        auto activations = graph().activations();
-        for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
-        const Index rows = graph().output().rows();
-        Workspace<Scalar> workspace;
-        Matrix<Scalar> outputs(inputs.rows() * rows, out_features());
-        const Index most = workspace.block_samples(activations);
-        for (Index first = 0; first < inputs.rows(); first += most) {
-            const Index count = std::min(most, inputs.rows() - first);
-            workspace.lay_out(activations, {}, count);
-            detail::Pass<Scalar>(graph(), workspace, inputs.middleRows(first, count), 0, count, {}).forward(0);
-            outputs.middleRows(first * rows, count * rows) =
-                workspace.activation(graph().output().slot, 0, count);
-        }
-        return outputs;
+        return detail::predict(graph(), inputs);
     }
 
     /// The bytes of training with this micro-batch, without the values and gradients of the parameters.
@@ -222,8 +214,8 @@ public:
     /// Throws     UsageError if these differ from activations() in more than what is kept, the last one (the outputs)
     ///            is not kept, or runs of dropped ones do not begin and end at boundaries
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
-        check_here();
-        if (micro_batch < 1 || activations.empty() || !detail::can_be_chosen(activations, graph().activations())) {
+        const std::vector<Activation>& own = graph().activations();
+        if (micro_batch < 1 || activations.empty() || !detail::can_be_chosen(activations, own)) {
             throw UsageError("Sequential::lay_out",
                              "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
                              "got others");
@@ -260,32 +252,23 @@ private:
     }
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
-        if (is_referred_to()) {
-            throw UsageError(frozen ? "Sequential::freeze" : "Sequential::unfreeze",
-                             "expected a model whose parameters no handle and no optimizer refers to, got one with; "
-                             "freeze before the optimizer is made");
-        }
-        body().set_frozen(which, frozen);
+        body_.set_frozen(which, frozen);
         ready_ = false;
-        if (!activations_.empty()) { set_activations(std::vector<Activation>(activations_)); }
+        if (!activations_.empty()) { set_activations(planned_ > 0 ? activations_ : graph().activations()); }
     }
-    bool is_referred_to() const { return body_ != nullptr && body_.use_count() > 1; }
     void append(Block<Scalar> block) {
-        check_here();
+        auto& body = *body_;
         if (complete_) {
             throw UsageError("Sequential::add",
                              "expected all layers before the model is used, got " + block.description() + " after");
         }
-        body_->append(std::move(block));
+        body.append(std::move(block));
     }
 
-    /// Takes from the activations whether they are kept. All else about them follows from the graph.
-    void set_activations(std::vector<Activation> activations) {
-        const auto& of_graph = graph().activations();
-        for (std::size_t i = 0; i < activations.size(); ++i) {
-            activations[i].boundary = of_graph[i].boundary;
-            activations[i].separates = of_graph[i].separates;
-        }
+    /// Only what is kept is taken from `chosen`: what is needed may have changed since.
+    void set_activations(const std::vector<Activation>& chosen) {
+        auto activations = graph().activations();
+        for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
         backward_ = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
         activations_ = std::move(activations);
     }
@@ -317,22 +300,11 @@ private:
         initialized_ = true;
     }
 
-    detail::ModelBody<Scalar>& body() {
-        check_here();
-        return *body_;
-    }
-    const detail::ModelBody<Scalar>& body() const {
-        check_here();
-        return *body_;
-    }
+    detail::ModelBody<Scalar>& body() { return *body_; }
+    const detail::ModelBody<Scalar>& body() const { return *body_; }
     const detail::Graph<Scalar>& graph() const { return body().graph; }
-    void check_here() const {
-        if (body_ == nullptr) {
-            throw UsageError("Sequential", "expected a model, got one that was moved from; use the one it moved to");
-        }
-    }
 
-    std::shared_ptr<detail::ModelBody<Scalar>> body_ = std::make_shared<detail::ModelBody<Scalar>>();
+    detail::OwnedBody<Scalar> body_;
     Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
     std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
     detail::BackwardPlan backward_;        // with these

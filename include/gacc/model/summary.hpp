@@ -87,9 +87,11 @@ std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>
             ++slots;
             const Activation& activation = activations[y.slot];
             const Index bytes = product_of(sample_numbers<Scalar>(activation), Index{sizeof(Scalar)});
-            held = activation.kept ? number(bytes) : '(' + number(bytes) + ')';
+            held = activation.kept     ? number(bytes)
+                   : activation.needed ? '(' + number(bytes) + ')'
+                                       : "not kept";
             all_bytes = sum_of(all_bytes, activation.kept ? bytes : 0);
-            dropped = dropped || !activation.kept;
+            dropped = dropped || (!activation.kept && activation.needed);
         }
         const char* other = operation.kind == OperationKind::sum ? "sum" : "concatenation";
         all_parameters += parameters;

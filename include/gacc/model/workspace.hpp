@@ -17,7 +17,7 @@ namespace gacc::inline GACC_ABI {
 ///
 /// Shapes     activation i  rows of all samples x width if it is kept, rows of a block x width if not; gradients  for a
 ///            block. Dropped activations between two kept ones lie one after the other; the next run lies in the same
-///            place
+///            place. Those that no backward pass reads lie over each other
 template <class Scalar>
 class Workspace {
 public:
@@ -56,6 +56,9 @@ public:
                 placed_[i] = {activations[i], samples * before, samples};
                 before += numbers;
                 run = 0;
+            } else if (!activations[i].needed) {
+                placed_[i] = {activations[i], samples * kept + rows * activations[i].place, rows};
+                run = std::max(run, activations[i].place + numbers);
             } else {
                 placed_[i] = {activations[i], samples * kept + rows * run, rows};
                 run += numbers;
@@ -120,8 +123,11 @@ private:
         for (const detail::Segment& segment : segments) {
             Index run = 0;
             for (std::size_t i = segment.first; i < segment.last; ++i) {
-                const bool kept = activations[i].kept;
-                run = kept ? 0 : detail::sum_of(run, detail::sample_numbers<Scalar>(activations[i]));
+                const Activation& activation = activations[i];
+                const Index numbers = detail::sample_numbers<Scalar>(activation);
+                run = activation.kept     ? 0
+                      : activation.needed ? detail::sum_of(run, numbers)
+                                          : std::max(run, detail::sum_of(activation.place, numbers));
                 longest = std::max(longest, detail::product_of(std::min(samples, segment.block), run));
             }
         }

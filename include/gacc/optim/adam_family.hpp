@@ -41,13 +41,13 @@ private:
                            [&] { return Buffer<Scalar>(numbers, memory::Kind::moments); });
     }
 
-    void update(double weight) override {
+    void prepare(double weight) override {
+        GroupedOptimizer<Scalar, Options>::prepare(weight);
         const Options& options = this->options();
         const auto t = static_cast<double>(this->steps());
-        const double scale = this->scale_of(weight);
         steps_.clear();
         for (std::size_t group = 0; group < this->groups(); ++group) {
-            steps_.push_back({.scale = static_cast<Scalar>(scale),
+            steps_.push_back({.scale = static_cast<Scalar>(this->scale()),
                               .beta1 = static_cast<Scalar>(options.beta1),
                               .beta2 = static_cast<Scalar>(options.beta2),
                               .rest1 = static_cast<Scalar>(1 - options.beta1),
@@ -57,6 +57,8 @@ private:
                               .epsilon = static_cast<Scalar>(options.epsilon),
                               .decay = static_cast<Scalar>(decay(group))});
         }
+    }
+    void update(double) override {
         arrays_.clear();
         Index offset = 0;
         for (auto& parameter : this->parameters()) {

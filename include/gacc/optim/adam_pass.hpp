@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/types.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/optim/packets.hpp>
 
@@ -76,24 +77,22 @@ private:
     /// Sets small moments to zero. If a gradient stays zero, its moments would decay to subnormal numbers, and the
     /// squares of small gradients are subnormal too. Arithmetic on them is many times slower.
     EIGEN_ALWAYS_INLINE Begun begin(const AdamArrays<Scalar>& at, Index i) const {
-        using namespace Eigen::internal;
-        const Packet grad = zero_below(pmul(pload<Packet>(at.grad + i), scale_), smallest_grad_);
-        const Packet m = zero_below(multiply_add(beta1_, pload<Packet>(at.m + i), pmul(rest1_, grad)), smallest_);
+        const Packet grad = zero_below(times(load_aligned(at.grad + i), scale_), smallest_grad_);
+        const Packet m = zero_below(multiply_add(beta1_, load_aligned(at.m + i), times(rest1_, grad)), smallest_);
         const Packet v =
-            zero_below(multiply_add(beta2_, pload<Packet>(at.v + i), pmul(rest2_, pmul(grad, grad))), smallest_);
-        pstore(at.m + i, m);
-        pstore(at.v + i, v);
+            zero_below(multiply_add(beta2_, load_aligned(at.v + i), times(rest2_, times(grad, grad))), smallest_);
+        store_aligned(at.m + i, m);
+        store_aligned(at.v + i, v);
         return {m, square_root(v)};
     }
     EIGEN_ALWAYS_INLINE void finish(const AdamArrays<Scalar>& at, Index i, const Begun& begun) const {
-        using namespace Eigen::internal;
-        const Packet root = pmax(multiply_add(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
-        Packet value = pload<Packet>(at.value + i);
+        const Packet root = larger(multiply_add(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
+        Packet value = load_aligned(at.value + i);
         if constexpr (decays) { value = multiply_add(minus_decay_, value, value); }
-        pstore(at.value + i, multiply_add(minus_step_size_, pdiv(begun.m, root), value));
+        store_aligned(at.value + i, multiply_add(minus_step_size_, quotient(begun.m, root), value));
     }
 
-    static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
+    static Packet all(Scalar value) { return all_lanes<Packet>(static_cast<double>(value)); }
 
     Packet scale_, beta1_, beta2_, rest1_, rest2_, minus_step_size_, root_scale_, epsilon_, minus_decay_;
     Packet smallest_ = all(std::numeric_limits<Scalar>::min());

@@ -8,9 +8,11 @@
 #include <gacc/parameters/parameters.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -28,16 +30,14 @@ public:
     explicit GradientNorm(const Parameters<Scalar>& parameters)
         : parameters_(parameters.trained()), sums_(blocks(parameters_), memory::Kind::moments) {}
 
-    /// Adds up the gradients of shared values first (Parameters::join_grads).
+    /// Gradients of shared values count as one, their sum.
     double operator()() {
-        parameters_.join_grads();
         Index first = 0;
-        for (auto& parameter : parameters_) {
-            const auto grads = parameter.materialize_grads();
-            const auto size = static_cast<Index>(grads.size());
+        for (const Parameter<Scalar>& parameter : parameters_) {
+            const auto size = static_cast<Index>(parameter.stored_values().size());
             detail::parallel_for(count(size), size, [&](Index begin, Index end) {
                 for (Index i = begin; i < end; ++i) {
-                    sums_[first + i] = sum_of_squares(grads.data() + i * block, std::min(block, size - i * block));
+                    sums_[first + i] = sum_of_squares(parameter, i * block, std::min(block, size - i * block));
                 }
             });
             first += count(size);
@@ -61,6 +61,11 @@ private:
         return sum;
     }
 
+    /// Of `size` numbers from `first` on.
+    static double sum_of_squares(const Parameter<Scalar>& parameter, Index first, Index size) {
+        std::array<Scalar, block> sums;
+        return sum_of_squares(parameter.stored_grads(first, std::span(sums).first(static_cast<std::size_t>(size))), size);
+    }
     /// In double, so that squares of large gradients are finite. `size` is a multiple of the width.
     static double sum_of_squares(const Scalar* grads, Index size) {
         constexpr Index width = detail::Simd<Scalar>::panel_width;

@@ -22,7 +22,7 @@ namespace gacc::inline GACC_ABI {
 /// It is the base of Adam, AdamW and SGD.
 ///
 /// Your own   `Options` is a struct with a learning_rate, a clip_norm, perhaps a weight_decay, and visit(), which lists
-///            all options with their ranges. update() multiplies by scale_of(weight), and calls learning_rate() and
+///            all options with their ranges. update() multiplies by scale(), and calls learning_rate() and
 ///            weight_decay() for each parameter's group (docs/optimizers.md)
 /// Groups     any number, made before a Checkpoint is loaded. All are clipped together, by one norm
 /// Throws     UsageError if an option is out of its range or that of the Scalar type. Nothing is changed then
@@ -120,8 +120,10 @@ protected:
     double learning_rate(std::size_t group) const { return groups_.learning_rate(group, options_.learning_rate); }
     double weight_decay(std::size_t group) const { return groups_.weight_decay(group, weight_decay_of(options_)); }
 
-    /// The factor of a step for the sums of gradients: 1 / weight, or less to keep their mean within clip_norm.
-    double scale_of(double weight) { return scale_(this->name(), weight, options_.clip_norm); }
+    /// The factor of this step for the sums of gradients: 1 / weight, or less to keep their mean within clip_norm.
+    double scale() const { return step_scale_; }
+    /// Computes scale(). An override calls it first.
+    void prepare(double weight) override { step_scale_ = scale_(this->name(), weight, options_.clip_norm); }
     std::size_t clipping_bytes() const { return scale_.bytes(); }
 
     void check_words(bool valid, const std::string& what) const {
@@ -172,6 +174,7 @@ private:
     detail::Groups groups_;
     Options options_;
     detail::GradientScale<Scalar> scale_;
+    double step_scale_ = 0;
 };
 
 }  // namespace gacc

@@ -60,7 +60,8 @@ public:
     void append_state(State& words) const {
         if (size() == 1) { return; }
         words.insert(words.end(), group_of_.begin(), group_of_.end());
-        for (const Group& group : std::span(groups_).subspan(1)) {
+        for (std::size_t i = 1; i < size(); ++i) {
+            const Group& group = groups_[i];
             words.insert(words.end(), {word(group.rate), word(group.base), word(group.weight_decay)});
         }
     }
@@ -79,9 +80,10 @@ public:
             }
         }
         words = words.subspan(group_of_.size());
-        for (Group& group : std::span(groups.groups_).subspan(1)) {
-            group = {.rate = real(words[0]), .base = real(words[1]), .weight_decay = real(words[2])};
+        for (std::size_t i = 1; i < size(); ++i) {
+            const Group group{.rate = real(words[0]), .base = real(words[1]), .weight_decay = real(words[2])};
             check_state(where.c_str(), group.rate >= 0 && group.base > 0, "a group's learning rate");
+            groups.groups_[i] = group;
             words = words.subspan(3);
         }
         return groups;

@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/state.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
@@ -23,7 +24,7 @@ struct OptimizerOption {
 /// The base of all optimizers. Call step() once a batch, after any number of backward calls, then zero_grad(). step()
 /// divides the gradients by the weight that was added to them. Nothing else must divide them.
 ///
-/// Your own   override update(). All that it keeps from one step to the next must be in moments() (numbers for every
+/// Your own   override update(), and prepare() if something may throw. All that it keeps from one step to the next must be in moments() (numbers for every
 ///            parameter) or in state() and set_state() (options that change, counts). If it keeps no moments, it must
 ///            override moments() to return {}: a Checkpoint refuses an optimizer that does not override it
 template <class Scalar>
@@ -55,9 +56,10 @@ public:
                                               ", got a sum of ", tally.weight(),
                                               "; nothing has changed, and zero_grad() leaves this batch out"));
         }
-        parameters_.join_grads();
         ++steps_;
         try {
+            prepare(tally.weight());
+            join_grads();  // not before: the step may be refused, and the batch go on
             update(tally.weight());
         } catch (...) {
             --steps_;
@@ -108,8 +110,12 @@ protected:
     Optimizer(Optimizer&&) noexcept = default;
     Optimizer& operator=(Optimizer&&) noexcept = default;
 
-    /// Updates every parameter from its gradient divided by `weight`. steps() already counts this step. If it throws,
-    /// it must not have changed anything.
+    /// Is called before update(). What a step needs and what may throw belongs here. It changes neither parameters nor
+    /// moments. steps() already counts this step.
+    virtual void prepare(double) {}
+
+    /// Updates every parameter from its gradient divided by `weight`. Gradients of shared values are added up already.
+    /// If it throws, it must not have changed anything.
     virtual void update(double weight) = 0;
 
     void check_option(const char* option, double value, bool valid, const char* expected) const {
@@ -117,6 +123,11 @@ protected:
     }
 
 private:
+    /// Adds up the gradients of values that several layers use, in model order.
+    void join_grads() {
+        for (auto& parameter : parameters_) { detail::ModelParameter<Scalar>::join_grads(parameter); }
+    }
+
     std::string name_;
     Parameters<Scalar> all_;
     Parameters<Scalar> parameters_;

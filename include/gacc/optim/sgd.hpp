@@ -82,11 +82,10 @@ private:
         this->check_words(options.momentum > 0 || !options.nesterov, "SGD");
     }
 
-    void update(double weight) override {
-        const double scale = this->scale_of(weight);
+    void update(double) override {
         steps_.clear();
         for (std::size_t group = 0; group < this->groups(); ++group) {
-            steps_.push_back({.scale = static_cast<Scalar>(scale),
+            steps_.push_back({.scale = static_cast<Scalar>(this->scale()),
                               .weight_decay = static_cast<Scalar>(this->weight_decay(group)),
                               .momentum = static_cast<Scalar>(this->options().momentum),
                               .learning_rate = static_cast<Scalar>(this->learning_rate(group))});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/types.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/optim/packets.hpp>
 
@@ -39,12 +40,11 @@ public:
 
     /// Updates packets first to last - 1.
     EIGEN_ALWAYS_INLINE void run(SGDArrays<Scalar> at, Index first, Index last) const {
-        using namespace Eigen::internal;
         for (Index i = first * lanes; i < last * lanes; i += lanes) {
-            const Packet value = pload<Packet>(at.value + i);
-            const Packet grad = multiply_add(weight_decay_, value, pmul(pload<Packet>(at.grad + i), scale_));
+            const Packet value = load_aligned(at.value + i);
+            const Packet grad = multiply_add(weight_decay_, value, times(load_aligned(at.grad + i), scale_));
             const Packet direction = direction_of(grad, at, i);
-            pstore(at.value + i, multiply_add(minus_learning_rate_, direction, value));
+            store_aligned(at.value + i, multiply_add(minus_learning_rate_, direction, value));
         }
     }
 
@@ -55,18 +55,17 @@ private:
     /// Sets small velocities to zero. If a gradient stays zero, its velocity would decay to subnormal numbers, on which
     /// arithmetic is many times slower.
     EIGEN_ALWAYS_INLINE Packet direction_of(const Packet& grad, const SGDArrays<Scalar>& at, Index i) const {
-        using namespace Eigen::internal;
         if constexpr (kind == Momentum::none) {
             return grad;
         } else {
-            const Packet before = pload<Packet>(at.velocity + i);
+            const Packet before = load_aligned(at.velocity + i);
             const Packet velocity = zero_below(multiply_add(momentum_, before, grad), smallest_);
-            pstore(at.velocity + i, velocity);
+            store_aligned(at.velocity + i, velocity);
             return kind == Momentum::nesterov ? multiply_add(momentum_, velocity, grad) : velocity;
         }
     }
 
-    static Packet all(Scalar value) { return Eigen::internal::pset1<Packet>(value); }
+    static Packet all(Scalar value) { return all_lanes<Packet>(static_cast<double>(value)); }
 
     Packet scale_, weight_decay_, momentum_, minus_learning_rate_;
     Packet smallest_ = all(std::numeric_limits<Scalar>::min());

@@ -2,6 +2,7 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
@@ -34,7 +35,7 @@ public:
         check(parameters);
         std::size_t i = 0;
         for (auto& parameter : parameters.with_gradients()) {
-            parameter.swap_grads(sets_[i].grads, sets_[i].are_zero);
+            detail::ModelParameter<Scalar>::swap_grads(parameter, sets_[i].grads, sets_[i].are_zero);
             ++i;
         }
         const GradientTally own = parameters.tally();

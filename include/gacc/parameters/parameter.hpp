@@ -16,6 +16,11 @@
 
 namespace gacc::inline GACC_ABI {
 
+namespace detail {
+template <class Scalar>
+struct ModelParameter;
+}
+
 /// Makes a parameter use the values of another one, given by its name in the model: {"0.weight"}.
 struct SharedValues {
     std::string name;
@@ -30,7 +35,9 @@ struct SharedValues {
 ///
 /// A frozen parameter is not trained: it has values but no gradients. A parameter with SharedValues reads and writes
 /// the values of another parameter, but has gradients of its own: if two layers added to one buffer, the order of their
-/// sums would depend on the cut. join_grads() adds these gradients up, once a batch.
+/// sums would depend on the cut. A step of an optimizer adds these gradients up, once a batch.
+///
+/// A model names, freezes and links its parameters (model_parameter.hpp).
 ///
 /// Shapes     {rows, cols}; {cols} for a vector, which value() and grad() return as one row; or {rows, channels, ...}.
 ///            With more than two sizes, the columns in memory have the channels last: for the kernels of a convolution,
@@ -46,16 +53,12 @@ public:
         : name_(std::move(name)), shape_(checked(std::move(shape), layer)),
           value_(allocate(memory::Kind::parameters, name_, layer)),
           grad_(allocate(memory::Kind::gradients, "gradients of " + name_, layer)) {}
-    /// Takes no memory until share() says which parameter's values it uses.
+    /// Takes no memory until a model says which parameter's values it uses.
     Parameter(std::string name, Shape shape, SharedValues of, const std::string& layer = "Parameter")
         : name_(std::move(name)), shape_(checked(std::move(shape), layer)), shares_(std::move(of.name)) {}
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }
-    void rename(std::string name) {
-        name_ = std::move(name);
-        for (Parameter* sharer : links_.sharers) { sharer->shares_ = name_; }
-    }
 
     const Shape& shape() const { return shape_; }
     Index rows() const { return is_vector() ? 1 : shape_.front(); }
@@ -135,44 +138,33 @@ public:
         return {grad_.span(), std::exchange(grad_is_zero_, false)};
     }
 
+    /// The sums that grad() copies, in the order of stored_values(), from number `first` on. They are in `space` if they
+    /// do not lie in one place, or are zero.
+    const Scalar* stored_grads(Index first, std::span<Scalar> space) const {
+        const auto part = [&](const Parameter& of) {
+            return of.grad_.span().subspan(static_cast<std::size_t>(first), space.size());
+        };
+        if (!grad_is_zero_ && links_.sharers.empty()) { return part(*this).data(); }
+        std::ranges::fill(space, Scalar(0));
+        if (!grad_is_zero_) { std::ranges::copy(part(*this), space.begin()); }
+        for (const Parameter* sharer : links_.sharers) {
+            if (sharer->grad_is_zero_) { continue; }
+            for (std::size_t i = 0; i < space.size(); ++i) { space[i] += part(*sharer)[i]; }
+        }
+        return space.data();
+    }
     /// The memory of the gradients. While they are zero, its content does not matter.
     std::span<Scalar> grad_storage() { return grad_.span(); }
     /// The memory of the values, for a caller that may write them later and then calls mark_set().
     std::span<Scalar> value_storage() { return owner().value_.span(); }
-    /// Exchanges the gradients for others of the same size: see GradientBuffers.
-    void swap_grads(Buffer<Scalar>& grads, bool& are_zero) {
-        std::swap(grad_, grads);
-        std::swap(grad_is_zero_, are_zero);
-    }
 
-    /// Frees the gradients. Layers then leave them out, and the parameter is no longer trained. Use
-    /// Sequential::freeze() for a model: then the backward pass also stops where nothing below is trained.
-    void freeze() {
-        frozen_ = true;
-        grad_is_zero_ = true;
-        grad_ = Buffer<Scalar>(memory::Kind::gradients);
-    }
-    void unfreeze() {
-        if (frozen_) { grad_ = allocate(memory::Kind::gradients, "gradients of " + name_, name_); }
-        frozen_ = false;
-    }
     bool is_frozen() const { return frozen_; }
 
     /// The name of the parameter whose values it uses; empty if it has its own.
     const std::string& shares() const { return shares_; }
-    /// Sets the parameter whose values it uses from now on. After a copy of either, call it again: a model does that.
-    ///
-    /// Throws     ShapeError if the other has another shape; MemoryError if there is no memory for the gradients
-    void share(Parameter& other) {
-        if (other.shape_ != shape_) {
-            throw ShapeError(name_, "expected a parameter of shape [" + to_string(shape_) + "] to share, got " +
-                                        other.name_ + " of [" + to_string(other.shape_) + "]");
-        }
-        if (!frozen_ && grad_.size() == 0) { grad_ = allocate(memory::Kind::gradients, "gradients of " + name_, name_); }
-        links_.owner = &other;
-        other.links_.sharers.push_back(this);
-    }
-    /// The parameter whose values it uses: itself, or the one given to share().
+    /// The number of other parameters that use its values.
+    std::size_t sharers() const { return links_.sharers.size(); }
+    /// The parameter whose values it uses: itself, or the one of its model with that name.
     const Parameter& owner() const {
         if (shares_.empty()) { return *this; }
         if (links_.owner == nullptr) {
@@ -182,23 +174,13 @@ public:
         return *links_.owner;
     }
     Parameter& owner() { return const_cast<Parameter&>(std::as_const(*this).owner()); }
-    /// Undoes share(), for this parameter and for those that share its values.
-    void unlink() { links_ = Links(); }
-    /// Adds the gradients of the parameters that share its values to its own, in their order, and empties theirs.
-    void join_grads() {
-        for (Parameter* sharer : links_.sharers) {
-            if (sharer->grad_is_zero_) { continue; }
-            const auto sums = materialize_grads();
-            for (std::size_t i = 0; i < sums.size(); ++i) { sums[i] += sharer->grad_.span()[i]; }
-            sharer->zero_grad();
-        }
-    }
 
 private:
+    friend struct detail::ModelParameter<Scalar>;
     using Panels = detail::Panels<Scalar>;
 
     static Shape checked(Shape shape, const std::string& layer) {
-        if (shape.empty() || std::ranges::any_of(shape, [](Index size) { return size < 1; })) {
+        if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](Index size) { return size < 1; })) {
             throw ShapeError(layer, "expected one size or several, of 1 or more, got [" + to_string(shape) + "]");
         }
         return shape;

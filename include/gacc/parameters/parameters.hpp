@@ -64,7 +64,7 @@ public:
     }
 
     /// All parameters with a gradient buffer: those that are trained, and those that use the values of another one.
-    /// Their gradients lie there until join_grads().
+    /// Their gradients lie there until a step.
     Range with_gradients() const { return {with_gradients_.data(), with_gradients_.data() + with_gradients_.size()}; }
 
     /// The count of all numbers.
@@ -89,11 +89,6 @@ public:
 
     const GradientTally& tally() const { return *tally_; }
     void set_tally(const GradientTally& tally) const { *tally_ = tally; }
-
-    /// Adds up the gradients of values that several layers use, in model order. An optimizer calls it before its step.
-    void join_grads() const {
-        for (auto& parameter : *this) { parameter.join_grads(); }
-    }
 
     /// Empties the gradient buffers and their tally.
     void zero_grad() const {

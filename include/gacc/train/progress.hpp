@@ -1,10 +1,10 @@
 #pragma once
 
+#include <gacc/core/clock.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ostream>
 #include <string>
@@ -38,18 +38,23 @@ public:
 
     /// Ends the epoch with its mean loss, and writes its line.
     void end_epoch(double loss) {
+        end_epoch(loss, [] { return ""; });
+    }
+    /// The same, with what `more` returns at the end of the line, such as an accuracy. Its time does not count.
+    template <class More>
+    void end_epoch(double loss, const More& more) {
         const double seconds = since(epoch_start_);
         ++epochs_done_;
         if (options_.live) { out_ << "\r\x1b[K"; }
         out_ << place(epochs_done_) << "  loss " << number("%.4f", loss) << "  " << rate(in_epoch_, seconds) << "  "
-             << number("%.1f", seconds) << " s\n"
+             << number("%.1f", seconds) << " s" << more() << '\n'
              << std::flush;
         in_epoch_ = 0;
         epoch_start_ = Clock::now();
     }
 
 private:
-    using Clock = std::chrono::steady_clock;
+    using Clock = detail::Clock;
 
     void draw(double loss) {
         constexpr Index width = 24;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The settings of gacc-mnist's command line.
+// The settings that the command lines of gacc-mnist and gacc-images share.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -11,19 +11,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <iomanip>
 #include <limits>
 #include <map>
 #include <sstream>
 #include <string>
 #include <utility>
-#include <vector>
 
 using gacc::Index;
 
-struct Settings {
-    std::string data = "data/mnist";
+struct TrainerSettings {
+    std::string data;  // a folder
     Index epochs = 2;
     Index batch_size = 128;
     Index micro_batch = 0;   // 0: 32, or what fits the memory
@@ -33,7 +31,6 @@ struct Settings {
     bool dry_run = false;
     double learning_rate = 1e-3;
     std::string schedule = "linear";
-    std::vector<Index> hidden = {512, 256, 128};
     int threads = 0;
     std::uint64_t seed = 1;
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
@@ -47,13 +44,18 @@ struct Settings {
     std::string fingerprint;  // of the training data; empty: not needed
 };
 
-inline void add_options(CLI::App& app, Settings& settings) {
+/// What differs in the descriptions of the options.
+struct OptionTexts {
+    const char* data;
+    const char* learning_rate;
+};
+
+inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const OptionTexts& texts) {
     constexpr auto most = std::min<std::int64_t>(std::int64_t{1} << 40, std::numeric_limits<Index>::max());
     constexpr auto most_bytes =
         std::min<std::uint64_t>(std::uint64_t{1} << 50, std::numeric_limits<std::size_t>::max());
     const auto positive = CLI::Range(Index{1}, static_cast<Index>(most));
-    if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }
-    app.add_option("--data", settings.data, "Folder of the four MNIST files (also: GACC_DATA)")->capture_default_str();
+    app.add_option("--data", settings.data, texts.data)->capture_default_str();
     app.add_option("--epochs", settings.epochs, "Passes over the data")->check(positive)->capture_default_str();
     app.add_option("--batch-size", settings.batch_size, "Samples of one optimizer step")
         ->check(positive)
@@ -73,16 +75,12 @@ inline void add_options(CLI::App& app, Settings& settings) {
         ->excludes(accumulate);
     app.add_flag("--recompute", settings.recompute, "Drop activations and compute them again: less memory, more time");
     auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
-    app.add_option("--learning-rate", settings.learning_rate, "Of Adam")
+    app.add_option("--learning-rate", settings.learning_rate, texts.learning_rate)
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
     app.add_option("--schedule", settings.schedule, "Of the learning rate: linear (falls to 0) or constant")
         ->check(CLI::IsMember({"linear", "constant"}))
         ->capture_default_str();
-    app.add_option("--hidden", settings.hidden, "Widths of the hidden layers")
-        ->delimiter(',')
-        ->check(CLI::Range(Index{1}, Index{1'000'000}))
-        ->default_str("512,256,128");
     app.add_option("--threads", settings.threads, "0: as many as the machine has")
         ->check(CLI::Range(0, 64))
         ->capture_default_str();
@@ -111,13 +109,12 @@ inline void add_options(CLI::App& app, Settings& settings) {
 /// Sets micro_batch or accumulate, whichever was not given. Sets neither if a memory budget decides.
 ///
 /// Throws     CLI::ValidationError if the given options contradict each other
-inline void derive(Settings& settings) {
+inline void derive(TrainerSettings& settings) {
     const Index batch = settings.batch_size;
     if (!std::isfinite(settings.learning_rate)) {
         throw CLI::ValidationError("--learning-rate",
                                    "expected a finite number, got " + std::to_string(settings.learning_rate));
     }
-    if (settings.hidden.empty()) { throw CLI::ValidationError("--hidden", "expected one width or more, got none"); }
     if (settings.accumulate > batch) {
         throw CLI::ValidationError("--accumulate", "expected at most the " + std::to_string(batch) +
                                                        " samples of a batch, got " +
@@ -139,15 +136,12 @@ inline void derive(Settings& settings) {
     settings.accumulate = pieces;
 }
 
-/// The options on which the result depends, for a checkpoint.
-inline gacc::Settings recorded(const Settings& settings) {
-    std::string hidden;
-    for (const Index width : settings.hidden) { hidden += (hidden.empty() ? "" : ",") + std::to_string(width); }
+/// Those of these options on which the result depends, for a checkpoint.
+inline gacc::Settings recorded_trainer(const TrainerSettings& settings) {
     std::ostringstream learning_rate;
     learning_rate << std::setprecision(17) << settings.learning_rate;
     return {{"batch-size", std::to_string(settings.batch_size)},
             {"epochs", std::to_string(settings.epochs)},
-            {"hidden", hidden},
             {"non-finite", settings.non_finite == gacc::NonFinite::skip ? "skip" : "stop"},
             {"learning-rate", learning_rate.str()},
             {"schedule", settings.schedule},

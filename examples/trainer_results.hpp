@@ -1,6 +1,6 @@
 #pragma once
 
-// The results of gacc-mnist, as text or as JSON.
+// The results of gacc-mnist and gacc-images, as text or as JSON.
 
 #include <gacc/gacc.hpp>
 
@@ -25,6 +25,7 @@ struct Result {
     Index updates = 0;
     double final_loss = 0;  // mean over the last epoch
     double test_accuracy = 0;
+    std::vector<double> validation_accuracy;  // after each epoch, if it was measured
     double seconds_per_epoch = 0;
     double samples_per_second = 0;
     std::size_t peak_memory = 0;  // of the process, bytes
@@ -95,6 +96,12 @@ inline std::string json(const Result& result) {
         << ", \"seconds_per_epoch\": " << fixed(result.seconds_per_epoch, 4)
         << ", \"samples_per_second\": " << fixed(result.samples_per_second, 0)
         << ", \"planned_bytes\": " << result.plan.bytes.total()
-        << ", \"peak_memory_bytes\": " << result.peak_memory << "}";
+        << ", \"peak_memory_bytes\": " << result.peak_memory;
+    const char* separator = ", \"validation_accuracy\": [";
+    for (const double accuracy : result.validation_accuracy) {
+        out << separator << fixed(accuracy, 4);
+        separator = ", ";
+    }
+    out << (result.validation_accuracy.empty() ? "}" : "]}");
     return out.str();
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Checks of a checkpoint before gacc-mnist continues from it, and the command that does that.
+// Checks of a checkpoint before a trainer continues from it, and the command that does that.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "mnist_settings.hpp"
 #include "terminal.hpp"
+#include "trainer_settings.hpp"
 
 /// The beginning of errors about a checkpoint.
 inline std::string resuming(const std::string& checkpoint) { return "--resume \"" + checkpoint + '"'; }
@@ -22,22 +22,25 @@ inline std::string resuming(const std::string& checkpoint) { return "--resume \"
 inline constexpr auto fingerprint_key = "data-fingerprint";
 
 /// The notes about the run in a checkpoint.
-inline gacc::Settings noted(const Settings& settings) {
-    gacc::Settings all = recorded(settings);
+template <class Program>
+gacc::Settings noted(const typename Program::Settings& settings) {
+    gacc::Settings all = Program::noted(settings);
     if (!settings.fingerprint.empty()) { all.emplace(fingerprint_key, settings.fingerprint); }
     return all;
 }
 
-/// Whether recorded() can have written this value.
-inline bool can_be_recorded(const std::string& name, const std::string& value) {
-    Settings settings;
+/// Whether the program can have written this value.
+template <class Program>
+bool can_be_recorded(const std::string& name, const std::string& value) {
+    typename Program::Settings settings;
     CLI::App app;
-    add_options(app, settings);
+    Program::add_options(app, settings);
     try {
         app.parse(std::vector<std::string>{"--" + name + "=" + value});
         derive(settings);
+        Program::check(settings);
     } catch (const CLI::ParseError&) { return false; }
-    return recorded(settings).at(name) == value;
+    return Program::recorded(settings).at(name) == value;
 }
 
 /// The command line with the options of the checkpoint.
@@ -47,23 +50,25 @@ struct Resumed {
     std::optional<std::string> fingerprint;  // of the training data
 };
 
-/// Throws     CheckpointError if the checkpoint cannot be read, has settings that gacc-mnist does not write, or
+/// Throws     CheckpointError if the checkpoint cannot be read, has settings that the program does not write, or
 ///            contradicts a given option
-inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, char** argv) {
+template <class Program>
+Resumed resume(const CLI::App& app, const typename Program::Settings& settings, int argc, char** argv) {
     const std::string where = resuming(settings.resume);
     Resumed result{.arguments = {argv + 1, argv + argc}, .notes = {}, .fingerprint = {}};
-    const gacc::Settings in_file = gacc::checkpoint_settings(settings.resume);
-    for (const auto& [name, value] : recorded(settings)) {
+    gacc::Settings in_file = gacc::checkpoint_settings(settings.resume);
+    Program::complete(in_file);
+    for (const auto& [name, value] : Program::recorded(settings)) {
         const auto found = in_file.find(name);
         if (found == in_file.end()) { continue; }
-        if (!can_be_recorded(name, found->second)) {
-            throw gacc::CheckpointError(where, "expected a --" + name + " that gacc-mnist takes, got \"" +
+        if (!can_be_recorded<Program>(name, found->second)) {
+            throw gacc::CheckpointError(where, "expected a --" + name + " that " + Program::name + " takes, got \"" +
                                                    found->second.substr(0, 80) + "\" in the checkpoint");
         }
         if (app["--" + name]->count() == 0) {
             result.arguments.push_back("--" + name + "=" + found->second);
         } else if (found->second != value) {
-            if (name == "batch-size" || name == "seed") {
+            if (name == "batch-size" || name == "seed" || name == "model") {
                 throw gacc::CheckpointError(where, "expected --" + name + ' ' + found->second +
                                                        " as in the checkpoint, got " + value);
             }
@@ -79,7 +84,7 @@ inline Resumed resume(const CLI::App& app, const Settings& settings, int argc, c
 /// Compares the training data with the fingerprint in the checkpoint. Returns a note for the user, or an empty text.
 ///
 /// Throws     CheckpointError if they are other data, unless --other-data allows it
-inline std::string check_data(const Settings& settings, const std::optional<std::string>& fingerprint) {
+inline std::string check_data(const TrainerSettings& settings, const std::optional<std::string>& fingerprint) {
     const std::string where = resuming(settings.resume);
     if (!fingerprint) {
         return "gacc: " + where + ": it has no fingerprint of its training data, so these may be others";
@@ -92,23 +97,9 @@ inline std::string check_data(const Settings& settings, const std::optional<std:
                    "); give --data the same folder, or --other-data to go on with these");
 }
 
-/// Checks that the parameters of the network are in the file, before the network takes any memory.
-///
-/// Throws     CheckpointError with the names and shapes that differ
-inline void check_network(const Settings& settings, Index features) {
-    std::vector<Index> widths = settings.hidden;
-    widths.push_back(10);
-    std::vector<std::pair<std::string, gacc::Shape>> parameters;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-        const std::string layer = std::to_string(2 * i);
-        parameters.push_back({layer + ".weight", {widths[i], i == 0 ? features : widths[i - 1]}});
-        parameters.push_back({layer + ".bias", {widths[i]}});
-    }
-    gacc::checkpoint_info(settings.resume).expect(parameters);
-}
-
 /// Throws     CheckpointError if training on this data, in batches of this size, cannot continue from this position
-inline void check_position(const Settings& settings, const gacc::DataPosition& position, Index samples, Index batch_size) {
+inline void check_position(const TrainerSettings& settings, const gacc::DataPosition& position, Index samples,
+                           Index batch_size) {
     const auto refuse = [&](const auto&... what) {
         std::ostringstream text;
         (text << ... << what);
@@ -134,7 +125,8 @@ inline void check_position(const Settings& settings, const gacc::DataPosition& p
 }
 
 /// The given command line, for a shell, changed so that it resumes from the checkpoint that it saves.
-inline std::string resuming_command(const Settings& settings, int argc, char** argv) {
+template <class Program>
+std::string resuming_command(const typename Program::Settings& settings, int argc, char** argv) {
     std::vector<std::string> words;
     bool with_data = false;
     for (int i = 0; i < argc; ++i) {
@@ -146,11 +138,18 @@ inline std::string resuming_command(const Settings& settings, int argc, char** a
             with_data = with_data || word == "--data" || word.starts_with("--data=");
         }
     }
-    if (!with_data && settings.data != Settings().data) {  // from GACC_DATA
+    if (!with_data && settings.data != typename Program::Settings().data) {  // from the environment
         words.insert(words.end(), {"--data", settings.data});
     }
     words.insert(words.end(), {"--resume", settings.save});
     std::string command;
     for (const std::string& word : words) { command += (command.empty() ? "" : " ") + shell_word(word); }
     return command;
+}
+
+/// The parameters of a network that takes little memory.
+inline std::vector<std::pair<std::string, gacc::Shape>> names_and_shapes(gacc::Sequential<float> model) {
+    std::vector<std::pair<std::string, gacc::Shape>> all;
+    for (const auto& parameter : model.parameters()) { all.push_back({parameter.name(), parameter.shape()}); }
+    return all;
 }

@@ -1,0 +1,215 @@
+#pragma once
+
+// A program that trains a classifier of images, with gradients accumulated over micro-batches or without: gacc-mnist and
+// gacc-images.
+//
+//   trainer_settings.hpp   what the command line says
+//   trainer_resume.hpp     what is asked of a checkpoint that it resumes
+//   trainer_run.hpp        one training, which can be interrupted and resumed
+//   trainer_results.hpp    what it found, as text or as JSON, on standard output
+//   trainer_commands.hpp   run, compare or audit
+//   trainer_main           the whole program, and its exit code
+//
+// What differs from program to program is in its Program:
+//
+//   name, description, less_memory    texts; the last says what to do if there is not enough memory
+//   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images
+//   Settings                          derives from TrainerSettings, with the program's defaults
+//   add_options(app, settings)        all options of the command line
+//   check(settings)                   throws CLI::ValidationError if they contradict each other
+//   recorded(settings)                those on which the result depends
+//   noted(settings), complete(notes)  which of them a checkpoint keeps, and those that it left out
+//   Data(settings)                    loads training() and test(), both of the shape image()
+//   is_data_file(name)                whether the folder of the data may have such a file
+//   network(settings, image)          the model
+//   parameters(settings, image)       names and shapes of its parameters, without their memory
+//   optimizer(parameters, rate)       with this learning rate
+
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <new>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "interruption.hpp"
+#include "trainer_commands.hpp"
+#include "trainer_resume.hpp"
+#include "trainer_settings.hpp"
+
+/// What the command line asks for.
+template <class Program>
+using Command = int (*)(const typename Program::Settings&, const typename Program::Data&);
+
+/// Refuses --save and --export where they would replace the data.
+template <class Program>
+void check_data_files(const TrainerSettings& settings) {
+    const auto previous = settings.save.empty() ? std::filesystem::path() : gacc::previous_file(settings.save);
+    const std::pair<const char*, std::filesystem::path> outputs[] = {
+        {"--save", settings.save}, {"--save", previous}, {"--export", settings.export_to}};
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(settings.data, none)) {
+        const std::string name = entry.path().filename().string();
+        if (!Program::is_data_file(name)) { continue; }
+        for (const auto& [option, path] : outputs) {
+            if (!path.empty() && gacc::same_file(entry.path(), path)) {
+                throw CLI::ValidationError(option, "expected another file than the data, got " + gacc::escaped(name));
+            }
+        }
+    }
+}
+
+/// Refuses an --export that would replace a checkpoint, or the one before it that saving keeps as .prev.
+template <class Program>
+void check_files(const TrainerSettings& settings) {
+    check_data_files<Program>(settings);
+    if (settings.export_to.empty()) { return; }
+    for (const std::filesystem::path path : {settings.save, settings.resume}) {
+        if (!path.empty() && gacc::same_file(path, settings.export_to)) {
+            throw CLI::ValidationError("--export", "expected another file than the checkpoint's, got the same");
+        }
+    }
+    if (!settings.save.empty() && gacc::same_file(gacc::previous_file(settings.save), settings.export_to)) {
+        throw CLI::ValidationError(
+            "--export",
+            "expected another file than .prev of the checkpoint, which holds the one before it, got the same");
+    }
+}
+
+/// The options, and with --resume those of the checkpoint. The exit code where that is all, as for --help.
+template <class Program>
+std::optional<int> parse(typename Program::Settings& settings, std::optional<Resumed>& resumed,
+                         Command<Program>& command, int argc, char** argv) {
+    for (;;) {
+        settings = {};
+        CLI::App app(Program::description, Program::name);
+        Program::add_options(app, settings);
+        const auto* comparison = app.add_subcommand(
+            "compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut");
+        const auto* audited = app.add_subcommand(
+            "audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause");
+        for (auto* subcommand : app.get_subcommands(nullptr)) { subcommand->fallthrough(); }
+        app.require_subcommand(0, 1);
+        try {
+            if (resumed) {
+                std::ranges::reverse(resumed->arguments);  // as parse() takes them
+                app.parse(resumed->arguments);
+            } else {
+                app.parse(argc, argv);
+            }
+            command = comparison->parsed() ? compare<Program> : audited->parsed() ? audit<Program> : run<Program>;
+            for (const char* option : {"--save", "--resume", "--export", "--memory", "--dry-run", "--json"}) {
+                if (app[option]->count() == 0) { continue; }
+                if (command == audit<Program>) { throw CLI::ValidationError(option, "expected a training, got an audit"); }
+                if (command == compare<Program> && option != std::string("--json")) {
+                    throw CLI::ValidationError(option, "expected one run, got the three of compare");
+                }
+            }
+            if (!resumed && !settings.resume.empty()) {
+                resumed = resume<Program>(app, settings, argc, argv);
+                continue;
+            }
+            if (settings.save.empty()) {
+                settings.save = settings.resume;  // and not to the one before it
+                if (settings.save.ends_with(".prev")) { settings.save.resize(settings.save.size() - 5); }
+            }
+            check_files<Program>(settings);
+            if (settings.save_every > 0 && settings.save.empty()) {
+                throw CLI::ValidationError("--save-every", "expected --save too, got none");
+            }
+            derive(settings);
+            Program::check(settings);
+            return std::nullopt;
+        } catch (const CLI::ParseError& error) {
+            std::ostringstream out, wrong;
+            const int code = app.exit(error, out, wrong);
+            std::cout << gacc::escaped(out.str(), "\n");
+            std::cerr << gacc::escaped(wrong.str(), "\n");
+            return code == 0 ? done : usage;
+        }
+    }
+}
+
+/// So that no training is lost for a file that cannot be written.
+inline void check_output(const std::string& file, const char* option, gacc::AtomicFile::Previous previous) {
+    if (file.empty()) { return; }
+    const auto folder = std::filesystem::absolute(file).parent_path();
+    std::error_code unreadable;
+    if (!std::filesystem::is_directory(folder, unreadable)) {
+        std::ostringstream what;
+        what << "expected the folder " << folder << ", got none";
+        throw gacc::OutputError(option, what.str());
+    }
+    gacc::check_writable(file, std::string(option) + " \"" + file + '"', previous);
+}
+
+/// The whole program.
+template <class Program>
+int trainer_main(int argc, char** argv) {
+    typename Program::Settings settings;
+    try {
+        survive_full_files();
+        Command<Program> command = run<Program>;
+        std::optional<Resumed> resumed;
+        if (const auto code = parse<Program>(settings, resumed, command, argc, argv)) { return *code; }
+        check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
+        check_output(settings.export_to, "--export", gacc::AtomicFile::Previous::replace);
+        gacc::set_threads(settings.threads);
+        const typename Program::Data data(settings);
+        if (!settings.save.empty()) {
+            std::ostringstream digits;
+            digits << std::hex << std::setw(16) << std::setfill('0') << gacc::fingerprint(data.training());
+            settings.fingerprint = digits.str();
+        }
+        if (resumed) {
+            gacc::checkpoint_info(settings.resume).expect(Program::parameters(settings, data.image()));
+            resumed->notes.push_back(check_data(settings, resumed->fingerprint));
+            for (const std::string& note : resumed->notes) {
+                if (!note.empty()) { std::cerr << gacc::escaped(note) << '\n'; }
+            }
+        }
+        if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
+        const int code = command(settings, data);
+        std::cout.flush();
+        if (!std::cout) { throw gacc::OutputError(Program::name, "expected to write the results, got an error"); }
+        return code;
+    } catch (const Interrupted& at) {
+        if (!nobody_reads(at.signal)) {
+            std::cerr << "\ngacc: stopped in " << at.position << ", and saved. To go on:\n"
+                      << resuming_command<Program>(settings, argc, argv) << '\n';
+        }
+        return interrupted + at.signal;
+    } catch (const gacc::CheckpointError& error) {
+        complain(error);
+        return bad_checkpoint;
+    } catch (const gacc::MemoryError& error) {
+        complain(error);
+        return over_budget;
+    } catch (const std::bad_alloc&) {
+        std::cerr << "gacc: " << Program::name << ": expected memory for this model, got none; " << Program::less_memory
+                  << '\n';
+        return over_budget;
+    } catch (const gacc::DataError& error) {
+        complain(error);
+        return bad_data;
+    } catch (const gacc::NonFiniteError& error) {
+        complain(error);
+        return diverged;
+    } catch (const gacc::OutputError& error) {
+        complain(error);
+        return output_failed;
+    } catch (const std::exception& error) {
+        complain(error);
+        return usage;
+    }
+}

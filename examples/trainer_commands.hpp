@@ -1,0 +1,80 @@
+#pragma once
+
+// What gacc-mnist and gacc-images do: run, compare or audit. Each returns the exit code.
+
+#include <gacc/gacc.hpp>
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "trainer_run.hpp"
+
+template <class Program>
+int run(const typename Program::Settings& settings, const typename Program::Data& data) {
+    const Arm arm{"", settings.batch_size, settings.micro_batch};
+    if (settings.dry_run) {
+        auto model = Program::network(settings, data.image());
+        const auto optimizer = Program::optimizer(model.parameters(), settings.learning_rate);
+        std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer).description();
+        return done;
+    }
+    const Result result = train<Program>(arm, settings, data);
+    if (settings.json) {
+        std::cout << json(result) << '\n';
+    } else {
+        print_table({result});
+    }
+    return result.not_written;
+}
+
+/// Three runs on the same data and seed. The first two differ in two ways, in the number of updates and in
+/// accumulation; the last two in accumulation alone.
+template <class Program>
+int compare(const typename Program::Settings& settings, const typename Program::Data& data) {
+    const Index batch = settings.batch_size, micro = settings.micro_batch;
+    const std::string small = std::to_string(micro), whole = std::to_string(batch);
+    // Room for all three from the start, so that none counts in the memory of the runs after it.
+    auto model = Program::network(settings, data.image());
+    std::vector<Result> results(3);
+    for (Result& result : results) { result.parameters = values(model); }
+
+    std::size_t i = 0;
+    for (const Arm& arm : {Arm{"step every " + small, micro, micro},
+                           Arm{small + " accumulated " + std::to_string(settings.accumulate) + "x", batch, micro},
+                           Arm{whole + " uncut", batch, batch}}) {
+        if (!settings.quiet) { std::cerr << arm.name << '\n'; }
+        results[i++] = train<Program>(arm, settings, data);
+    }
+
+    const auto largest = difference(results[1], results[2]);
+    if (settings.json) {
+        std::cout << "{\"arms\": [" << json(results[0]) << ", " << json(results[1]) << ", " << json(results[2])
+                  << "], \"accumulated_equals_uncut\": " << (largest ? "false" : "true")
+                  << ", \"largest_difference\": " << largest.value_or(0) << "}\n";
+        return done;
+    }
+    print_table(results);
+    std::cout << "\nParameters after the second and the third run: ";
+    if (largest) {
+        std::cout << "they differ by " << *largest << " at most.\n";
+    } else {
+        std::cout << "the same bytes.\n";
+    }
+    return done;
+}
+
+/// One batch uncut and cut, with the first weights of a training.
+template <class Program>
+int audit(const typename Program::Settings& settings, const typename Program::Data& data) {
+    gacc::Rng rng(settings.seed);
+    auto model = Program::network(settings, data.image());
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy loss;
+    gacc::DataPosition first_epoch;
+    const auto batches =
+        gacc::shuffled_batches(data.training(), {.batch_size = settings.batch_size}, rng, first_epoch);
+    const auto audit = gacc::audit(model, loss, batches[0], settings.micro_batch);
+    std::cout << audit.description();
+    return audit.same() ? done : cut_changes_bits;
+}

@@ -1,0 +1,218 @@
+#pragma once
+
+// One training of gacc-mnist or gacc-images, which can be interrupted and resumed.
+
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+#include <gacc/io/safetensors.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "interruption.hpp"
+#include "peak_memory.hpp"
+#include "terminal.hpp"
+#include "trainer_results.hpp"
+#include "trainer_resume.hpp"
+#include "trainer_settings.hpp"
+
+enum ExitCode {
+    done = 0,
+    usage = 2,
+    bad_data = 3,
+    bad_checkpoint = 4,
+    diverged = 5,
+    over_budget = 6,
+    output_failed = 7,
+    cut_changes_bits = 8,  // found by audit
+    interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
+};
+
+inline void complain(const std::exception& error) { std::cerr << gacc::escaped(error.what()) << '\n'; }
+
+struct Arm {
+    std::string name;  // empty: as planned, "4 x 32"
+    Index batch_size;
+    Index micro_batch;  // 0: the plan chooses
+};
+
+/// Where a run was when a signal ended it.
+struct Interrupted {
+    int signal;
+    std::string position;
+};
+
+template <class Data>
+double accuracy(const gacc::Sequential<float>& model, const Data& test) {
+    Index correct = 0;
+    for (const auto& batch : gacc::ordered_batches(test, {.batch_size = 128})) {
+        correct += gacc::count_correct(model.predict(batch.inputs), batch.labels);
+    }
+    return static_cast<double>(correct) / static_cast<double>(test.size());
+}
+
+inline std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
+    std::vector<gacc::Matrix<float>> all;
+    for (const auto& parameter : model.parameters()) { all.push_back(parameter.value()); }
+    return all;
+}
+
+template <class Data, class Optimizer>
+gacc::Plan plan(const Arm& arm, const TrainerSettings& settings, const Data& data, gacc::Sequential<float>& model,
+                const gacc::SoftmaxCrossEntropy<float>& loss, const Optimizer& optimizer) {
+    return gacc::plan({.batch_size = arm.batch_size,
+                       .micro_batch = arm.micro_batch,
+                       .memory = settings.memory,
+                       .recomputation = settings.recompute ? gacc::Recomputation::always
+                                                           : gacc::Recomputation::if_needed},
+                      model, loss, optimizer, data);
+}
+
+template <class Program>
+Result train(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& all) {
+    const auto& data = all.training();
+    forget_peak_memory();
+    gacc::Rng rng(settings.seed);
+    auto model = Program::network(settings, all.image());
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy loss;
+    auto optimizer = Program::optimizer(model.parameters(), settings.learning_rate);
+    gacc::NonFiniteGuard guard(optimizer, settings.non_finite);
+    gacc::MeanLoss mean;  // of this epoch
+    gacc::DataPosition position;
+    gacc::Checkpoint checkpoint(optimizer, rng, position);
+    checkpoint.keep("mean_loss", mean);
+    if (!settings.resume.empty()) {
+        for (const auto& option : checkpoint.load(settings.resume)) {
+            if (option.name == "learning_rate") { continue; }  // which --learning-rate and --schedule decide
+            std::cerr << gacc::escaped("gacc: " + resuming(settings.resume) + ": " + optimizer.name() + "'s " + option.name)
+                      << " is the checkpoint's " << option.in_checkpoint << ", not the program's " << option.in_program
+                      << '\n';
+        }
+        check_position(settings, position, data.size(), arm.batch_size);
+        if (settings.schedule == "constant") { optimizer.set_learning_rate(settings.learning_rate); }
+    }
+    const auto save = [&] {
+        if (!settings.save.empty()) { checkpoint.save(settings.save, noted<Program>(settings)); }
+    };
+    const bool live = stderr_is_terminal() && !settings.quiet;
+    bool told = false;
+    const auto save_on_the_way = [&] {
+        try {
+            save();
+        } catch (const gacc::OutputError& error) {
+            if (!std::exchange(told, true)) {
+                if (live) { std::cerr << '\n'; }
+                complain(error);
+                std::cerr << "gacc: goes on training, and tries again to save\n";
+            }
+        }
+    };
+
+    const auto planned = plan(arm, settings, data, model, loss, optimizer);
+    if (!settings.quiet) {
+        const std::string text = planned.description();
+        std::cerr << text.substr(0, text.find('\n')) << ", " << grouped(planned.bytes.total()) << " bytes\n";
+    }
+    if (data.size() > 0 && settings.epochs > std::numeric_limits<Index>::max() / data.size()) {
+        throw gacc::UsageError(Program::name, "expected fewer epochs of " + std::to_string(data.size()) +
+                                                 " samples, got " + std::to_string(settings.epochs));
+    }
+    const Index batches = data.size() / arm.batch_size + (data.size() % arm.batch_size != 0 ? 1 : 0);
+    const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
+
+    std::ostream silent(nullptr);
+    gacc::Progress progress(settings.quiet ? silent : std::cerr,
+                            {.epochs = settings.epochs,
+                             .samples_per_epoch = data.size(),
+                             .samples_done = position.epoch * data.size() + position.batch * arm.batch_size + position.sample,
+                             .live = live,
+                             .color = std::getenv("NO_COLOR") == nullptr});
+    Result result;
+    result.plan = planned;
+    result.name = arm.name;
+    if (arm.name.empty()) {
+        result.name = std::to_string(planned.micro_batches) + " x " + std::to_string(planned.micro_batch);
+    }
+    double seconds = 0;
+    Index trained = 0;  // samples
+    std::optional<Interruption> interruption;
+    if (!settings.save.empty()) { interruption.emplace(); }
+    for (; position.epoch < settings.epochs; position.end_epoch()) {
+        const auto start = std::chrono::steady_clock::now();
+        if (!position.drawn) { mean = gacc::MeanLoss(); }
+        for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng, position)) {
+            for (const auto& micro : batch.from(position.sample).micro_batches(planned)) {
+                const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
+                if (guard.accepts(value)) {
+                    model.backward(loss.backward());
+                    if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { mean.add(value); }
+                }
+                position.end_micro_batch(micro.size());
+                trained += micro.size();
+                progress.add(micro.size(), mean.mean());
+                if (interruption && interruption->signal() != 0) {
+                    save();
+                    std::ostringstream at;
+                    at << "epoch " << position.epoch + 1 << ", batch " << position.batch + 1 << ", after "
+                       << position.sample << " of " << batch.size() << " samples";
+                    throw Interrupted{interruption->signal(), at.str()};
+                }
+            }
+            if (!optimizer.parameters().tally().empty()) {
+                if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
+                if (settings.schedule == "linear") { optimizer.set_learning_rate(decay(optimizer.steps())); }
+                optimizer.step();
+                optimizer.zero_grad();
+            }
+            position.end_batch();
+            if (settings.save_every > 0 && optimizer.steps() % settings.save_every == 0) { save_on_the_way(); }
+        }
+        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        progress.end_epoch(mean.mean(), [&] {
+            if (!Program::validates_each_epoch) { return std::string(); }
+            result.validation_accuracy.push_back(accuracy(model, all.test()));
+            return "  validation accuracy " + fixed(100 * result.validation_accuracy.back(), 2) + " %";
+        });
+    }
+    if (guard.skipped() > 0) {
+        std::cerr << "gacc: skipped " << guard.skipped() << " micro-batch(es) that were not finite\n";
+    }
+
+    result.updates = optimizer.steps();
+    result.final_loss = mean.mean();
+    result.samples_per_second = static_cast<double>(trained) / std::max(seconds, 1e-9);
+    result.seconds_per_epoch = trained == 0 ? 0 : static_cast<double>(data.size()) / result.samples_per_second;
+    result.peak_memory = peak_memory();
+    result.test_accuracy =
+        result.validation_accuracy.empty() ? accuracy(model, all.test()) : result.validation_accuracy.back();
+    result.parameters = values(model);
+    for (const auto& parameter : model.parameters()) {
+        if (!parameter.value().allFinite()) {
+            throw gacc::NonFiniteError(Program::name, "expected finite parameters, got others in " + parameter.name() +
+                                                         "; try a smaller --learning-rate");
+        }
+    }
+    const auto write = [&](const auto& file) {  // the results are shown even if it fails
+        try {
+            file();
+        } catch (const gacc::Error& error) {
+            complain(error);
+            const bool not_finite = dynamic_cast<const gacc::NonFiniteError*>(&error) != nullptr;
+            result.not_written = not_finite ? diverged : output_failed;
+        }
+    };
+    write(save);
+    if (!settings.export_to.empty()) {
+        write([&] { gacc::save_safetensors(settings.export_to, model.parameters()); });
+    }
+    return result;
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <gacc/core/view.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/model/model_checks.hpp>
+#include <gacc/model/pass.hpp>
+#include <gacc/model/workspace.hpp>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// The outputs of a graph for any number of samples, a block at a time, in a workspace of its own.
+///
+/// Throws     MemoryError if there is no memory for the outputs
+template <class Scalar>
+Matrix<Scalar> predict(const Graph<Scalar>& graph, const ConstMatrixView<Scalar>& inputs) {
+    auto activations = graph.activations();
+    for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
+    const Index rows = graph.output().rows();
+    Workspace<Scalar> workspace;
+    Matrix<Scalar> outputs = outputs_for(graph.output(), inputs);
+    const Index most = workspace.block_samples(activations);
+    for (Index first = 0; first < inputs.rows(); first += most) {
+        const Index count = std::min(most, inputs.rows() - first);
+        workspace.lay_out(activations, {}, count);
+        Pass<Scalar>(graph, workspace, inputs.middleRows(first, count), 0, count, {}).forward(0);
+        outputs.middleRows(first * rows, count * rows) = workspace.activation(graph.output().slot, 0, count);
+    }
+    return outputs;
+}
+
+}  // namespace gacc::detail
