@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/sizes.hpp>
+#include <gacc/kernels/column_strips.hpp>
 #include <gacc/kernels/convolution.hpp>
 #include <gacc/kernels/convolution_weights.hpp>
 #include <gacc/kernels/depthwise.hpp>
@@ -99,11 +100,7 @@ protected:
     /// Adds pixel by pixel, so the sum does not depend on the cut.
     void add_bias_gradient(const ConstMatrixView<Scalar>& grad_y) {
         if (!bias_ || bias_->is_frozen()) { return; }
-        Scalar* sums = bias_->materialize_grads().data();
-        for (Index i = 0; i < grad_y.rows(); ++i) {
-            const Scalar* row = grad_y.data() + i * grad_y.outerStride();
-            for (Index j = 0; j < grad_y.cols(); ++j) { sums[j] += row[j]; }
-        }
+        add_column_sums(grad_y, bias_->materialize_grads().data());
     }
 
 private:
