@@ -219,12 +219,15 @@ private:
     void mark_by_rows() {
         const Index rows = values_.back().rows();
         for (std::size_t i = values_.size(); i-- > 0;) {
-            values_[i].by_rows = values_[i].rows() == rows && std::ranges::all_of(values_[i].readers, [&](std::size_t reader) {
-                const auto& operation = operations_[reader];
+            const auto& readers = values_[i].readers;
+            const auto is_by_rows = [&](std::size_t index) {
+                const auto& operation = operations_[index];
                 const bool by_rows = operation.kind != OperationKind::layer || operation.plan.by_rows ||
                                      operation.plan.elementwise;
                 return by_rows && values_[operation.output].by_rows;
-            });
+            };
+            values_[i].by_rows =
+                values_[i].rows() == rows && std::all_of(readers.begin(), readers.end(), is_by_rows);
         }
     }
 
