@@ -1,8 +1,9 @@
-// One batch of 2048 samples, uncut and in ever smaller micro-batches: time, samples a second, bytes planned and bytes
-// measured, for three perceptrons. bench_accumulation --benchmark_format=json; bench/report makes a page of it.
+// One batch, uncut and in ever smaller micro-batches: time, samples a second, bytes planned and bytes measured, for
+// three perceptrons (2048 samples) and two convolutional networks (512). bench_accumulation --benchmark_format=json;
+// bench/report makes a page of it.
 //
 //   bench_accumulation                                  threads: as many as the machine has, or GACC_BENCH_THREADS
-//   bench_accumulation --benchmark_filter=perceptron    one of perceptron, wide, deep
+//   bench_accumulation --benchmark_filter=perceptron    one of perceptron, wide, deep, mnist, resnet20
 //
 // Each row runs in a process of its own, whose peak of resident memory beyond the idle process is "rss_bytes".
 
@@ -25,12 +26,14 @@
 #include <vector>
 
 #include "../examples/peak_memory.hpp"
+#include "peers/networks.hpp"
 
 namespace {
 
 using gacc::Index;
 
-constexpr Index batch_size = 2048;
+bool is_convolutional(const std::string& model) { return model == "mnist" || model == "resnet20"; }
+Index batch_of(const std::string& model) { return is_convolutional(model) ? 512 : 2048; }
 
 struct Row {
     std::string model;
@@ -47,6 +50,7 @@ struct Found {
 };
 
 gacc::Sequential<float> build(const std::string& name) {
+    if (is_convolutional(name)) { return network(name).model; }
     std::vector<Index> widths = {784, 512, 256, 128, 10};
     if (name == "wide") { widths = {4096, 4096, 4096, 4096, 4096}; }
     if (name == "deep") { widths = std::vector<Index>(65, 256); }
@@ -60,11 +64,12 @@ gacc::Sequential<float> build(const std::string& name) {
 
 /// Steps until a second is over, but 64 at most, and three at least unless that takes ten.
 Found train(const Row& row) {
+    const Index batch_size = batch_of(row.model);
     gacc::Rng rng(1);
     const Index features = build(row.model).in_features(), classes = build(row.model).out_features();
     gacc::Tensor<float> inputs({batch_size, features});
     std::generate_n(inputs.data(), inputs.size(), [&] { return static_cast<float>(rng.uniform(-1, 1)); });
-    std::vector<gacc::Label> labels(batch_size);
+    std::vector<gacc::Label> labels(static_cast<std::size_t>(batch_size));
     std::ranges::generate(labels,
                           [&] { return static_cast<gacc::Label>(rng.below(static_cast<std::uint64_t>(classes))); });
     const gacc::TensorDataset<float> data(std::move(inputs), std::move(labels));
@@ -161,11 +166,11 @@ void step(benchmark::State& state, const Row& row) {
     std::sort(found.seconds.begin(), found.seconds.begin() + found.steps);
     const double median = found.seconds[static_cast<std::size_t>(found.steps / 2)];
     for (auto _ : state) { state.SetIterationTime(median); }
-    state.counters["batch"] = static_cast<double>(batch_size);
+    state.counters["batch"] = static_cast<double>(batch_of(row.model));
     state.counters["micro_batch"] = static_cast<double>(row.micro_batch);
     state.counters["micro_batches"] = static_cast<double>(found.micro_batches);
     state.counters["threads"] = gacc::threads();
-    state.counters["samples/s"] = static_cast<double>(batch_size) / median;
+    state.counters["samples/s"] = static_cast<double>(batch_of(row.model)) / median;
     state.counters["predicted_bytes"] = static_cast<double>(found.planned);
     state.counters["measured_bytes"] = static_cast<double>(found.measured);
     state.counters["rss_bytes"] = static_cast<double>(found.resident);
@@ -188,8 +193,8 @@ int main(int argc, char** argv) {
             ->Iterations(1)
             ->Unit(benchmark::kMillisecond);
     };
-    for (const char* model : {"perceptron", "wide", "deep"}) {
-        for (Index micro = batch_size; micro >= 1; micro /= 2) { add({model, micro, false}); }
+    for (const char* model : {"perceptron", "wide", "deep", "mnist", "resnet20"}) {
+        for (Index micro = batch_of(model); micro >= 1; micro /= 2) { add({model, micro, false}); }
     }
     for (const Index micro : {Index{2048}, Index{128}, Index{32}}) { add({"deep", micro, true}); }
     benchmark::RegisterMemoryManager(&memory_manager);

@@ -10,7 +10,7 @@ from torch import nn
 
 def mnist():
     return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10)), (1, 28, 28)
+                         nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 class Residual(nn.Module):
@@ -35,39 +35,46 @@ def resnet20():
         for _ in range(3):
             layers.append(Residual(channels, out))
             channels = out
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)), (3, 32, 32)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-name, mode, threads = sys.argv[1:]
-torch.set_num_threads(int(threads))
-torch.manual_seed(1)
-model, shape = {"mnist": mnist, "resnet20": resnet20}[name]()
-inputs = torch.rand(128, *shape) * 2 - 1
-labels = torch.randint(0, 10, (128,))
-if mode == "channels_last":
-    model = model.to(memory_format=torch.channels_last)
-    inputs = inputs.to(memory_format=torch.channels_last)
-adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-loss = nn.CrossEntropyLoss()
+NETWORKS = {"mnist": mnist, "resnet20": resnet20}
+SHAPES = {"mnist": (1, 28, 28), "resnet20": (3, 32, 32)}
 
 
-def loss_of(x, y):
-    return loss(model(x), y)
+def main():
+    name, mode, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    torch.manual_seed(1)
+    model = NETWORKS[name]()
+    inputs = torch.rand(128, *SHAPES[name]) * 2 - 1
+    labels = torch.randint(0, 10, (128,))
+    if mode == "channels_last":
+        model = model.to(memory_format=torch.channels_last)
+        inputs = inputs.to(memory_format=torch.channels_last)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    loss = nn.CrossEntropyLoss()
+
+    def loss_of(x, y):
+        return loss(model(x), y)
+
+    if mode == "compile":
+        loss_of = torch.compile(loss_of, dynamic=False)
+
+    clock = time.process_time if "GACC_PEER_CPU" in os.environ else time.perf_counter
+    for line in sys.stdin:
+        batch, micro_batch, steps = map(int, line.split())
+        seconds = []
+        for _ in range(steps):
+            start = clock()
+            for first in range(0, batch, micro_batch):
+                part = slice(first, first + micro_batch)
+                (loss_of(inputs[part], labels[part]) * (micro_batch / batch)).backward()
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+            seconds.append(clock() - start)
+        print(*(f"{s:.9f}" for s in seconds), flush=True)
 
 
-if mode == "compile":
-    loss_of = torch.compile(loss_of, dynamic=False)
-
-clock = time.process_time if "GACC_PEER_CPU" in os.environ else time.perf_counter
-for line in sys.stdin:
-    batch, micro_batch, steps = map(int, line.split())
-    seconds = []
-    for _ in range(steps):
-        start = clock()
-        for first in range(0, batch, micro_batch):
-            part = slice(first, first + micro_batch)
-            (loss_of(inputs[part], labels[part]) * (micro_batch / batch)).backward()
-        adam.step()
-        adam.zero_grad(set_to_none=True)
-        seconds.append(clock() - start)
-    print(*(f"{s:.9f}" for s in seconds), flush=True)
+if __name__ == "__main__":
+    main()
