@@ -71,7 +71,7 @@ struct ImagesProgram {
     static constexpr auto name = "gacc-images";
     static constexpr auto description =
         "Trains a ResNet-20 with group normalisation on CIFAR-10, with gradients accumulated over micro-batches.";
-    static constexpr auto less_memory = "try a smaller --micro-batch";
+    static const char* less_memory(const Settings&) { return "try a smaller --micro-batch"; }
     static constexpr bool validates_each_epoch = true;
 
     static void add_options(CLI::App& app, Settings& settings) {

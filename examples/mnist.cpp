@@ -58,7 +58,9 @@ struct Mnist {
     static constexpr auto name = "gacc-mnist";
     static constexpr auto description =
         "Trains a perceptron or a convolutional network on MNIST, with gradients accumulated over micro-batches.";
-    static constexpr auto less_memory = "try smaller --hidden layers";
+    static const char* less_memory(const Settings& settings) {
+        return settings.model == "cnn" ? "try a smaller --micro-batch" : "try smaller --hidden layers";
+    }
     static constexpr bool validates_each_epoch = false;
 
     static void add_options(CLI::App& app, Settings& settings) {

@@ -196,8 +196,8 @@ int trainer_main(int argc, char** argv) {
         complain(error);
         return over_budget;
     } catch (const std::bad_alloc&) {
-        std::cerr << "gacc: " << Program::name << ": expected memory for this model, got none; " << Program::less_memory
-                  << '\n';
+        std::cerr << "gacc: " << Program::name << ": expected memory for this model, got none; "
+                  << Program::less_memory(settings) << '\n';
         return over_budget;
     } catch (const gacc::DataError& error) {
         complain(error);

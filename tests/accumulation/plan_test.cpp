@@ -2,7 +2,10 @@
 
 #include <gacc/data/batches.hpp>
 #include <gacc/data/regression_dataset.hpp>
+#include <gacc/layers/conv2d.hpp>
+#include <gacc/layers/flatten.hpp>
 #include <gacc/layers/linear.hpp>
+#include <gacc/layers/max_pool2d.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/losses/mean_squared_error.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
@@ -17,6 +20,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace plan_test {
@@ -384,6 +388,23 @@ TEST_CASE("plan: bytes that cannot be counted are refused with and without a bud
           "100");
     CHECK(refusal(model, {.batch_size = 100, .micro_batch = 100, .memory = SIZE_MAX}) == refusal(model, options));
     CHECK(refusal(model, {.batch_size = 100, .memory = 1 << 20}).starts_with("gacc: plan: a micro-batch of 1 needs "));
+}
+
+// The plan's largest micro-batch was that of the activations which the plan before it kept.
+TEST_CASE("plan: the plans before it change nothing") {
+    gacc::Sequential model(gacc::Input(12, 12, 3), gacc::Conv2d(3, 32, {.kernel = 3, .padding = 1}), gacc::ReLU(),
+                           gacc::MaxPool2d(2), gacc::Flatten(), gacc::Linear(6 * 6 * 32, 64), gacc::ReLU(),
+                           gacc::Linear(64, 10));
+    const gacc::SoftmaxCrossEntropy<float> loss;
+    gacc::Adam adam(model.parameters());
+    const auto plan = [&](gacc::Recomputation recomputation) {
+        const auto made = gacc::plan({.batch_size = 4096, .recomputation = recomputation}, model, loss, adam);
+        return std::pair(made.micro_batch, made.bytes.total());
+    };
+    const auto kept = plan(gacc::Recomputation::never), dropped = plan(gacc::Recomputation::always);
+    CHECK(kept.first == 128);
+    CHECK(plan(gacc::Recomputation::never) == kept);
+    CHECK(plan(gacc::Recomputation::always) == dropped);
 }
 
 }  // namespace plan_test

@@ -120,4 +120,20 @@ TEST_CASE("ThreadPool: works in a forked process, where its threads are not") {
 }
 #endif
 
+TEST_CASE("ThreadPool: after a job all threads have the scratch that one part asked for") {
+    using gacc::detail::ThreadScratch;
+    auto& pool = gacc::detail::ThreadPool::instance();
+    const auto held = [] { return gacc::memory::live()[gacc::memory::Kind::kernels]; };
+    const auto job = [](std::size_t bytes) {
+        return [bytes](Index part) { const ThreadScratch::Numbers<char> numbers(part == 0 ? bytes : 16); };
+    };
+    pool.run(64, 4, job(16));
+    const std::size_t asked = ThreadScratch::most_asked() + 4096;
+    pool.run(64, 4, job(asked));
+    CHECK(ThreadScratch::most_asked() == asked);
+    const std::size_t then = held();
+    for (int again = 0; again < 200; ++again) { pool.run(64, 4, job(asked)); }  // other threads do part 0
+    CHECK(held() == then);
+}
+
 }  // namespace thread_pool_test

@@ -22,11 +22,11 @@ TEST_CASE("ThreadScratch: a thread has one, which goes with it") {
     std::thread([&] {
         CHECK(held() == before);
         ThreadScratch::reserve_mine();
-        CHECK(held() == before + ThreadScratch::bytes);
+        CHECK(held() == before + ThreadScratch::most_asked());
         ThreadScratch::reserve_mine();
         const ThreadScratch::Numbers<float> numbers(100);
         numbers.data()[99] = 1;
-        CHECK(held() == before + ThreadScratch::bytes);
+        CHECK(held() == before + ThreadScratch::most_asked());
     }).join();
     CHECK(held() == before);
 }
@@ -107,7 +107,7 @@ TEST_CASE("ThreadScratch: kernels work to the end of a thread, in memory of thei
         last.before = &before;
         last.passed = &passed;
         ThreadScratch::reserve_mine();
-        CHECK(held() == before + ThreadScratch::bytes);
+        CHECK(held() == before + ThreadScratch::most_asked());
     }).join();
     CHECK(passed);
     CHECK(held() == before);

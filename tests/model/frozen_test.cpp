@@ -367,4 +367,34 @@ TEST_CASE("Frozen: what cannot be is refused with what to do") {
     CHECK(careless.parameters().tally().partial());
 }
 
+TEST_CASE("Frozen: a choice that throws changes nothing") {
+    auto model = perceptron();
+    model.freeze([](const auto& parameter) { return parameter.name() == "0.weight"; });
+    const auto throws = [](const auto& parameter) {
+        if (parameter.name() == "2.bias") { throw 1; }
+        return true;
+    };
+    CHECK_THROWS_AS(model.unfreeze(throws), int);
+    CHECK_THROWS_AS(model.freeze(throws), int);
+    const auto parameters = model.parameters();
+    for (const auto& parameter : parameters) { CHECK(parameter.is_frozen() == (parameter.name() == "0.weight")); }
+}
+
+TEST_CASE("Frozen: a layer that is added later and uses frozen values is frozen too") {
+    Sequential<float> model;
+    model.add(gacc::Input(3));
+    model.add(gacc::Embedding(5, 4));
+    model.freeze([](const auto&) { return true; });
+    model.add(gacc::Linear(4, 5, {.bias = false, .shares = "0.weight"}));
+    model.add(gacc::Linear(5, 2));
+    const auto parameters = model.parameters();
+    CHECK(parameters.trained().size() == 2);
+    Index count = 0;
+    for (const auto& parameter : parameters.with_gradients()) {
+        CHECK(!parameter.is_frozen());
+        ++count;
+    }
+    CHECK(count == 2);
+}
+
 }  // namespace frozen_test

@@ -123,7 +123,7 @@ private:
 /// Plans the training of a model, and prepares the model for it. The model's next forward allocates the plan's memory
 /// at once. From then on a larger micro-batch is an error.
 ///
-/// With a budget the micro-batch is the largest that fits, up to the size of a block (Workspace::block_samples). Larger
+/// With a budget the micro-batch is the largest that fits, up to the size of a block (Workspace::largest_block_samples). Larger
 /// micro-batches are walked in blocks, so they cost memory and save no time. Micro-batches are as equal as possible, so
 /// the largest may be smaller than that.
 ///
@@ -162,7 +162,8 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
         (add(detail::bytes_of(parts, context)), ...);
         return all;
     });
-    const Index largest_batch = planner.largest_batch(), helps = std::min(Workspace<Scalar>::largest_block_samples(model.activations()), largest_batch);
+    const Index largest_batch = planner.largest_batch();
+    const Index helps = std::min(Workspace<Scalar>::largest_block_samples(planner.activations(1, false)), largest_batch);
     const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;
     const Index least = asked > 0 ? asked : 1;

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -51,6 +53,7 @@ public:
             spins < patience ? pause() : std::this_thread::yield();
         }
         const std::exception_ptr error = std::exchange(error_, nullptr);
+        grow_scratch();
         busy_.store(false, std::memory_order_release);
         if (error) { std::rethrow_exception(error); }
     }
@@ -111,14 +114,26 @@ private:
     void start_workers(int count) {
         try {
             for (; workers_ < count; ++workers_) {
-                ThreadScratch scratch;
+                ThreadScratch& scratch = scratches_[static_cast<std::size_t>(workers_)];
                 scratch.reserve();
-                std::thread([this, me = workers_ + 1, seen = generation_.load(), own = std::move(scratch)]() mutable {
-                    ThreadScratch::set_mine(own);
+                std::thread([this, &scratch, me = workers_ + 1, seen = generation_.load()] {
+                    ThreadScratch::set_mine(scratch);
                     work(me, seen);
                 }).detach();
             }
         } catch (const std::exception&) {}
+    }
+
+    /// Gives all threads the scratch that the job asked for, also those that did no part of it. No thread uses its
+    /// scratch now. If there is no memory, a thread tries again when it needs it.
+    void grow_scratch() {
+        const std::size_t asked = ThreadScratch::most_asked();
+        if (asked == scratch_bytes_) { return; }
+        try {
+            for (int i = 0; i < workers_; ++i) { scratches_[static_cast<std::size_t>(i)].reserve(); }
+            ThreadScratch::reserve_mine();
+            scratch_bytes_ = asked;
+        } catch (const std::bad_alloc&) {}
     }
 
     void work(int me, std::uint32_t seen) {
@@ -154,6 +169,8 @@ private:
     std::atomic<bool> failed_{false};
     std::exception_ptr error_;  // the first exception of a part
     int workers_ = 0;
+    std::array<ThreadScratch, most_threads> scratches_;  // of the workers
+    std::size_t scratch_bytes_ = ThreadScratch::bytes;   // each has at least these
 };
 
 }  // namespace gacc::detail

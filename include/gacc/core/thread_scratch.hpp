@@ -5,6 +5,7 @@
 #include <gacc/core/windows_threads.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <new>
 #include <utility>
@@ -12,13 +13,14 @@
 namespace gacc::inline GACC_ABI::detail {
 
 /// Memory for the product kernels of a thread, so that they need little stack. Every thread that trains has one. It is
-/// allocated before the thread's first backward pass and freed when the thread ends. A thread of the pool gets its
-/// scratch from the thread that starts it.
+/// allocated before the thread's first backward pass and freed when the thread ends. Threads of the pool get theirs from
+/// the pool. If a kernel asks for more, the pool gives more to all of its threads at the end of the job, so a thread that
+/// did no part of it need not allocate in a later step.
 ///
 /// memory::Kind::kernels counts it. Plans do not, since its bytes depend on the number of threads.
 class ThreadScratch {
 public:
-    /// Of the largest kernel, a RowProduct: 192 KiB with AVX-512.
+    /// Of a RowProduct, the largest kernel of products: 192 KiB with AVX-512.
     static constexpr std::size_t bytes = 4 * 384 * 2 * std::max(sizeof(Eigen::internal::packet_traits<float>::type),
                                                                 sizeof(Eigen::internal::packet_traits<double>::type));
 
@@ -27,10 +29,13 @@ public:
     ThreadScratch& operator=(ThreadScratch&&) noexcept = default;
     ~ThreadScratch() = default;
 
-    /// Allocates the memory, unless that has been done.
+    /// The most bytes that a kernel of any thread has asked for.
+    static std::size_t most_asked() { return most().load(std::memory_order_relaxed); }
+
+    /// Allocates that many, unless that has been done.
     ///
     /// Throws     std::bad_alloc if there is not enough memory
-    void reserve() { buffer_.reserve(bytes); }
+    void reserve() { buffer_.reserve(static_cast<Index>(most_asked())); }
 
     /// The scratch of the calling thread. Null if it was already freed at the end of the thread, for example in
     /// destructors of static objects.
@@ -79,7 +84,9 @@ public:
             : scratch_(mine()), lent_(scratch_ != nullptr && !std::exchange(scratch_->in_use_, true)) {
             Buffer<std::byte>& buffer = lent_ ? scratch_->buffer_ : apart_;
             try {
-                buffer.reserve(static_cast<Index>(std::max(count * sizeof(Scalar), lent_ ? bytes : 0)));
+                const std::size_t needed = count * sizeof(Scalar);
+                if (lent_) { ask(needed); }
+                buffer.reserve(static_cast<Index>(std::max(needed, lent_ ? bytes : 0)));
             } catch (...) {
                 give_back();
                 throw;
@@ -104,6 +111,15 @@ public:
     };
 
 private:
+    static std::atomic<std::size_t>& most() {
+        static std::atomic<std::size_t> most{bytes};
+        return most;
+    }
+    static void ask(std::size_t count) {
+        std::size_t before = most_asked();
+        while (count > before && !most().compare_exchange_weak(before, count, std::memory_order_relaxed)) {}
+    }
+
 #ifdef _WIN32
     // A thread's scratch is not a thread_local object: g++ for Windows frees those before it calls their destructors.
     // The slot is never freed, so a DLL with gacc in it must stay loaded until the threads that trained in it end.

@@ -136,6 +136,7 @@ private:
     void prepare(std::span<const Index> samples) {
         if (next_->holds(samples)) { return; }
         thread_.wait();
+        next_->samples = {};  // it holds nothing if there is no memory
         // Both grow at the first micro-batch, which is the largest, so that later ones need no memory.
         next_->staging.reserve(static_cast<Index>(std::max(now_->samples.size(), samples.size())));
         next_->samples = samples;

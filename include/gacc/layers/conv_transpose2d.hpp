@@ -78,7 +78,7 @@ public:
 
     void backward(Backward<Scalar> call) override {
         const Size2d y = size_of_y(call.shape), &more = options_.output_padding;
-        // The pixels that y has more are beyond the last window. Without them there is a window for each pixel of x.
+        // Without the output padding there is one window for each pixel of x. The last windows may still read its pixels.
         const Axes along = axes({y.height - more.height, y.width - more.width});
         const Index height = call.shape[0], width = call.shape[1];
         const auto grad_y = this->images(call.grad_y, y.height, y.width);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -177,14 +178,12 @@ private:
 
     /// A gradient is complete after the first operation that uses the parameter's values: backward reaches it last.
     void mark_completed() {
-        std::vector<const Parameter<Scalar>*> seen;
+        std::set<const Parameter<Scalar>*> seen;
         for (auto& operation : operations_) {
             operation.completes.clear();
             for (auto* parameter : trained(operation)) {
                 Parameter<Scalar>& owner = parameter->owner();
-                if (std::find(seen.begin(), seen.end(), &owner) != seen.end()) { continue; }
-                seen.push_back(&owner);
-                operation.completes.push_back(&owner);
+                if (seen.insert(&owner).second) { operation.completes.push_back(&owner); }
             }
         }
     }

@@ -79,12 +79,16 @@ struct ModelBody {
 
     /// Freezes all parameters that `which` selects, or trains them again. The same happens to parameters that use their
     /// values.
+    ///
+    /// Throws     MemoryError if there is no memory for gradients; what `which` throws. Nothing is changed then
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
-        for (auto* parameter : parameters()) {
-            if (!which(std::as_const(parameter->owner()))) { continue; }
-            frozen ? Access::freeze(*parameter) : Access::unfreeze(*parameter);
+        auto chosen = parameters();
+        std::erase_if(chosen, [&](auto* parameter) { return !which(std::as_const(parameter->owner())); });
+        if (!frozen) {
+            for (auto* parameter : chosen) { Access::prepare_grads(*parameter); }
         }
+        for (auto* parameter : chosen) { frozen ? Access::freeze(*parameter) : Access::unfreeze(*parameter); }
         graph.finish();
     }
 
@@ -119,7 +123,9 @@ struct ModelBody {
                                            "handle or an optimizer refers to, got another");
         }
         for (std::size_t i = 0; i < to.size(); ++i) {
-            std::ranges::copy(std::as_const(*from[i]).stored_values(), to[i]->stored_values().begin());
+            if (!from[i]->is_set() && !to[i]->is_set()) { continue; }  // neither has first values
+            const auto values = std::as_const(*from[i]).stored_values();
+            std::copy(values.begin(), values.end(), to[i]->stored_values().begin());
         }
     }
 

@@ -57,6 +57,7 @@ private:
                               .epsilon = static_cast<Scalar>(options.epsilon),
                               .decay = static_cast<Scalar>(decay(group))});
         }
+        arrays_.reserve(this->parameters().size());
     }
     void update(double) override {
         arrays_.clear();

@@ -82,7 +82,8 @@ private:
         this->check_words(options.momentum > 0 || !options.nesterov, "SGD");
     }
 
-    void update(double) override {
+    void prepare(double weight) override {
+        GroupedOptimizer<Scalar, SGDOptions>::prepare(weight);
         steps_.clear();
         for (std::size_t group = 0; group < this->groups(); ++group) {
             steps_.push_back({.scale = static_cast<Scalar>(this->scale()),
@@ -90,6 +91,10 @@ private:
                               .momentum = static_cast<Scalar>(this->options().momentum),
                               .learning_rate = static_cast<Scalar>(this->learning_rate(group))});
         }
+        arrays_.reserve(this->parameters().size());
+    }
+
+    void update(double) override {
         arrays_.clear();
         Index offset = 0;
         for (auto& parameter : this->parameters()) {

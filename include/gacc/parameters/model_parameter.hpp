@@ -30,8 +30,14 @@ struct ModelParameter {
         of.grad_is_zero_ = true;
         of.grad_ = Buffer<Scalar>(memory::Kind::gradients);
     }
+    /// Allocates the gradients that unfreeze() needs.
+    ///
+    /// Throws     MemoryError if there is no memory for them
+    static void prepare_grads(P& of) {
+        if (of.grad_.size() == 0) { allocate_grads(of); }
+    }
     static void unfreeze(P& of) {
-        if (of.frozen_) { allocate_grads(of); }
+        prepare_grads(of);
         of.frozen_ = false;
     }
 
@@ -43,7 +49,8 @@ struct ModelParameter {
             throw ShapeError(of.name_, "expected a parameter of shape [" + to_string(of.shape_) + "] to share, got " +
                                            other.name_ + " of [" + to_string(other.shape_) + "]");
         }
-        if (!of.frozen_ && of.grad_.size() == 0) { allocate_grads(of); }
+        if (other.frozen_) { freeze(of); }
+        if (!of.frozen_) { prepare_grads(of); }
         of.links_.owner = &other;
         other.links_.sharers.push_back(&of);
     }

@@ -65,7 +65,8 @@ public:
 
     /// All parameters with a gradient buffer: those that are trained, and those that use the values of another one.
     /// Their gradients lie there until a step.
-    Range with_gradients() const { return {with_gradients_.data(), with_gradients_.data() + with_gradients_.size()}; }
+    Range with_gradients() const& { return {with_gradients_.data(), with_gradients_.data() + with_gradients_.size()}; }
+    Range with_gradients() const&& = delete;  // it would outlive the parameters
 
     /// The count of all numbers.
     Index count() const {
