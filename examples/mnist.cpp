@@ -106,11 +106,18 @@ struct Mnist {
     static bool is_data_file(const std::string& file) { return file.starts_with("train-") || file.starts_with("t10k-"); }
 
     static gacc::Sequential<float> network(const Settings& settings, const gacc::Shape& image) {
-        return settings.model == "cnn" ? convolutional(image) : perceptron(image[0] * image[1], settings.hidden);
+        if (settings.model == "perceptron") { return perceptron(image[0] * image[1], settings.hidden); }
+        check_image(image);
+        return convolutional(image);
+    }
+    static void check_image(const gacc::Shape& image) {
+        if (image[0] >= 6 && image[1] >= 6) { return; }
+        throw gacc::DataError(name, "expected images of 6 x 6 pixels or more for --model cnn, got " +
+                                        std::to_string(image[0]) + " x " + std::to_string(image[1]));
     }
     static std::vector<std::pair<std::string, gacc::Shape>> parameters(const Settings& settings,
                                                                        const gacc::Shape& image) {
-        if (settings.model == "cnn") { return names_and_shapes(convolutional(image)); }
+        if (settings.model == "cnn") { return names_and_shapes(network(settings, image)); }
         std::vector<Index> widths = settings.hidden;
         widths.push_back(10);
         std::vector<std::pair<std::string, gacc::Shape>> parameters;

@@ -51,20 +51,28 @@
 template <class Program>
 using Command = int (*)(const typename Program::Settings&, const typename Program::Data&);
 
-/// Refuses --save and --export where they would replace the data.
+/// Refuses --save and --export where they would replace the data, or be taken for data later.
 template <class Program>
 void check_data_files(const TrainerSettings& settings) {
     const auto previous = settings.save.empty() ? std::filesystem::path() : gacc::previous_file(settings.save);
     const std::pair<const char*, std::filesystem::path> outputs[] = {
         {"--save", settings.save}, {"--save", previous}, {"--export", settings.export_to}};
     std::error_code none;
+    const auto refuse = [](const char* option, const std::string& name) {
+        throw CLI::ValidationError(option, "expected another file than the data, got " + gacc::escaped(name));
+    };
+    for (const auto& [option, path] : outputs) {
+        const std::string name = path.filename().string();
+        if (std::filesystem::equivalent(path.parent_path().empty() ? "." : path.parent_path(), settings.data, none) &&
+            Program::is_data_file(name)) {
+            refuse(option, name);
+        }
+    }
     for (const auto& entry : std::filesystem::directory_iterator(settings.data, none)) {
         const std::string name = entry.path().filename().string();
         if (!Program::is_data_file(name)) { continue; }
         for (const auto& [option, path] : outputs) {
-            if (!path.empty() && gacc::same_file(entry.path(), path)) {
-                throw CLI::ValidationError(option, "expected another file than the data, got " + gacc::escaped(name));
-            }
+            if (!path.empty() && gacc::same_file(entry.path(), path)) { refuse(option, name); }
         }
     }
 }
