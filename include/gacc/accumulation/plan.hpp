@@ -123,9 +123,9 @@ private:
 /// Plans the training of a model, and prepares the model for it. The model's next forward allocates the plan's memory
 /// at once. From then on a larger micro-batch is an error.
 ///
-/// With a budget the micro-batch is the largest that fits, up to the size of a block (Workspace::largest_block_samples). Larger
-/// micro-batches are walked in blocks, so they cost memory and save no time. Micro-batches are as equal as possible, so
-/// the largest may be smaller than that.
+/// With a budget the micro-batch is the largest that fits, up to the size of a block
+/// (Workspace::largest_block_samples). Larger micro-batches are walked in blocks, so they cost memory and save no time.
+/// Micro-batches are as equal as possible, so the largest may be smaller than that.
 ///
 /// `parts` are other objects that training takes memory for: the data of the batches, and a NonFiniteGuard.
 ///
@@ -154,16 +154,18 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
         if constexpr (Dataset<std::remove_cvref_t<decltype(part)>>) { data_size = std::max(data_size, part.size()); }
     };
     (look(parts), ...);
-    const detail::Planner<Scalar> planner(model, optimizer, options, data_size, [&](const detail::PlanContext& context) {
+    const auto bytes_of_parts = [&](const detail::PlanContext& context) {
         memory::Bytes all = detail::bytes_of_loss<Scalar, Loss>(context);
         [[maybe_unused]] const auto add = [&](const memory::Bytes& bytes) {
             for (std::size_t i = 0; i < memory::kinds; ++i) { all[memory::Kind(i)] += bytes[memory::Kind(i)]; }
         };
         (add(detail::bytes_of(parts, context)), ...);
         return all;
-    });
+    };
+    const detail::Planner<Scalar> planner(model, optimizer, options, data_size, bytes_of_parts);
     const Index largest_batch = planner.largest_batch();
-    const Index helps = std::min(Workspace<Scalar>::largest_block_samples(planner.activations(1, false)), largest_batch);
+    const Index block = Workspace<Scalar>::largest_block_samples(planner.activations(1, false));
+    const Index helps = std::min(block, largest_batch);
     const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;
     const Index least = asked > 0 ? asked : 1;

@@ -23,7 +23,8 @@ namespace gacc::inline GACC_ABI {
 /// Writes a model: the values of its parameters as save_safetensors does, and a description of its layers in the file's
 /// metadata. load_model() needs nothing else. Python reads the file too. The file is there whole or not at all.
 ///
-/// Limits     4,096 layers, 32 nested blocks, 16 parameters that use the values of others; 16,384 bytes for the description of a block of the model
+/// Limits     4,096 layers, 32 nested blocks, 16 parameters that use the values of others; 16,384 bytes for the
+///            description of a block of the model
 /// Throws     OutputError if it could not be written; UsageError if a layer does not override config(), or the file
 ///            could not be read again (see Limits, and SafetensorsFile)
 /// Example    gacc::save_model("model.safetensors", model);

@@ -30,7 +30,7 @@ struct LayerPlan {
     bool elementwise = false;
     /// Whether every row of y, and of grad_x, depends only on the row at its place, and so do the numbers kept, as many
     /// for each row. A row that is left out then needs no finite numbers, though other rows of its sample count. If the
-    /// layer reads x, its backward may be called with a part of the rows of one sample. (Elementwise layers are by rows.)
+    /// layer reads x, its backward may be called with a part of the rows of one sample. Elementwise layers are by rows.
     bool by_rows = false;
 };
 

@@ -8,9 +8,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The samples of a micro-batch with weight 0, and rows with weight 0 of other samples. Their gradients are 0, but 0 *
-/// NaN is NaN. So if such a sample or row has infinite or NaN numbers, they are kept out of the backward pass. Those with
-/// finite numbers go through it as they are, so no bit changes. If all rows have a weight, nothing is checked.
+/// The samples of a micro-batch with weight 0, and rows with weight 0 of other samples. Their gradients are 0, but
+/// 0 * NaN is NaN. So if such a sample or row has infinite or NaN numbers, they are kept out of the backward pass. Those
+/// with finite numbers go through it as they are, so no bit changes. If all rows have a weight, nothing is checked.
 ///
 /// A row of a value is ignored alone only if the value is by rows: it has as many rows as the outputs, and none reaches
 /// an output of another row.

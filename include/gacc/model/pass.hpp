@@ -44,9 +44,9 @@ public:
         }
     }
 
-    /// Adds to the gradients of all parameters of a segment, and calls (*ready)(parameter) when nothing more is added. Activations and
-    /// gradients of ignored samples are set to 0 if they are infinite or NaN. The inputs belong to the caller;
-    /// operations do not see these samples of the inputs.
+    /// Adds to the gradients of all parameters of a segment, and calls (*ready)(parameter) when nothing more is added.
+    /// Activations and gradients of ignored samples are set to 0 if they are infinite or NaN. The inputs belong to the
+    /// caller; operations do not see these samples of the inputs.
     void backward(std::size_t segment, const BackwardPlan& plan, const std::vector<Activation>& activations,
                   const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored = {},
                   const GradientReady<Scalar>* ready = nullptr) const {

@@ -24,7 +24,7 @@ public:
     /// The samples of a block, if each has one row.
     static constexpr Index block = detail::rows_of_a_block;
 
-    /// Samples of a block of a model: at most so many, in its segment with the smallest or the largest ones. Each block
+    /// The most samples of a block: in the segment with the smallest blocks, and in the one with the largest. Each block
     /// goes through all layers of a segment before the next block, so its activations stay in the cache.
     static Index block_samples(const std::vector<Activation>& activations) { return blocks_of(activations).first; }
     static Index largest_block_samples(const std::vector<Activation>& activations) {
@@ -32,7 +32,7 @@ public:
     }
 
     /// Places activations for `samples`, and allocates memory if it has too little: for `room` samples, if that is
-    /// more. Gradients that cannot lie over activations take so many numbers of a sample in each segment.
+    /// more. In each segment, gradients that cannot lie over activations take `gradient_numbers_a_sample`.
     ///
     /// Throws     MemoryError if there is not enough memory
     void lay_out(const std::vector<Activation>& activations, const std::vector<Index>& gradient_numbers_a_sample,

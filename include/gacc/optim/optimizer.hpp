@@ -24,8 +24,8 @@ struct OptimizerOption {
 /// The base of all optimizers. Call step() once a batch, after any number of backward calls, then zero_grad(). step()
 /// divides the gradients by the weight that was added to them. Nothing else must divide them.
 ///
-/// Your own   override update(), and prepare() if something may throw. All that it keeps from one step to the next must be in moments() (numbers for every
-///            parameter) or in state() and set_state() (options that change, counts). If it keeps no moments, it must
+/// Your own   override update(), and prepare() if something may throw. All that it keeps from one step to the next must
+///            be in moments() (numbers for every parameter) or in state() and set_state() (options that change, counts). If it keeps no moments, it must
 ///            override moments() to return {}: a Checkpoint refuses an optimizer that does not override it
 template <class Scalar>
 class Optimizer {
