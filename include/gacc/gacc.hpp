@@ -33,6 +33,7 @@
 #include <gacc/layers/layer_calls.hpp>
 #include <gacc/layers/layer_config.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/layers/initialization.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/size2d.hpp>
 #include <gacc/layers/convolution_options.hpp>

@@ -3,7 +3,6 @@
 #include <gacc/layers/convolution_layer.hpp>
 #include <gacc/layers/convolution_options.hpp>
 #include <gacc/layers/layer.hpp>
-#include <gacc/layers/linear.hpp>
 #include <gacc/layers/size2d.hpp>
 
 #include <span>

@@ -5,10 +5,9 @@
 #include <gacc/kernels/convolution.hpp>
 #include <gacc/kernels/convolution_weights.hpp>
 #include <gacc/kernels/depthwise.hpp>
+#include <gacc/layers/initialization.hpp>
 #include <gacc/layers/layer.hpp>
-#include <gacc/layers/linear.hpp>
 
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,12 +36,7 @@ public:
 
     /// Draws W in PyTorch's order, then b. The fan in is that of PyTorch: numbers of W for each of its first size.
     void initialize(Rng& rng) override {
-        const double scale = std::sqrt(1 / static_cast<double>(weight_.cols()));
-        const bool he = initialization_ == Initialization::he_normal;
-        weight_.generate([&] {
-            return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
-        });
-        if (bias_) { bias_->generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); }); }
+        draw_first_values(rng, initialization_, weight_.cols(), &weight_, bias_ ? &*bias_ : nullptr);
     }
 
 protected:

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/layers/initialization.hpp>
 #include <gacc/layers/layer_config.hpp>
-#include <gacc/layers/linear.hpp>
 #include <gacc/layers/size2d.hpp>
 
 #include <algorithm>

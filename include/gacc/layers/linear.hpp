@@ -3,20 +3,14 @@
 #include <gacc/kernels/column_strips.hpp>
 #include <gacc/kernels/product.hpp>
 #include <gacc/kernels/row_product.hpp>
+#include <gacc/layers/initialization.hpp>
 #include <gacc/layers/layer.hpp>
 
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
-
-/// The distribution of a layer's first values, for `in` input features.
-enum class Initialization {
-    he_normal,       ///< weights normal with deviation sqrt(2 / in), biases 0. He et al. 2015, arXiv:1502.01852, eq. 10
-    uniform_fan_in,  ///< weights and biases uniform within +-1 / sqrt(in), the default of PyTorch's Linear
-};
 
 struct LinearOptions {
     Initialization initialization = Initialization::he_normal;
@@ -100,14 +94,8 @@ public:
 
     /// Draws W row by row, then b.
     void initialize(Rng& rng) override {
-        const double scale = std::sqrt(1 / static_cast<double>(weight_.cols()));
-        const bool he = options_.initialization == Initialization::he_normal;
-        if (options_.shares.empty()) {
-            weight_.generate([&] {
-                return static_cast<Scalar>(he ? scale * std::sqrt(2.0) * rng.normal() : rng.uniform(-scale, scale));
-            });
-        }
-        if (bias_) { bias_->generate([&] { return static_cast<Scalar>(he ? 0.0 : rng.uniform(-scale, scale)); }); }
+        detail::draw_first_values(rng, options_.initialization, weight_.cols(),
+                                  options_.shares.empty() ? &weight_ : nullptr, bias_ ? &*bias_ : nullptr);
     }
 
 private:
