@@ -136,4 +136,24 @@ TEST_CASE("ThreadPool: after a job all threads have the scratch that one part as
     CHECK(held() == then);
 }
 
+TEST_CASE("ThreadPool: scratch that the caller uses during a job stays where it is") {
+    using gacc::detail::ThreadScratch;
+    auto& pool = gacc::detail::ThreadPool::instance();
+    const std::size_t asked = ThreadScratch::most_asked() + 4096;
+    {
+        const ThreadScratch::Numbers<char> mine(16);
+        mine.data()[0] = 7;
+        std::thread([&] { const ThreadScratch::Numbers<char> numbers(asked); }).join();
+        pool.run(64, 4, [](Index) {});
+        const ThreadScratch::Numbers<char> apart(asked);  // which would lie where `mine` was
+        std::fill_n(apart.data(), asked, char{1});
+        CHECK(mine.data()[0] == 7);
+        CHECK(!ThreadScratch::mine()->reserve());
+    }
+    pool.run(64, 4, [](Index) {});
+    const std::size_t then = gacc::memory::live()[gacc::memory::Kind::kernels];
+    CHECK(ThreadScratch::mine()->reserve());
+    CHECK(gacc::memory::live()[gacc::memory::Kind::kernels] == then);
+}
+
 }  // namespace thread_pool_test

@@ -124,15 +124,16 @@ private:
         } catch (const std::exception&) {}
     }
 
-    /// Gives all threads the scratch that the job asked for, also those that did no part of it. No thread uses its
-    /// scratch now. If there is no memory, a thread tries again when it needs it.
+    /// Gives all threads the scratch that the job asked for, also those that did no part of it. No worker uses its scratch
+    /// now. The caller may: it gets more at the end of a later job. If there is no memory, a thread tries again when it
+    /// needs it.
     void grow_scratch() {
         const std::size_t asked = ThreadScratch::most_asked();
         if (asked == scratch_bytes_) { return; }
         try {
             for (int i = 0; i < workers_; ++i) { scratches_[static_cast<std::size_t>(i)].reserve(); }
-            ThreadScratch::reserve_mine();
-            scratch_bytes_ = asked;
+            ThreadScratch* mine = ThreadScratch::mine();
+            if (mine == nullptr || mine->reserve()) { scratch_bytes_ = asked; }
         } catch (const std::bad_alloc&) {}
     }
 

@@ -30,12 +30,17 @@ public:
     ~ThreadScratch() = default;
 
     /// The most bytes that a kernel of any thread has asked for.
-    static std::size_t most_asked() { return most().load(std::memory_order_relaxed); }
+    static std::size_t most_asked() { return largest().load(std::memory_order_relaxed); }
 
-    /// Allocates that many, unless that has been done.
+    /// Allocates that many, unless that has been done. While a kernel uses the memory, it stays as it is. Returns whether
+    /// it has so many.
     ///
     /// Throws     std::bad_alloc if there is not enough memory
-    void reserve() { buffer_.reserve(static_cast<Index>(most_asked())); }
+    bool reserve() {
+        const auto most = static_cast<Index>(most_asked());
+        if (!in_use_) { buffer_.reserve(most); }
+        return buffer_.size() >= most;
+    }
 
     /// The scratch of the calling thread. Null if it was already freed at the end of the thread, for example in
     /// destructors of static objects.
@@ -111,13 +116,13 @@ public:
     };
 
 private:
-    static std::atomic<std::size_t>& most() {
-        static std::atomic<std::size_t> most{bytes};
-        return most;
+    static std::atomic<std::size_t>& largest() {
+        static std::atomic<std::size_t> count{bytes};
+        return count;
     }
     static void ask(std::size_t count) {
         std::size_t before = most_asked();
-        while (count > before && !most().compare_exchange_weak(before, count, std::memory_order_relaxed)) {}
+        while (count > before && !largest().compare_exchange_weak(before, count, std::memory_order_relaxed)) {}
     }
 
 #ifdef _WIN32

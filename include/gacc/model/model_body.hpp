@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,8 +84,13 @@ struct ModelBody {
     /// Throws     MemoryError if there is no memory for gradients; what `which` throws. Nothing is changed then
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
+        std::set<const Parameter<Scalar>*> owners;  // each is asked about once
         auto chosen = parameters();
-        std::erase_if(chosen, [&](auto* parameter) { return !which(std::as_const(parameter->owner())); });
+        for (auto* parameter : chosen) {
+            const Parameter<Scalar>& owner = parameter->owner();
+            if (&owner == parameter && which(owner)) { owners.insert(&owner); }
+        }
+        std::erase_if(chosen, [&](auto* parameter) { return !owners.contains(&parameter->owner()); });
         if (!frozen) {
             for (auto* parameter : chosen) { Access::prepare_grads(*parameter); }
         }
