@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # flags_test.sh SOURCE WORK EIGEN_INCLUDE MACHINE: builds digest.cpp with many flags for a kind of machine, and runs each
 # build. In every build all cuts and numbers of threads must give one digest. With contraction off, both compilers and all
-# levels must agree. At -O2 the digest is also of double and, without contraction, of a network of the other layers.
+# levels must agree. The networks are a perceptron and a convolutional one in float, at -O2 also in double, and without
+# contraction one of the other layers too.
 set -u
 source=$1 work=$2 eigen=$3
 case $4 in
