@@ -66,7 +66,8 @@ struct Mnist {
     static void add_options(CLI::App& app, Settings& settings) {
         if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }
         add_trainer_options(app, settings,
-                            {.data = "Folder of the four MNIST files (also: GACC_DATA)", .learning_rate = "Of Adam"});
+                            {.data = "Folder of the four MNIST files (also: GACC_DATA)",
+                             .learning_rate = "Of Adam; 0.002 for --model cnn if not given"});
         auto* model = app.add_option("--model", settings.model,
                                      "perceptron, or cnn: two convolutions and two linear layers, with dropout")
                           ->check(CLI::IsMember({"perceptron", "cnn"}))
@@ -79,6 +80,7 @@ struct Mnist {
             if (model->count() > 0 && settings.model == "cnn" && app["--hidden"]->count() > 0) {
                 throw CLI::ValidationError("--hidden", "expected a perceptron, got --model cnn");
             }
+            if (settings.model == "cnn" && app["--learning-rate"]->count() == 0) { settings.learning_rate = 2e-3; }
         });
     }
     static void check(const Settings& settings) {
