@@ -103,6 +103,9 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
 #include <gacc/model/lifetimes.hpp>
+#include <gacc/model/operation.hpp>
+#include <gacc/model/graph_marks.hpp>
+#include <gacc/model/activation_plan.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/segments.hpp>
 #include <gacc/model/workspace.hpp>
