@@ -111,7 +111,11 @@
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>
-#include <gacc/model/pass.hpp>
+#include <gacc/model/sample_block.hpp>
+#include <gacc/model/branches.hpp>
+#include <gacc/model/forward_pass.hpp>
+#include <gacc/model/dropped_runs.hpp>
+#include <gacc/model/backward_pass.hpp>
 #include <gacc/model/prediction.hpp>
 #include <gacc/model/owned_body.hpp>
 #include <gacc/model/sequential.hpp>

@@ -1,6 +1,7 @@
 #include <gacc/model/graph_marks.hpp>
 
 #include <gacc/layers/flatten.hpp>
+#include <gacc/layers/layer.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/model/graph.hpp>
@@ -9,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace graph_marks_test {
@@ -16,6 +18,18 @@ namespace graph_marks_test {
 using gacc::Linear;
 using gacc::ReLU;
 using Graph = gacc::detail::Graph<float>;
+
+namespace {
+
+/// A layer that is not by rows, with as many rows as before.
+struct Mixer : gacc::Layer<float> {
+    std::string description() const override { return "Mixer"; }
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float>) const override {}
+    void backward(gacc::Backward<float>) override {}
+};
+
+}  // namespace
 
 TEST_CASE("GraphMarks: a value knows its readers in order, also after more operations were added") {
     Linear linear(4, 4);
@@ -66,17 +80,30 @@ TEST_CASE("GraphMarks: a gradient is complete after the first operation with the
     CHECK(graph.operations()[3].completes.empty());
 }
 
-TEST_CASE("GraphMarks: values are by rows up to the last operation that mixes rows") {
-    Linear first(4, 3), last(6, 2);
+TEST_CASE("GraphMarks: values are by rows after the last operation that mixes rows, not before it") {
+    Linear first(4, 3), last(3, 2);
+    Mixer mixer;
     ReLU relu;
-    gacc::Flatten flatten;
     Graph graph;
     graph.set_input({2, 4});
-    graph.apply(relu, graph.apply(last, graph.apply(flatten, graph.apply(first, 0))));
+    graph.apply(relu, graph.apply(last, graph.apply(mixer, graph.apply(first, 0))));
     graph.finish();
     CHECK_FALSE(graph.values()[0].by_rows);
     CHECK_FALSE(graph.values()[1].by_rows);
+    CHECK(graph.values()[2].by_rows);
     CHECK(graph.values()[3].by_rows);
+    CHECK(graph.output().by_rows);
+}
+
+TEST_CASE("GraphMarks: a value with other rows than the outputs is not by rows") {
+    Linear first(4, 3);
+    gacc::Flatten flatten;
+    Graph graph;
+    graph.set_input({2, 4});
+    graph.apply(flatten, graph.apply(first, 0));
+    graph.finish();
+    CHECK_FALSE(graph.values()[0].by_rows);
+    CHECK_FALSE(graph.values()[1].by_rows);
     CHECK(graph.output().by_rows);
 }
 
