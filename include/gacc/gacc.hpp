@@ -24,6 +24,8 @@
 #include <gacc/core/random.hpp>
 
 #include <gacc/parameters/parameter_values.hpp>
+#include <gacc/parameters/parameter_layout.hpp>
+#include <gacc/parameters/shared_values.hpp>
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
