@@ -53,4 +53,11 @@ TEST_CASE("Graph: a sum of two shapes, and parts of a Concat that differ in thei
     CHECK(graph.values()[both].shape == Shape{2, 12});
 }
 
+TEST_CASE("Graph: one without an input stays empty") {
+    Graph graph;
+    graph.finish();
+    CHECK(graph.values().empty());
+    CHECK(graph.activations().empty());
+}
+
 }  // namespace graph_test

@@ -76,6 +76,7 @@ public:
     /// Decides which values share an activation, and how far down the backward pass goes. Call it when all operations
     /// are there, and again after operations were added or parameters frozen.
     void finish() {
+        if (!has_input()) { return; }
         GraphMarks<Scalar>(values_, operations_).mark();
         activations_ = ActivationPlanner<Scalar>(values_, operations_).plan();
     }
