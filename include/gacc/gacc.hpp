@@ -24,6 +24,8 @@
 #include <gacc/core/random.hpp>
 
 #include <gacc/parameters/parameter_values.hpp>
+#include <gacc/parameters/parameter_layout.hpp>
+#include <gacc/parameters/shared_values.hpp>
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
@@ -103,12 +105,19 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
 #include <gacc/model/lifetimes.hpp>
+#include <gacc/model/operation.hpp>
+#include <gacc/model/graph_marks.hpp>
+#include <gacc/model/activation_plan.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/segments.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/backward_plan.hpp>
-#include <gacc/model/pass.hpp>
+#include <gacc/model/sample_block.hpp>
+#include <gacc/model/branches.hpp>
+#include <gacc/model/forward_pass.hpp>
+#include <gacc/model/dropped_runs.hpp>
+#include <gacc/model/backward_pass.hpp>
 #include <gacc/model/prediction.hpp>
 #include <gacc/model/owned_body.hpp>
 #include <gacc/model/sequential.hpp>

@@ -38,6 +38,14 @@ TEST_CASE("ConstMatrixView: rows may lie apart") {
     CHECK(view == Matrix<float>{{1, 2}, {11, 12}, {21, 22}});
 }
 
+TEST_CASE("some_rows: a view of rows that lie apart, for writing") {
+    Matrix<float> matrix = numbers();
+    auto rows = gacc::detail::some_rows(MatrixView<float>(matrix.data(), 3, 2, Eigen::OuterStride<>(4)), 1, 2);
+    CHECK(rows == Matrix<float>{{10, 11}, {20, 21}});
+    rows.setZero();
+    CHECK(matrix == Matrix<float>{{0, 1, 2, 3}, {0, 0, 12, 13}, {0, 0, 22, 23}});
+}
+
 TEST_CASE("ConstMatrixView: shows plain memory, with and without a stride") {
     const float memory[] = {0, 1, 2, 3, 4, 5};
     CHECK(ConstMatrixView<float>(memory, 2, 3) == Matrix<float>{{0, 1, 2}, {3, 4, 5}});

@@ -2,7 +2,6 @@
 # What gacc-images promises on its command line, beyond what trainer_test.sh asks of both: images_test.sh GACC_IMAGES FOLDER
 set -u
 images=$1 work=$2
-failed=0 passed=0
 rm -rf "$work" && mkdir -p "$work/data" || exit 1
 unset GACC_CIFAR10
 
@@ -18,21 +17,7 @@ records "$work/data/data_batch_1.bin" 16 && records "$work/data/data_batch_2.bin
 small=(--data "$work/data" --batch-size 8)  # and an option that cuts it
 two=("${small[@]}" --epochs 2)
 
-# expect NAME CODE PATTERN COMMAND...: the exit code, and a pattern in what both streams say ("" for none)
-expect() {
-    local name=$1 code=$2 pattern=$3 got
-    shift 3
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    got=$?
-    if [ "$got" = "$code" ] && cat "$work/out" "$work/err" | grep -qE -- "$pattern"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $name: expected exit code $code and /$pattern/, got $got and:"
-        cat "$work/out" "$work/err"
-    fi
-}
-check() { if eval "$2"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi; }
+. "$(dirname "$0")/expectations.sh"
 
 expect "trains on the files that are there" 0 '^24 images for training, 10 for validation$' "$images" "${two[@]}" --micro-batch 4 --save "$work/whole"
 check "each epoch is validated" '[ "$(grep -cE "^epoch ./2  loss .*  validation accuracy [0-9.]+ %$" "$work/err")" = 2 ]'
@@ -77,5 +62,4 @@ printf x >>"$work/data/data_batch_2.bin"
 expect "a file that is cut" 3 'load_cifar10 "data_batch_2.bin": expected one or more records of 3,073 bytes' "$images" --data "$work/data"
 expect "an option of the other program" 2 'not expected' "$images" --hidden 64
 
-echo "$passed passed, $failed failed"
-exit $((failed > 0))
+finish

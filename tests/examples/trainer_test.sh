@@ -2,26 +2,11 @@
 # What gacc-mnist promises on its command line: trainer_test.sh GACC_MNIST MAKE_TOY_MNIST FOLDER CRAFT_CHECKPOINT
 set -u
 mnist=$1 make_toy=$2 work=$3 craft=$4
-failed=0 passed=0
 rm -rf "$work" && mkdir -p "$work/data" "$work/broken" && "$make_toy" "$work/data" || exit 1
 unset GACC_DATA
 small=(--data "$work/data" --hidden 128 --batch-size 16 --micro-batch 4 --epochs 3)
 
-# expect NAME CODE PATTERN COMMAND...: the exit code, and a pattern in what both streams say ("" for none)
-expect() {
-    local name=$1 code=$2 pattern=$3 got
-    shift 3
-    "$@" >"$work/out" 2>"$work/err" </dev/null
-    got=$?
-    if [ "$got" = "$code" ] && cat "$work/out" "$work/err" | grep -qE -- "$pattern"; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $name: expected exit code $code and /$pattern/, got $got and:"
-        cat "$work/out" "$work/err"
-    fi
-}
-check() { if eval "$2"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi; }
+. "$(dirname "$0")/expectations.sh"
 
 expect "trains" 0 'test accuracy +[4-9][0-9]\.' "$mnist" "${small[@]}"
 check "one line an epoch when stderr is no terminal" '[ "$(grep -c "^epoch ./3  loss" "$work/err")" = 3 ]'
@@ -316,5 +301,4 @@ expect "likewise through a link" 2 "$previous" "$mnist" "${small[@]}" --save "$w
 expect "no hidden layer" 2 '^--hidden: ' "$mnist" "${small[@]}" --hidden ""
 check "all of which leaves the checkpoint alone" 'cmp "$work/whole" "$work/saved"'
 
-echo "$passed passed, $failed failed"
-exit $((failed > 0))
+finish

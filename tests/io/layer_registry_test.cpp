@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <variant>
@@ -172,32 +172,6 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::GlobalAveragePool(),
         gacc::Upsample({3, 2})};
     for (auto& block : all) { check(*block.layer()); }
-}
-
-TEST_CASE("LayerRegistry: a Conv2d whose groups are more than its channels is refused, with the shape it would have") {
-    const LayerRegistry<float> layers;
-    auto config = gacc::Conv2d(4, 8, {.groups = 4}).config();
-    for (auto& [name, option] : config.options) {
-        if (name == "groups") { option = Index{8}; }
-    }
-    ConfigReader options(config, "file", "layer 0");
-    const auto recipe = (*layers.find("Conv2d"))(options);
-    CHECK(recipe.parameters[0].second == gacc::Shape{8, 1, 3, 3});
-    CHECK_THROWS_WITH_AS(recipe.make(),
-                         "gacc: Conv2d: expected groups that divide the channels, got 8 groups for 4 -> 8",
-                         gacc::ShapeError);
-}
-
-TEST_CASE("LayerRegistry: a FrozenBatchNorm keeps the signs of zeros") {
-    const LayerRegistry<float> layers;
-    const gacc::FrozenBatchNorm layer({1, -2, -1}, {-0.0, -0.0, 0}, {0, -0.0, 0}, {1, 4, 1});
-    ConfigReader options(layer.config(), "file", "layer 0");
-    const auto again = (*layers.find("FrozenBatchNorm"))(options).make().layer()->config();
-    const auto before = *layer.config().options[1].value.numbers();
-    const auto after = *again.options[1].value.numbers();
-    REQUIRE(after == before);
-    CHECK(std::signbit(before[1]));
-    for (std::size_t i = 0; i < before.size(); ++i) { CHECK(std::signbit(after[i]) == std::signbit(before[i])); }
 }
 
 }  // namespace layer_registry_test

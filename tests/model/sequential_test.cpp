@@ -729,6 +729,16 @@ TEST_CASE("Sequential: a copy made in the middle of a batch has no gradients") {
     CHECK(model.parameters()[0].grad() == once);
 }
 
+TEST_CASE("Sequential: a model without layers can be copied, and layers added to the copy") {  // this crashed
+    const Sequential<float> empty;
+    Sequential<float> copy = empty;
+    CHECK(copy.size() == 0);
+    copy = empty;
+    copy.add(Linear<float>(2, 3));
+    CHECK(copy.out_features() == 3);
+    CHECK(empty.size() == 0);
+}
+
 TEST_CASE("Sequential: a copy has parameters of its own") {
     auto model = perceptron();
     const Matrix<float> x = Matrix<float>::Ones(3, 5);

@@ -37,6 +37,17 @@ TEST_CASE("ModelParameter: a parameter that shares values follows a rename") {
     CHECK(owner.sharers() == 0);
 }
 
+TEST_CASE("ModelParameter: a copy has no links, and a parameter that is assigned to loses its own") {
+    Parameter<float> owner("0.weight", {2, 3}), sharer("weight", {2, 3}, gacc::SharedValues{"0.weight"});
+    Access::share(sharer, owner);
+    CHECK(Parameter<float>(owner).sharers() == 0);
+    CHECK_THROWS_AS(Parameter<float>(sharer).owner(), gacc::UsageError);
+    sharer = Parameter<float>(sharer);
+    CHECK_THROWS_AS(sharer.owner(), gacc::UsageError);
+    owner = Parameter<float>(owner);
+    CHECK(owner.sharers() == 0);
+}
+
 TEST_CASE("ModelParameter: joined gradients are in the owner's buffer, and the sharer's is empty") {
     Parameter<float> owner("0.weight", {1, 2}), sharer("weight", {1, 2}, gacc::SharedValues{"0.weight"});
     Access::share(sharer, owner);

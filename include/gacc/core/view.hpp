@@ -12,6 +12,12 @@ using MatrixView = Eigen::Map<Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStri
 
 namespace detail {
 
+/// Rows first to first + count - 1, as a view again.
+template <class Scalar>
+MatrixView<Scalar> some_rows(MatrixView<Scalar> of, Index first, Index count) {
+    return {of.data() + first * of.outerStride(), count, of.cols(), Eigen::OuterStride<>(of.outerStride())};
+}
+
 /// An Eigen object with numbers of this type in memory, row by row; the numbers of a row lie side by side.
 template <class X, class Scalar>
 concept RowsInMemory = std::derived_from<X, Eigen::DenseBase<X>> && std::same_as<typename X::Scalar, Scalar> &&

@@ -2,7 +2,7 @@
 
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/thread_scratch.hpp>
-#include <gacc/kernels/column_strips.hpp>
+#include <gacc/kernels/channel_norm.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/layers/normalization.hpp>
 
@@ -57,52 +57,25 @@ public:
 
     void forward(Forward<Scalar> call) const override {
         const Index rows = call.x.rows() / call.samples;
-        for_samples(call.samples, rows, 3, [&](Index sample, Index, Scalar* scratch) {
-            const Scalar* x = at(call.x, sample * rows);
-            Scalar* kept = at(call.kept, sample);
+        for_samples(call.samples, rows, 3, [&](Index sample, Scalar* scratch) {
+            const ConstMatrixView<Scalar> x = call.x.middleRows(sample * rows, rows);
+            Scalar* kept = call.kept.data() + sample * call.kept.outerStride();
             Scalar *sums = scratch, *means = scratch + channels(), *scales = scratch + 2 * channels();
             const auto count = static_cast<Scalar>(rows * width());
-            for_strips([&](const auto& strip) {
-                const auto add = [&, of_x = call.x.outerStride()](Index row, auto& sum) {
-                    const auto here = strip.load(x + row * of_x);
-                    for (std::size_t i = 0; i < here.size(); ++i) { sum[0][i] = detail::plus(sum[0][i], here[i]); }
-                };
-                strip.store(sums, detail::strip_sums<1>(strip, rows, add)[0]);
-            });
+            Channels::sums(x, sums);
             for_groups([&](Index group, Index begin) {
                 kept[2 * group] = Normalization::sum(width(), sums + begin) / count;
                 std::fill_n(means + begin, width(), kept[2 * group]);
             });
-            for_strips([&](const auto& strip) {
-                const auto add = [&, of_x = call.x.outerStride(), mean = strip.load(means)](Index row, auto& sum) {
-                    const auto here = strip.load(x + row * of_x);
-                    for (std::size_t i = 0; i < here.size(); ++i) {
-                        const auto apart = detail::minus(here[i], mean[i]);
-                        sum[0][i] = detail::multiply_add(apart, apart, sum[0][i]);
-                    }
-                };
-                strip.store(sums, detail::strip_sums<1>(strip, rows, add)[0]);
-            });
+            Channels::sums_of_squares(x, means, sums);
             for_groups([&](Index group, Index begin) {
                 const Scalar variance = Normalization::sum(width(), sums + begin) / count;
                 kept[2 * group + 1] = Scalar(1) / std::sqrt(variance + static_cast<Scalar>(epsilon_));
                 std::fill_n(scales + begin, width(), kept[2 * group + 1]);
             });
-            for_strips([&](const auto& strip) {
-                const auto mean = strip.load(means), scale = strip.load(scales);
-                const auto gain = strip.load(gain_.stored_values().data());
-                const auto shift = strip.load(shift_.stored_values().data());
-                Scalar* y = at(call.y, sample * rows);
-                const Index of_x = call.x.outerStride(), of_y = call.y.outerStride();
-                for (Index row = 0; row < rows; ++row) {
-                    auto here = strip.load(x + row * of_x);
-                    for (std::size_t i = 0; i < here.size(); ++i) {
-                        const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
-                        here[i] = detail::multiply_add(xhat, gain[i], shift[i]);
-                    }
-                    strip.store(y + row * of_y, here);
-                }
-            });
+            Channels(channels(), means, scales)
+                .write_y(x, gain_.stored_values().data(), shift_.stored_values().data(),
+                         detail::some_rows(call.y, sample * rows, rows));
         });
     }
 
@@ -110,10 +83,24 @@ public:
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
         Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();
         const Index rows = call.x.rows() / call.samples;
-        const auto sum_and_write = [&](Index sample, Index, Scalar* scratch) {
+        const auto sum_and_write = [&](Index sample, Scalar* scratch) {
+            const ConstMatrixView<Scalar> x = call.x.middleRows(sample * rows, rows);
+            const ConstMatrixView<Scalar> grad_y = call.grad_y.middleRows(sample * rows, rows);
             Scalar *sums_of_g = scratch, *sums_of_g_xhat = scratch + channels();
-            add_over_rows(call, sample, sums_of_g, sums_of_g_xhat, scratch + 2 * channels());
-            if (call.wants_grad_x()) { write_grad_x(call, sample, sums_of_g, sums_of_g_xhat, scratch + 2 * channels()); }
+            const Channels norm = kept_channels(call, sample, scratch + 2 * channels());
+            norm.sums_of_gradients(x, grad_y, sums_of_g, sums_of_g_xhat);
+            if (!call.wants_grad_x()) { return; }
+            const Scalar* gain = gain_.stored_values().data();
+            Scalar *minus_mean = scratch + 4 * channels(), *minus_along = scratch + 5 * channels();
+            const auto count = static_cast<Scalar>(rows * width());
+            for_groups([&](Index, Index begin) {
+                const Scalar g = Normalization::sum_of_g(width(), sums_of_g + begin, gain + begin);
+                const Scalar g_xhat = Normalization::sum_of_g(width(), sums_of_g_xhat + begin, gain + begin);
+                std::fill_n(minus_mean + begin, width(), -(g / count));
+                std::fill_n(minus_along + begin, width(), -(g_xhat / count));
+            });
+            norm.write_grad_x(x, grad_y, gain, minus_mean, minus_along,
+                              detail::some_rows(call.grad_x, sample * rows, rows));
         };
         const auto add_to = [&](Scalar* grad, const Scalar* sums) {
             if (grad == nullptr) { return; }
@@ -132,12 +119,9 @@ public:
     }
 
 private:
+    using Channels = detail::ChannelNorm<Scalar>;
     using Normalization = detail::Normalization<Scalar>;
 
-    template <class View>
-    static auto* at(View& view, Index row) {
-        return view.data() + row * view.outerStride();
-    }
     Index channels() const { return gain_.cols(); }
     Index width() const { return channels() / groups_; }  // of a group
 
@@ -153,17 +137,13 @@ private:
         return groups;
     }
 
-    template <class F>
-    void for_strips(const F& f) const {
-        detail::for_strips<Scalar>(channels(), f);
-    }
     /// Calls f(group, its first channel).
     template <class F>
     void for_groups(const F& f) const {
         for (Index group = 0; group < groups_; ++group) { f(group, group * width()); }
     }
 
-    /// Calls f(sample, rows, scratch) for every sample, shared out over the threads, with memory for so many numbers of
+    /// Calls f(sample, scratch) for every sample, shared out over the threads, with memory for so many numbers of
     /// each channel. Then it calls after(scratch) for every sample in order.
     template <class F, class After>
     void for_samples(Index samples, Index rows, Index numbers, const F& f, const After& after) const {
@@ -174,7 +154,7 @@ private:
         for (Index first = 0; first < samples; first += block) {
             const Index here = std::min(block, samples - first);
             detail::parallel_for(here, std::int64_t{here} * rows * channels() * 4, [&](Index begin, Index end) {
-                for (Index i = begin; i < end; ++i) { f(first + i, rows, scratch.data() + i * each); }
+                for (Index i = begin; i < end; ++i) { f(first + i, scratch.data() + i * each); }
             });
             for (Index i = 0; i < here; ++i) { after(scratch.data() + i * each); }
         }
@@ -184,63 +164,15 @@ private:
         for_samples(samples, rows, numbers, f, [](const Scalar*) {});
     }
 
-    /// Sums of grad_y and of grad_y xhat over the rows of a sample, for each channel. `scratch` receives means and scales.
-    void add_over_rows(const Backward<Scalar>& call, Index sample, Scalar* of_g, Scalar* of_g_xhat,
-                       Scalar* scratch) const {
-        const Index rows = call.x.rows() / call.samples;
-        const Scalar* kept = at(call.kept, sample);
+    /// With the means and scales that forward kept for a sample, in `scratch` for each channel.
+    Channels kept_channels(const Backward<Scalar>& call, Index sample, Scalar* scratch) const {
+        const Scalar* kept = call.kept.data() + sample * call.kept.outerStride();
         Scalar *means = scratch, *scales = scratch + channels();
         for_groups([&](Index group, Index begin) {
             std::fill_n(means + begin, width(), kept[2 * group]);
             std::fill_n(scales + begin, width(), kept[2 * group + 1]);
         });
-        for_strips([&](const auto& strip) {
-            const auto add = [&strip, x = at(call.x, sample * rows), grad_y = at(call.grad_y, sample * rows),
-                              of_x = call.x.outerStride(), of_y = call.grad_y.outerStride(), mean = strip.load(means),
-                              scale = strip.load(scales)](Index row, auto& sums) {
-                const auto here = strip.load(x + row * of_x), g = strip.load(grad_y + row * of_y);
-                for (std::size_t i = 0; i < here.size(); ++i) {
-                    const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
-                    sums[0][i] = detail::plus(sums[0][i], g[i]);
-                    sums[1][i] = detail::multiply_add(g[i], xhat, sums[1][i]);
-                }
-            };
-            const auto sums = detail::strip_sums<2>(strip, rows, add);
-            strip.store(of_g, sums[0]);
-            strip.store(of_g_xhat, sums[1]);
-        });
-    }
-
-    /// `scratch` has means and scales, and room for two numbers more of each channel.
-    void write_grad_x(Backward<Scalar>& call, Index sample, const Scalar* of_g, const Scalar* of_g_xhat,
-                      Scalar* scratch) const {
-        const Index rows = call.x.rows() / call.samples;
-        const Scalar* gain = gain_.stored_values().data();
-        Scalar *minus_mean = scratch + 2 * channels(), *minus_along = scratch + 3 * channels();
-        const auto count = static_cast<Scalar>(rows * width());
-        for_groups([&](Index, Index begin) {
-            const Scalar g = Normalization::sum_of_g(width(), of_g + begin, gain + begin);
-            const Scalar g_xhat = Normalization::sum_of_g(width(), of_g_xhat + begin, gain + begin);
-            std::fill_n(minus_mean + begin, width(), -(g / count));
-            std::fill_n(minus_along + begin, width(), -(g_xhat / count));
-        });
-        for_strips([&](const auto& strip) {
-            const auto mean = strip.load(scratch), scale = strip.load(scratch + channels()), w = strip.load(gain);
-            const auto down = strip.load(minus_mean), along = strip.load(minus_along);
-            const Scalar *x = at(call.x, sample * rows), *grad_y = at(call.grad_y, sample * rows);
-            Scalar* grad_x = at(call.grad_x, sample * rows);
-            const Index of_x = call.x.outerStride(), of_y = call.grad_y.outerStride(), to = call.grad_x.outerStride();
-            for (Index row = 0; row < rows; ++row) {
-                auto here = strip.load(x + row * of_x);
-                const auto g = strip.load(grad_y + row * of_y);
-                for (std::size_t i = 0; i < here.size(); ++i) {
-                    const auto xhat = detail::times(detail::minus(here[i], mean[i]), scale[i]);
-                    const auto rest = detail::multiply_add(g[i], w[i], down[i]);
-                    here[i] = detail::times(scale[i], detail::multiply_add(xhat, along[i], rest));
-                }
-                strip.store(grad_x + row * to, here);
-            }
-        });
+        return {channels(), means, scales};
     }
 
     Index groups_;

@@ -112,7 +112,7 @@ private:
         }
         std::size_t written = x;  // the value whose gradient it is
         const auto& before = graph_.producer(value(x));
-        if (graph_.fuses(operation.plan, before) && value(x).readers.size() == 1) {
+        if (before.takes_tiles_of(operation.plan, graph_.values()) && value(x).readers.size() == 1) {
             step.fused = value(x).producer;
             written = before.inputs[0];
             done_[value(x).producer] = true;

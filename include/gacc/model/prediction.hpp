@@ -1,9 +1,10 @@
 #pragma once
 
 #include <gacc/core/view.hpp>
+#include <gacc/model/forward_pass.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/model_checks.hpp>
-#include <gacc/model/pass.hpp>
+#include <gacc/model/sample_block.hpp>
 #include <gacc/model/workspace.hpp>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ Matrix<Scalar> predict(const Graph<Scalar>& graph, const ConstMatrixView<Scalar>
     for (Index first = 0; first < inputs.rows(); first += most) {
         const Index count = std::min(most, inputs.rows() - first);
         workspace.lay_out(activations, {}, count);
-        Pass<Scalar>(graph, workspace, inputs.middleRows(first, count), 0, count, {}).forward(0);
+        const SampleBlock<Scalar> block{graph, workspace, inputs.middleRows(first, count), 0, count, {}};
+        ForwardPass<Scalar>(block).run(0);
         outputs.middleRows(first * rows, count * rows) = workspace.activation(graph.output().slot, 0, count);
     }
     return outputs;

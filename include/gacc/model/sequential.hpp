@@ -2,18 +2,20 @@
 
 #include <gacc/core/thread_scratch.hpp>
 #include <gacc/losses/loss.hpp>
+#include <gacc/model/backward_pass.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/block.hpp>
 #include <gacc/model/chosen_activations.hpp>
 #include <gacc/model/first_values.hpp>
+#include <gacc/model/forward_pass.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/model_body.hpp>
 #include <gacc/model/model_checks.hpp>
 #include <gacc/model/owned_body.hpp>
-#include <gacc/model/pass.hpp>
 #include <gacc/model/prediction.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/sample_block.hpp>
 #include <gacc/model/summary.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/parameters/parameters.hpp>
@@ -135,8 +137,8 @@ public:
                   .first_row = body().tally.seen(),
                   .training = true};
         for (std::size_t segment = 0; segment < workspace_.segments().size(); ++segment) {
-            for_each_block(segment, [&](Index first, Index count) {
-                detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_).forward(segment);
+            for_each_block(segment, inputs, [&](const detail::SampleBlock<Scalar>& block) {
+                detail::ForwardPass<Scalar>(block).run(segment);
             });
         }
         body().tally.see(inputs.rows());
@@ -169,10 +171,10 @@ public:
         const ConstMatrixView<Scalar> inputs(inputs_, samples, in_features(), input_stride_);
         const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights, graph().output().rows());
         for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
-            for_each_block(segment, [&](Index first, Index count) {
-                const bool is_last = first + count == samples;
-                detail::Pass<Scalar>(graph(), workspace_, inputs, first, count, where_)
-                    .backward(segment, backward_, activations_, loss.grad, ignored, is_last && ready ? &ready : nullptr);
+            for_each_block(segment, inputs, [&](const detail::SampleBlock<Scalar>& block) {
+                const bool is_last = block.first + block.count == samples;
+                detail::BackwardPass<Scalar>(block, backward_, activations_, loss.grad, ignored)
+                    .run(segment, is_last && ready ? &ready : nullptr);
             });
         }
         body().tally = tally;
@@ -273,11 +275,13 @@ private:
         activations_ = std::move(activations);
     }
 
-    /// Calls f(first, count) for the blocks of the samples in a segment, in order.
+    /// Calls f(block) for the blocks of the samples in a segment, in order.
     template <class F>
-    void for_each_block(std::size_t segment, const F& f) const {
+    void for_each_block(std::size_t segment, const ConstMatrixView<Scalar>& inputs, const F& f) {
         const Index samples = workspace_.samples(), most = workspace_.block_rows(segment);
-        for (Index first = 0; first < samples; first += most) { f(first, std::min(most, samples - first)); }
+        for (Index first = 0; first < samples; first += most) {
+            f(detail::SampleBlock<Scalar>{graph(), workspace_, inputs, first, std::min(most, samples - first), where_});
+        }
     }
 
     void check_planned(Index samples) const {

@@ -4,6 +4,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/parameters/parameter.hpp>
+#include <gacc/parameters/shared_values.hpp>
 
 #include <cstddef>
 #include <string>
@@ -45,9 +46,9 @@ struct ModelParameter {
     ///
     /// Throws     ShapeError if the other has another shape; MemoryError if there is no memory for the gradients
     static void share(P& of, P& other) {
-        if (other.shape_ != of.shape_) {
-            throw ShapeError(of.name_, "expected a parameter of shape [" + to_string(of.shape_) + "] to share, got " +
-                                           other.name_ + " of [" + to_string(other.shape_) + "]");
+        if (other.shape() != of.shape()) {
+            throw ShapeError(of.name_, "expected a parameter of shape [" + to_string(of.shape()) + "] to share, got " +
+                                           other.name_ + " of [" + to_string(other.shape()) + "]");
         }
         if (other.frozen_) { freeze(of); }
         if (!of.frozen_) { prepare_grads(of); }
@@ -55,7 +56,7 @@ struct ModelParameter {
         other.links_.sharers.push_back(&of);
     }
     /// Undoes share(), for this parameter and for those that share its values.
-    static void unlink(P& of) { of.links_ = typename P::Links(); }
+    static void unlink(P& of) { of.links_ = ParameterLinks<Scalar>(); }
 
     /// Adds the gradients of the parameters that share its values to its own, in their order, and empties theirs. It
     /// ends a batch: later gradients would be added in another order.

@@ -2,17 +2,18 @@
 
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
-#include <gacc/core/sizes.hpp>
-#include <gacc/core/tensor.hpp>
-#include <gacc/core/view.hpp>
-#include <gacc/kernels/panels.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/shape.hpp>
+#include <gacc/core/types.hpp>
+#include <gacc/parameters/parameter_layout.hpp>
 #include <gacc/parameters/parameter_values.hpp>
+#include <gacc/parameters/shared_values.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace gacc::inline GACC_ABI {
 
@@ -20,11 +21,6 @@ namespace detail {
 template <class Scalar>
 struct ModelParameter;
 }
-
-/// Makes a parameter use the values of another one, given by its name in the model: {"0.weight"}.
-struct SharedValues {
-    std::string name;
-};
 
 /// A tensor that a model trains, and the sum of its gradients so far.
 ///
@@ -50,36 +46,36 @@ class Parameter {
 public:
     /// Errors begin with `layer`, the name of its layer.
     Parameter(std::string name, Shape shape, const std::string& layer = "Parameter")
-        : name_(std::move(name)), shape_(checked(std::move(shape), layer)),
+        : name_(std::move(name)), layout_(std::move(shape), layer),
           value_(allocate(memory::Kind::parameters, name_, layer)),
           grad_(allocate(memory::Kind::gradients, "gradients of " + name_, layer)) {}
     /// Takes no memory until a model says which parameter's values it uses.
     Parameter(std::string name, Shape shape, SharedValues of, const std::string& layer = "Parameter")
-        : name_(std::move(name)), shape_(checked(std::move(shape), layer)), shares_(std::move(of.name)) {}
+        : name_(std::move(name)), layout_(std::move(shape), layer), shares_(std::move(of.name)) {}
 
     /// "weight" in its layer, "0.weight" in a model.
     const std::string& name() const { return name_; }
 
-    const Shape& shape() const { return shape_; }
-    Index rows() const { return is_vector() ? 1 : shape_.front(); }
-    Index cols() const { return is_vector() ? shape_[0] : columns(shape_); }
-    Index size() const { return rows() * cols(); }
+    const Shape& shape() const { return layout_.shape(); }
+    Index rows() const { return layout_.rows(); }
+    Index cols() const { return layout_.cols(); }
+    Index size() const { return layout_.size(); }
 
     /// A copy. It is const, since a change of the copy would not change the parameter: see set_value().
-    const Matrix<Scalar> value() const { return matrix(stored_values()); }
+    const Matrix<Scalar> value() const { return layout_.matrix(stored_values()); }
     /// A copy of the sums over samples, never divided. It includes the gradients of parameters that share its values.
     const Matrix<Scalar> grad() const {
-        Matrix<Scalar> sum = grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : matrix(grad_.span());
+        Matrix<Scalar> sum = grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : layout_.matrix(grad_.span());
         for (const Parameter* sharer : links_.sharers) {
-            if (!sharer->grad_is_zero_) { sum += sharer->matrix(sharer->grad_.span()); }
+            if (!sharer->grad_is_zero_) { sum += sharer->layout_.matrix(sharer->grad_.span()); }
         }
         return sum;
     }
 
     /// The same numbers as a span. Vectors and matrices with one column lie row by row, so they are not copied.
-    ParameterValues<Scalar> values() const& { return numbers(stored_values()); }
+    ParameterValues<Scalar> values() const& { return layout_.numbers(stored_values()); }
     ParameterValues<Scalar> grads() const& {
-        if (!grad_is_zero_ && links_.sharers.empty()) { return numbers(grad_.span()); }
+        if (!grad_is_zero_ && links_.sharers.empty()) { return layout_.numbers(grad_.span()); }
         Buffer<Scalar> sum(size());
         const Matrix<Scalar> all = grad();
         std::copy_n(all.data(), all.size(), sum.data());
@@ -89,7 +85,7 @@ public:
     void grads() const&& = delete;
 
     void set_value(const Matrix<Scalar>& value) {
-        set(value_storage(), value);
+        layout_.set(value_storage(), value, name_);
         mark_set();
     }
     /// Sets the elements one after the other, row by row, to what next() returns.
@@ -100,15 +96,11 @@ public:
     /// Calls f(element) for the elements of a matrix in the layout of stored_values(), row by row, without the padding.
     template <class Element, class F>
     void for_each(std::span<Element> stored, const F& f) const {
-        const Index width = is_vector() ? 1 : Panels::width;
-        for (Index r = 0; r < rows(); ++r) {
-            Element* row = stored.data() + r / width * width * cols() + r % width;
-            for (Index c = 0; c < cols(); ++c) { f(row[column_in_memory(c) * width]); }
-        }
+        layout_.for_each(stored, f);
     }
     void set_grad(const Matrix<Scalar>& grad) {
         check_trained();
-        set(grad_.span(), grad);
+        layout_.set(grad_.span(), grad, name_);
         grad_is_zero_ = false;
     }
     /// Sets the gradients to zero. It takes no time: the next backward pass starts its sums from zero.
@@ -177,34 +169,11 @@ public:
 
 private:
     friend struct detail::ModelParameter<Scalar>;
-    using Panels = detail::Panels<Scalar>;
 
-    static Shape checked(Shape shape, const std::string& layer) {
-        if (shape.empty() || std::any_of(shape.begin(), shape.end(), [](Index size) { return size < 1; })) {
-            throw ShapeError(layer, "expected one size or several, of 1 or more, got [" + to_string(shape) + "]");
-        }
-        return shape;
-    }
     Buffer<Scalar> allocate(memory::Kind kind, const std::string& what, const std::string& layer) const {
-        const Index numbers = stored_size(shape_);
+        const Index numbers = layout_.stored_size();
         return detail::with_memory(layer, numbers, sizeof(Scalar), what, "use smaller sizes",
                                    [&] { return Buffer<Scalar>(numbers, kind); });
-    }
-    bool is_vector() const { return shape_.size() == 1; }
-    static Index stored_size(const Shape& shape) {
-        return Panels::size(shape[0], shape.size() == 1 ? 1 : columns(shape));
-    }
-    /// The product of all sizes but the first; largest_size if an Index cannot hold it.
-    static Index columns(const Shape& shape) {
-        Index product = 1;
-        for (std::size_t i = 1; i < shape.size(); ++i) { product = detail::product_of(product, shape[i]); }
-        return product;
-    }
-    /// The place in a row of the panels that column c of value() has: the second size comes last.
-    Index column_in_memory(Index c) const {
-        if (shape_.size() <= 2) { return c; }
-        const Index rest = cols() / shape_[1];
-        return c % rest * shape_[1] + c / rest;
     }
     void check_trained() const {
         if (frozen_) {
@@ -212,60 +181,16 @@ private:
                                     "leave it out where is_frozen()");
         }
     }
-    Matrix<Scalar> matrix(std::span<const Scalar> stored) const {
-        if (is_vector()) { return ConstMatrixView<Scalar>(stored.data(), 1, cols()); }
-        if (shape_.size() == 2) { return Panels::unpack(stored.data(), rows(), cols()); }
-        Matrix<Scalar> matrix(rows(), cols());
-        Scalar* to = matrix.data();
-        for_each(stored, [&](const Scalar& element) { *to++ = element; });
-        return matrix;
-    }
-    ParameterValues<Scalar> numbers(std::span<const Scalar> stored) const {
-        if (is_vector() || cols() == 1) {
-            return ParameterValues<Scalar>(stored.first(static_cast<std::size_t>(size())));
-        }
-        Buffer<Scalar> copy(size());
-        Scalar* to = copy.data();
-        for_each(stored, [&](const Scalar& element) { *to++ = element; });
-        return ParameterValues<Scalar>(std::move(copy));
-    }
-    void set(std::span<Scalar> stored, const Matrix<Scalar>& matrix) {
-        if (matrix.rows() != rows() || matrix.cols() != cols()) {
-            throw ShapeError(name_, detail::text("expected a matrix of ", rows(), " x ", cols(), ", got ",
-                                                 matrix.rows(), " x ", matrix.cols()));
-        }
-        if (is_vector()) {
-            std::copy_n(matrix.data(), matrix.size(), stored.data());
-        } else if (shape_.size() == 2) {
-            Panels::pack(matrix, stored.data());
-        } else {
-            const Scalar* from = matrix.data();
-            for_each(stored, [&](Scalar& element) { element = *from++; });
-        }
-    }
-
-    /// Parameters of one model that refer to each other. A copied or moved parameter has no links.
-    struct Links {
-        Links() = default;
-        Links(const Links&) noexcept {}
-        Links& operator=(const Links&) noexcept {
-            owner = nullptr;
-            sharers.clear();
-            return *this;
-        }
-        Parameter* owner = nullptr;        // of the values
-        std::vector<Parameter*> sharers{};  // of these values
-    };
 
     std::string name_;
-    Shape shape_;
+    detail::ParameterLayout<Scalar> layout_;
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
     Buffer<Scalar> grad_;       // the same
     bool grad_is_zero_ = true;  // then the content of grad_ does not matter
     bool is_set_ = false;       // value_ is
     bool frozen_ = false;
     std::string shares_;        // the name of the parameter whose values it uses
-    Links links_;
+    detail::ParameterLinks<Scalar> links_;
 };
 
 }  // namespace gacc
