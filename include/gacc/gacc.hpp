@@ -91,6 +91,7 @@
 #include <gacc/data/position.hpp>
 #include <gacc/data/batch.hpp>
 #include <gacc/data/batches.hpp>
+#include <gacc/data/same_targets.hpp>
 #include <gacc/data/prefetch.hpp>
 #include <gacc/data/idx.hpp>
 #include <gacc/data/mnist.hpp>

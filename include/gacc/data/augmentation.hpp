@@ -4,6 +4,7 @@
 #include <gacc/core/random.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/data/dataset.hpp>
+#include <gacc/data/same_targets.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -51,12 +52,15 @@ struct ImageMove {
 ///                                                                    .deviation = {0.25, 0.24, 0.26}});
 ///            for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, position)) { ... }
 template <Dataset Data>
-class AugmentedImages {
+class AugmentedImages : public detail::SameTargets<Data> {
+    using Base = detail::SameTargets<Data>;
+    using Base::data_;
+
 public:
     using scalar_type = typename Data::scalar_type;
 
     AugmentedImages(const Data& data, const Shape& image, AugmentationOptions options = {})
-        : data_(&data), options_(std::move(options)) {
+        : Base(data), options_(std::move(options)) {
         check_image(image);
         height_ = image[0];
         width_ = image[1];
@@ -66,9 +70,6 @@ public:
         for (const double deviation : options_.deviation) { deviation_.push_back(static_cast<scalar_type>(deviation)); }
     }
     AugmentedImages(const Data&& data, const Shape& image, AugmentationOptions options = {}) = delete;
-
-    Index size() const { return data_->size(); }
-    Index features() const { return data_->features(); }
 
     /// The image as it is, normalised.
     void copy_inputs(Index sample, std::span<scalar_type> row) const {
@@ -90,16 +91,6 @@ public:
         const auto words = philox4x32({low(image), low(image >> 32), low(time), 0x4000'0000U ^ low(time >> 32)},
                                       {low(options_.seed), low(options_.seed >> 32)});
         return {offset(words[0]), offset(words[1]), options_.flip && words[2] >> 31 == 1};
-    }
-
-    auto label(Index sample) const requires LabelledDataset<Data> { return data_->label(sample); }
-    Index labels_per_sample() const requires RowLabelledDataset<Data> { return data_->labels_per_sample(); }
-    void copy_labels(Index sample, std::span<Label> labels) const requires RowLabelledDataset<Data> {
-        data_->copy_labels(sample, labels);
-    }
-    Index target_features() const requires TargetDataset<Data> { return data_->target_features(); }
-    void copy_targets(Index sample, std::span<scalar_type> row) const requires TargetDataset<Data> {
-        data_->copy_targets(sample, row);
     }
 
 private:
@@ -178,7 +169,6 @@ private:
         }
     }
 
-    const Data* data_;
     Index height_ = 0, width_ = 0, channels_ = 0;
     AugmentationOptions options_;
     std::vector<scalar_type> mean_, deviation_;  // of each channel, or empty

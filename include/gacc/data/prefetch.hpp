@@ -5,6 +5,7 @@
 #include <gacc/core/view.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
+#include <gacc/data/same_targets.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -27,35 +28,23 @@ namespace gacc::inline GACC_ABI {
 /// Example    const gacc::Prefetched train(images);
 ///            for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 128}, rng, position)) { ... }
 template <Dataset Data>
-class Prefetched {
+class Prefetched : public detail::SameTargets<Data> {
+    using Base = detail::SameTargets<Data>;
+    using Base::data_;
+
 public:
     using scalar_type = typename Data::scalar_type;
 
-    explicit Prefetched(const Data& data) : data_(&data) {}
+    explicit Prefetched(const Data& data) : Base(data) {}
     explicit Prefetched(const Data&& data) = delete;  // it would outlive the data
 
     /// The dataset that prepares nothing ahead.
     const Data& data() const { return *data_; }
 
-    Index size() const { return data_->size(); }
-    Index features() const { return data_->features(); }
     void copy_inputs(Index sample, std::span<scalar_type> row) const { data_->copy_inputs(sample, row); }
     void copy_inputs(Index sample, std::span<scalar_type> row, Index epoch) const requires EpochDataset<Data> {
         data_->copy_inputs(sample, row, epoch);
     }
-
-    auto label(Index sample) const requires LabelledDataset<Data> { return data_->label(sample); }
-    Index labels_per_sample() const requires RowLabelledDataset<Data> { return data_->labels_per_sample(); }
-    void copy_labels(Index sample, std::span<Label> labels) const requires RowLabelledDataset<Data> {
-        data_->copy_labels(sample, labels);
-    }
-    Index target_features() const requires TargetDataset<Data> { return data_->target_features(); }
-    void copy_targets(Index sample, std::span<scalar_type> row) const requires TargetDataset<Data> {
-        data_->copy_targets(sample, row);
-    }
-
-private:
-    const Data* data_;
 };
 
 namespace detail {
