@@ -2,6 +2,8 @@
 
 #include <gacc/gacc.hpp>
 
+#include "support/long_tests.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -133,10 +135,10 @@ void check(int experiments) {
 
 }  // namespace
 
-TEST_CASE("Invariance: the cut and the threads do not change a bit, over 1000 random perceptrons") {
-    check<float>(1000);
+TEST_CASE("Invariance: the cut and the threads do not change a bit, over 100 random perceptrons; long: 1000") {
+    check<float>(gacc::test::long_tests() ? 1000 : 100);
 }
 
-TEST_CASE("Invariance: nor in double, over 200") { check<double>(200); }
+TEST_CASE("Invariance: nor in double, over 20; long: 200") { check<double>(gacc::test::long_tests() ? 200 : 20); }
 
 }  // namespace invariance_test

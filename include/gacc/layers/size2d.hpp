@@ -19,11 +19,11 @@ struct Size2d {
         : height(static_cast<Index>(rows)), width(static_cast<Index>(columns)) {}
 
     constexpr bool operator==(const Size2d&) const = default;
-};
 
-/// "3 x 2", or "3" if both are the same.
-inline std::string to_string(const Size2d& size) {
-    return size.height == size.width ? detail::text(size.height) : detail::text(size.height, " x ", size.width);
-}
+    /// "3 x 2", or "3" if both are the same. Only a Size2d finds it: to_string({7}) is of a Shape.
+    friend std::string to_string(const Size2d& size) {
+        return size.height == size.width ? detail::text(size.height) : detail::text(size.height, " x ", size.width);
+    }
+};
 
 }  // namespace gacc

@@ -1,29 +1,26 @@
 #pragma once
 
-#include <gacc/core/thread_scratch.hpp>
+#include <gacc/core/error.hpp>
+#include <gacc/core/memory.hpp>
+#include <gacc/core/sizes.hpp>
 #include <gacc/losses/loss.hpp>
-#include <gacc/model/backward_pass.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/block.hpp>
 #include <gacc/model/chosen_activations.hpp>
 #include <gacc/model/first_values.hpp>
-#include <gacc/model/forward_pass.hpp>
 #include <gacc/model/graph.hpp>
-#include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/model_body.hpp>
 #include <gacc/model/model_checks.hpp>
 #include <gacc/model/owned_body.hpp>
 #include <gacc/model/prediction.hpp>
 #include <gacc/model/residual.hpp>
-#include <gacc/model/sample_block.hpp>
 #include <gacc/model/summary.hpp>
+#include <gacc/model/training_pass.hpp>
 #include <gacc/model/workspace.hpp>
 #include <gacc/parameters/parameters.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -125,28 +122,10 @@ public:
     ///            or set them. Vectors, such as biases, may stay zero. predict() does not check this
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
         detail::check_inputs(body(), inputs);
-        check_planned(inputs.rows());
+        pass_.check_planned(inputs.rows());
         check_initialized();
-        if (!complete_ || activations_.empty()) { set_activations(graph().activations()); }
         complete_ = true;
-        ready_ = false;
-        workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
-        detail::ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
-        where_ = {.seed = body().tally.seed(),
-                  .step = body().tally.batches(),
-                  .first_row = body().tally.seen(),
-                  .training = true};
-        for (std::size_t segment = 0; segment < workspace_.segments().size(); ++segment) {
-            for_each_block(segment, inputs, [&](const detail::SampleBlock<Scalar>& block) {
-                detail::ForwardPass<Scalar>(block).run(segment);
-            });
-        }
-        body().tally.see(inputs.rows());
-        inputs_ = inputs.data();
-        input_stride_ = inputs.outerStride();
-        ready_ = true;
-        ++forwards_without_backward_;
-        return workspace_.activation(graph().output().slot, 0, inputs.rows());
+        return pass_.forward(body(), inputs);
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
@@ -160,30 +139,13 @@ public:
     ///
     /// Throws     UsageError if zero_grad() did not follow the last step() or a backward that threw
     void backward(const LossGradient<Scalar>& loss, const GradientReady<Scalar>& ready = {}) {
-        if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
-        detail::check_gradient(graph().output(), workspace_.samples(), loss);
-        const Index samples = workspace_.samples();
-        GradientTally tally = body().tally;
-        tally.add(loss.reduction, loss.sample_weights, samples);
-        ready_ = false;
-        --forwards_without_backward_;
-        body().tally.mark_partial();
-        const ConstMatrixView<Scalar> inputs(inputs_, samples, in_features(), input_stride_);
-        const detail::IgnoredSamples<Scalar> ignored(loss.sample_weights, graph().output().rows());
-        for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
-            for_each_block(segment, inputs, [&](const detail::SampleBlock<Scalar>& block) {
-                const bool is_last = block.first + block.count == samples;
-                detail::BackwardPass<Scalar>(block, backward_, activations_, loss.grad, ignored)
-                    .run(segment, is_last && ready ? &ready : nullptr);
-            });
-        }
-        body().tally = tally;
+        pass_.backward(body(), loss, ready);
     }
 
     /// The number of forward calls without a backward. The last forward counts until its backward is called. A guard
     /// that skips a micro-batch leaves out its backward; without a guard the number should be 0 at the end of training.
     /// It is never reset.
-    Index forwards_without_backward() const { return forwards_without_backward_; }
+    Index forwards_without_backward() const { return pass_.forwards_without_backward(); }
 
     /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
     /// nothing, so several threads may predict with one model at once.
@@ -208,7 +170,7 @@ public:
     }
 
     /// The places of its values, in order. A value that lies over another has no place of its own.
-    const std::vector<Activation>& activations() const { return activations_.empty() ? graph().activations() : activations_; }
+    const std::vector<Activation>& activations() const { return pass_.activations(graph()); }
 
     /// Prepares for micro-batches of at most `micro_batch` samples, and for these activations to be kept or dropped.
     /// From then on a larger micro-batch is an error.
@@ -222,11 +184,8 @@ public:
                              "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
                              "got others");
         }
-        set_activations(activations);
+        pass_.lay_out(graph(), micro_batch, activations);
         complete_ = true;
-        ready_ = false;
-        planned_ = micro_batch;
-        workspace_ = Workspace<Scalar>();
     }
 
     /// The shape of an input sample; empty if there is no layer yet.
@@ -255,8 +214,7 @@ private:
     template <class Which>
     void set_frozen(const Which& which, bool frozen) {
         body_.set_frozen(which, frozen);
-        ready_ = false;
-        if (!activations_.empty()) { set_activations(planned_ > 0 ? activations_ : graph().activations()); }
+        pass_.renew(graph());
     }
     void append(Block<Scalar> block) {
         auto& body = *body_;
@@ -265,31 +223,6 @@ private:
                              "expected all layers before the model is used, got " + block.description() + " after");
         }
         body.append(std::move(block));
-    }
-
-    /// Only what is kept is taken from `chosen`: what is needed may have changed since.
-    void set_activations(const std::vector<Activation>& chosen) {
-        auto activations = graph().activations();
-        for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
-        backward_ = detail::BackwardPlanner<Scalar>(graph(), activations).plan();
-        activations_ = std::move(activations);
-    }
-
-    /// Calls f(block) for the blocks of the samples in a segment, in order.
-    template <class F>
-    void for_each_block(std::size_t segment, const ConstMatrixView<Scalar>& inputs, const F& f) {
-        const Index samples = workspace_.samples(), most = workspace_.block_rows(segment);
-        for (Index first = 0; first < samples; first += most) {
-            f(detail::SampleBlock<Scalar>{graph(), workspace_, inputs, first, std::min(most, samples - first), where_});
-        }
-    }
-
-    void check_planned(Index samples) const {
-        if (planned_ > 0 && samples > planned_) {
-            throw UsageError("Sequential::forward",
-                             detail::text("expected at most the ", planned_, " samples a micro-batch of the plan, got ",
-                                          samples, "; cut batches with micro_batches(plan), or plan anew"));
-        }
     }
 
     /// Checks until all parameters are initialized, and then never again.
@@ -309,17 +242,9 @@ private:
     const detail::Graph<Scalar>& graph() const { return body().graph; }
 
     detail::OwnedBody<Scalar> body_;
-    Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
-    std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
-    detail::BackwardPlan backward_;        // with these
-    Workspace<Scalar> workspace_;
-    Where where_;                     // of the last forward; its first_row counts samples
-    const Scalar* inputs_ = nullptr;  // of the last forward
-    Index input_stride_ = 0;
-    bool ready_ = false;     // for backward
+    detail::TrainingPass<Scalar> pass_;
     bool complete_ = false;  // no more layers can be added
     bool initialized_ = false;
-    Index forwards_without_backward_ = 0;
 };
 
 template <class First, class... Rest>

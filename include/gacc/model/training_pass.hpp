@@ -1,0 +1,131 @@
+#pragma once
+
+#include <gacc/core/error.hpp>
+#include <gacc/core/thread_scratch.hpp>
+#include <gacc/losses/loss.hpp>
+#include <gacc/model/backward_pass.hpp>
+#include <gacc/model/backward_plan.hpp>
+#include <gacc/model/forward_pass.hpp>
+#include <gacc/model/graph.hpp>
+#include <gacc/model/ignored_samples.hpp>
+#include <gacc/model/model_body.hpp>
+#include <gacc/model/model_checks.hpp>
+#include <gacc/model/sample_block.hpp>
+#include <gacc/model/workspace.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace gacc::inline GACC_ABI::detail {
+
+/// Takes one micro-batch after the other forward and backward through a model. From forward to backward it has the
+/// activations, and where the inputs are.
+template <class Scalar>
+class TrainingPass {
+public:
+    /// The activations as they were laid out; those of the graph if they were not yet.
+    const std::vector<Activation>& activations(const Graph<Scalar>& graph) const {
+        return activations_.empty() ? graph.activations() : activations_;
+    }
+
+    /// See Sequential::lay_out.
+    void lay_out(const Graph<Scalar>& graph, Index micro_batch, const std::vector<Activation>& activations) {
+        choose(graph, activations);
+        ready_ = false;
+        planned_ = micro_batch;
+        workspace_ = Workspace<Scalar>();
+    }
+
+    /// What the graph needs has changed.
+    void renew(const Graph<Scalar>& graph) {
+        ready_ = false;
+        if (!activations_.empty()) { choose(graph, planned_ > 0 ? activations_ : graph.activations()); }
+    }
+
+    void check_planned(Index samples) const {
+        if (planned_ > 0 && samples > planned_) {
+            throw UsageError("Sequential::forward",
+                             text("expected at most the ", planned_, " samples a micro-batch of the plan, got ", samples,
+                                  "; cut batches with micro_batches(plan), or plan anew"));
+        }
+    }
+
+    /// The outputs. They and the inputs must stay as they are until backward.
+    ConstMatrixView<Scalar> forward(ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& inputs) {
+        if (activations_.empty()) { choose(body.graph, body.graph.activations()); }
+        ready_ = false;
+        workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
+        ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
+        where_ = {.seed = body.tally.seed(),
+                  .step = body.tally.batches(),
+                  .first_row = body.tally.seen(),
+                  .training = true};
+        for (std::size_t segment = 0; segment < workspace_.segments().size(); ++segment) {
+            for_each_block(body.graph, segment, inputs,
+                           [&](const SampleBlock<Scalar>& block) { ForwardPass<Scalar>(block).run(segment); });
+        }
+        body.tally.see(inputs.rows());
+        inputs_ = inputs.data();
+        input_stride_ = inputs.outerStride();
+        ready_ = true;
+        ++forwards_without_backward_;
+        return workspace_.activation(body.graph.output().slot, 0, inputs.rows());
+    }
+
+    /// See Sequential::backward.
+    void backward(ModelBody<Scalar>& body, const LossGradient<Scalar>& loss, const GradientReady<Scalar>& ready) {
+        if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
+        const Index samples = workspace_.samples();
+        check_gradient(body.graph.output(), samples, loss);
+        GradientTally tally = body.tally;
+        tally.add(loss.reduction, loss.sample_weights, samples);
+        ready_ = false;
+        --forwards_without_backward_;
+        body.tally.mark_partial();
+        const ConstMatrixView<Scalar> inputs(inputs_, samples, elements(body.graph.input().shape), input_stride_);
+        const IgnoredSamples<Scalar> ignored(loss.sample_weights, body.graph.output().rows());
+        for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
+            for_each_block(body.graph, segment, inputs, [&](const SampleBlock<Scalar>& block) {
+                const bool is_last = block.first + block.count == samples;
+                BackwardPass<Scalar>(block, backward_, activations_, loss.grad, ignored)
+                    .run(segment, is_last && ready ? &ready : nullptr);
+            });
+        }
+        body.tally = tally;
+    }
+
+    Index forwards_without_backward() const { return forwards_without_backward_; }
+
+private:
+    /// Only what is kept is taken from `chosen`: what is needed may have changed since.
+    void choose(const Graph<Scalar>& graph, const std::vector<Activation>& chosen) {
+        auto activations = graph.activations();
+        for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
+        backward_ = BackwardPlanner<Scalar>(graph, activations).plan();
+        activations_ = std::move(activations);
+    }
+
+    /// Calls f for the blocks of the samples in a segment, in order.
+    template <class F>
+    void for_each_block(const Graph<Scalar>& graph, std::size_t segment, const ConstMatrixView<Scalar>& inputs,
+                        const F& f) {
+        const Index samples = workspace_.samples(), most = workspace_.block_rows(segment);
+        for (Index first = 0; first < samples; first += most) {
+            f(SampleBlock<Scalar>{graph, workspace_, inputs, first, std::min(most, samples - first), where_});
+        }
+    }
+
+    Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
+    std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
+    BackwardPlan backward_;                // with these
+    Workspace<Scalar> workspace_;
+    Where where_;                     // of the last forward; its first_row counts samples
+    const Scalar* inputs_ = nullptr;  // of the last forward
+    Index input_stride_ = 0;
+    bool ready_ = false;  // for backward
+    Index forwards_without_backward_ = 0;
+};
+
+}  // namespace gacc::detail
