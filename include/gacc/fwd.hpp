@@ -65,6 +65,8 @@ class Embedding;
 template <class Scalar>
 class PositionEmbedding;
 template <class Scalar>
+class DotProductAttention;
+template <class Scalar>
 class Flatten;
 template <class Scalar>
 class MaxPool2d;

@@ -59,6 +59,8 @@
 #include <gacc/layers/batch_norm.hpp>
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/position_embedding.hpp>
+#include <gacc/layers/attention_dropout.hpp>
+#include <gacc/layers/dot_product_attention.hpp>
 #include <gacc/layers/flatten.hpp>
 #include <gacc/layers/windows.hpp>
 #include <gacc/layers/max_pool2d.hpp>
@@ -105,6 +107,8 @@
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/self_attention.hpp>
+#include <gacc/model/transformer_block.hpp>
 #include <gacc/model/lifetimes.hpp>
 #include <gacc/model/operation.hpp>
 #include <gacc/model/graph_marks.hpp>

@@ -62,6 +62,8 @@ Sequential<Scalar> every_layer() {
         Residual(Shortcut(Sigmoid<Scalar>(), LeakyReLU<Scalar>({.negative_slope = 0.3})),
                  GroupNorm<Scalar>(3, 6, {.epsilon = 0.0625}), ELU<Scalar>({.alpha = 0.75}), Softplus<Scalar>()),
         statistics<Scalar>(6), LayerNorm<Scalar>(6), GELU<Scalar>({.approximation = Approximation::tanh}),
+        Residual(CausalSelfAttention<Scalar>(6, {.heads = 3, .dropout = 0.25, .rotary_positions = 3}),
+                 SelfAttention<Scalar>(6, {.bias = false, .initialization = Initialization::gpt2, .projection_scale = 0.5})),
         Flatten<Scalar>(), Chain(Linear<Scalar>(18, 3)), ReLU<Scalar>());
     Rng rng(1);
     model.initialize(rng);
@@ -293,6 +295,13 @@ TEST_CASE("save_model: what cannot be saved is an error, and the file stays") {
     }
     refused(Sequential<float>(gacc::Input(2), Block<float>(Block<float>::Kind::sum, {{"trunk", {gacc::ReLU()}}})),
             "blocks as Residual, Concat and Chain make them, got another as block 0");
+    for (const auto& parts : {std::vector<Part>{{"a", {gacc::ReLU()}}, {"a", {gacc::ReLU()}}},
+                              {{"a.b", {gacc::ReLU()}}},
+                              {{"a", {gacc::ReLU(), gacc::ReLU()}}},
+                              {{"", {gacc::ReLU()}}, {"a", {gacc::ReLU()}}}}) {
+        refused(Sequential<float>(gacc::Input(2), Block<float>(Block<float>::Kind::chain, parts)),
+                "blocks as Residual, Concat and Chain make them, got another as block 0");
+    }
     Block<float> deep = gacc::Chain(gacc::ReLU());
     for (int i = 0; i < 31; ++i) { deep = gacc::Chain(std::move(deep)); }
     refused(Sequential<float>(gacc::Input(2), gacc::Chain(deep)), "at most 32 blocks within each other, got more");
@@ -383,6 +392,15 @@ TEST_CASE("load_model: the exact errors of descriptions") {
     CHECK(layer(R"({"type":"Residual","branch":[{"type":"Chain","layers":[{"type":"Tanh"},{"type":"X"}]}]})") ==
           "expected a type that the registry has for layer 1.branch.0.1, got \"X\"; give load_model a LayerRegistry to "
           "which it was added");
+    CHECK(layer(R"({"type":"Chain","names":["a"],"layers":[{"type":"Tanh"},{"type":"Tanh"}]})") ==
+          "expected a name for each of 2 layers of layer 1, got 1");
+    for (const std::string names : {R"(["a","a"])", R"(["a","b.c"])", R"(["a",""])", R"(["a",1])"}) {
+        CHECK(layer(R"({"type":"Chain","names":)" + names + R"(,"layers":[{"type":"Tanh"},{"type":"Tanh"}]})")
+                  .starts_with("expected other names of letters, digits and underscores as \"names\" of layer 1, got "));
+    }
+    CHECK(layer(R"({"type":"Chain","names":["a","b"],"layers":[{"type":"Tanh"},{"type":"Tanh"}]})") == "loaded");
+    CHECK(layer(R"({"type":"Chain","names":["a"],"layers":[{"type":"X"}]})")
+              .starts_with("expected a type that the registry has for layer 1.a, got \"X\""));
     CHECK(layer(R"({"type":"Concat","parts":[1]})") == "expected an object as layer 1.0, got 1");
     CHECK(
         layer(R"({"type":"GroupNorm","groups":2,"channels":3,"epsilon":0})") ==

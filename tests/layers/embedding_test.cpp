@@ -73,6 +73,16 @@ TEST_CASE("Embedding: gradients of central differences, and the same bytes for e
     }
 }
 
+TEST_CASE("Embedding: first weights are normal with the deviation that is asked for") {
+    for (const double deviation : {1.0, 0.02}) {
+        gacc::Embedding<double> layer(500, 200, {.deviation = deviation});
+        gacc::Rng rng(3);
+        layer.initialize(rng);
+        const Matrix<double> value = layer.weight().value();
+        CHECK(std::abs(std::sqrt(value.squaredNorm() / 1e5) / deviation - 1) < 0.01);  // of 100,000: 0.2 %
+    }
+}
+
 TEST_CASE("PositionEmbedding: adds a row for every position; gradients for any shape and cut") {
     PositionEmbedding layer(3, 2);
     layer.weight().set_value(Matrix<float>{{1, 2}, {3, 4}, {5, 6}});

@@ -283,6 +283,23 @@ TEST_CASE("Linear: uniform_fan_in spreads weights and biases over ±1 / sqrt(in)
     CHECK(std::abs(moments.kurtosis - 1.8) < 0.012);
 }
 
+TEST_CASE("Linear: gpt2 draws normal weights with deviation 0.02, and initial_scale multiplies them") {
+    for (const double scale : {1.0, 0.25}) {
+        Linear<double> layer(100, 5000, {.initialization = gacc::Initialization::gpt2, .initial_scale = scale});
+        gacc::Rng rng(9);
+        layer.initialize(rng);
+        const Moments moments(layer.weight().value());
+        CHECK(std::abs(moments.deviation / (0.02 * scale) - 1) < 0.003);
+        CHECK(std::abs(moments.kurtosis - 3) < 0.012);
+        CHECK(layer.bias().value() == Matrix<double>::Zero(1, 5000));
+    }
+    Linear<double> uniform(10, 300, {.initialization = gacc::Initialization::uniform_fan_in, .initial_scale = 0.5});
+    gacc::Rng rng(9);
+    uniform.initialize(rng);
+    CHECK(uniform.weight().value().cwiseAbs().maxCoeff() <= 0.5 * std::sqrt(0.1));
+    CHECK(uniform.bias().value().cwiseAbs().maxCoeff() > 0.9 * std::sqrt(0.1));
+}
+
 TEST_CASE("Linear: initialize draws W row by row, then b") {
     Linear<double> layer(2, 3, {.initialization = gacc::Initialization::uniform_fan_in});
     gacc::Rng rng(8), same(8);

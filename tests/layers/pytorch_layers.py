@@ -151,6 +151,34 @@ cases.append(case("PositionEmbedding", PositionEmbedding(4, 5), (4, 5)))
 cases.append(case("PositionEmbedding", PositionEmbedding(4, 17), (3, 17)))
 for shape in [(6,), (3, 17), (2, 3, 4)]:
     cases.append(frozen_batch_norm(shape))
+
+
+class Attention(nn.Module):
+    """Of queries, keys and values side by side. Where rotary, the pairs are turned as in Llama."""
+
+    def __init__(self, heads, causal, rotary):
+        super().__init__()
+        self.heads, self.causal, self.rotary = heads, causal, rotary
+
+    def turn(self, x):
+        half = x.shape[-1] // 2
+        angles = torch.outer(torch.arange(x.shape[-2]), 10000.0 ** (-torch.arange(half) / half))
+        a, b = x[..., :half], x[..., half:]
+        return torch.cat((a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()), -1)
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in x.chunk(3, -1))
+        if self.rotary:
+            q, k = self.turn(q), self.turn(k)
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return y.transpose(1, 2).flatten(2)
+
+
+for tokens, width, heads in [(1, 3, 1), (5, 6, 2), (18, 20, 2), (7, 12, 3)]:
+    for causal, rotary in [(True, False), (False, False), (True, True)]:
+        name = f"DotProductAttention({width}, {heads} head{'s' if heads > 1 else ''}{', causal' if causal else ''})"
+        if not rotary or width // heads % 2 == 0:
+            cases.append(case(name + (" rotary" if rotary else ""), Attention(heads, causal, rotary), (tokens, 3 * width)))
 Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
 
 // Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.

@@ -5,6 +5,7 @@
 #include <gacc/layers/conv1d.hpp>
 #include <gacc/layers/conv2d.hpp>
 #include <gacc/layers/conv_transpose2d.hpp>
+#include <gacc/layers/dot_product_attention.hpp>
 #include <gacc/layers/elu.hpp>
 #include <gacc/layers/embedding.hpp>
 #include <gacc/layers/flatten.hpp>
@@ -30,6 +31,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pytorch_layers_test {
@@ -126,8 +128,25 @@ Made made_convolution(const std::string& name, bool bias) {
     return made_of<gacc::Conv1d<double>>(of_sequences, name, bias);
 }
 
+/// Null if none of the cases has this name.
+Made made_attention(const std::string& name) {
+    for (const auto& [width, heads] : {std::pair<Index, Index>{3, 1}, {6, 2}, {20, 2}, {12, 3}}) {
+        for (const bool causal : {true, false}) {
+            for (const Index rotary_positions : {0, 18}) {
+                if (width / heads % 2 != 0 && rotary_positions > 0) { continue; }
+                auto layer = std::make_unique<gacc::DotProductAttention<double>>(
+                    width, gacc::DotProductAttentionOptions{
+                               .heads = heads, .causal = causal, .rotary_positions = rotary_positions});
+                if (layer->description() + (rotary_positions > 0 ? " rotary" : "") == name) { return layer; }
+            }
+        }
+    }
+    return nullptr;
+}
+
 Made made(const PyTorchLayer& theirs, const Shape& shape) {
     const std::string name = theirs.layer;
+    if (Made layer = made_attention(name)) { return layer; }
     const auto& values = theirs.values;
     if (Made layer = made_convolution(name, values.size() == 2)) { return layer; }
     if (name == "FrozenBatchNorm") {
@@ -171,7 +190,7 @@ void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
 }  // namespace
 
 TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
-    CHECK(pytorch_layers.size() == 85);
+    CHECK(pytorch_layers.size() == 95);
     for (const PyTorchLayer& theirs : pytorch_layers) {
         CAPTURE(theirs.layer);
         const Shape shape(theirs.shape.begin(), theirs.shape.end());

@@ -38,6 +38,16 @@ Block<S> random_convolution(Rng& rng, const Shape& shape, Index& out) {
                      {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
 }
 
+/// Random attention that keeps the shape of a sequence.
+template <class S>
+Block<S> random_attention(Rng& rng, Index width) {
+    SelfAttentionOptions options{.bias = rng.below(2) == 0, .dropout = rng.below(3) == 0 ? 0.3 : 0};
+    if (width % 3 == 0) { options.heads = 3; }
+    if (width % 2 == 0 && rng.below(2) == 0) { options.heads = 2; }
+    if (width / options.heads % 2 == 0 && rng.below(2) == 0) { options.rotary_positions = 8; }
+    return rng.below(2) == 0 ? CausalSelfAttention<S>(width, options) : SelfAttention<S>(width, options);
+}
+
 /// A random layer for samples of this shape. It sets the number of features of its output.
 template <class S>
 Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
@@ -60,6 +70,9 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
         case 12: return GroupNorm<S>(in % 2 == 0 ? 2 : 1, in);
         case 13:
             if (shape.size() == 2) { return PositionEmbedding<S>(shape[0], in); }
+            [[fallthrough]];
+        case 14:
+            if (shape.size() == 2) { return random_attention<S>(rng, in); }
             [[fallthrough]];
         default:
             out = 1 + static_cast<Index>(rng.below(24));

@@ -47,9 +47,13 @@ private:
                         Shape& shape) {
         if (block.layer() != nullptr) { examine(block, *name++, x, shape); }
         const bool parameters_before = parameters_before_;
+        Matrix<Scalar> inside = x;
+        Shape inside_shape = shape;
         for (auto& part : block.parts()) {
-            Matrix<Scalar> inside = x;
-            Shape inside_shape = shape;
+            if (block.kind() != Block<Scalar>::Kind::chain) {  // all parts take x
+                inside = x;
+                inside_shape = shape;
+            }
             for (auto& inner : part.blocks) { inside = walk(inner, name, inside, inside_shape); }
             parameters_before_ = parameters_before_ || parameters_before;
         }

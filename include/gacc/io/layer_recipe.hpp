@@ -52,8 +52,7 @@ inline Size2d padding2d(ConfigReader& options, const std::string& name = "paddin
     return {height, options.count(name + "_width")};
 }
 inline Initialization initialization(ConfigReader& options) {
-    const bool he = options.one_of("initialization", {"he_normal", "uniform_fan_in"}) == 0;
-    return he ? Initialization::he_normal : Initialization::uniform_fan_in;
+    return static_cast<Initialization>(options.one_of("initialization", {"he_normal", "uniform_fan_in", "gpt2"}));
 }
 
 }  // namespace detail

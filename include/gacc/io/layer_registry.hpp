@@ -2,6 +2,7 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/io/activation_recipes.hpp>
+#include <gacc/io/attention_recipes.hpp>
 #include <gacc/io/config_reader.hpp>
 #include <gacc/io/image_recipes.hpp>
 #include <gacc/io/layer_recipe.hpp>
@@ -36,6 +37,7 @@ public:
         detail::add_pools(readers_);
         detail::add_convolutions(readers_);
         detail::add_linear_layers(readers_);
+        detail::add_attention(readers_);
     }
 
     /// Throws     UsageError if the type is there already, or is the name of a block

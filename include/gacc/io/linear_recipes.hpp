@@ -15,8 +15,9 @@ void add_linear_layers(LayerRecipes<Scalar>& all) {
     using Recipe = LayerRecipe<Scalar>;
     all["Embedding"] = [](ConfigReader& options) -> Recipe {
         const Index vocabulary = options.size("vocabulary"), features = options.size("features");
+        const EmbeddingOptions given{.deviation = options.has("deviation") ? options.number("deviation") : 1};
         return {.parameters = weight_and_bias({vocabulary, features}, features, false),
-                .make = [=] { return Embedding<Scalar>(vocabulary, features); }};
+                .make = [=] { return Embedding<Scalar>(vocabulary, features, given); }};
     };
     all["PositionEmbedding"] = [](ConfigReader& options) -> Recipe {
         const Index tokens = options.size("tokens"), features = options.size("features");
@@ -28,7 +29,9 @@ void add_linear_layers(LayerRecipes<Scalar>& all) {
         const bool bias = options.flag("bias");
         const LinearOptions given{.initialization = initialization(options),
                                   .bias = bias,
-                                  .shares = options.has("shares") ? options.word("shares") : ""};
+                                  .shares = options.has("shares") ? options.word("shares") : "",
+                                  .initial_scale =
+                                      options.has("initial_scale") ? options.number("initial_scale") : 1};
         Recipe recipe{.parameters = weight_and_bias({out, in}, out, bias),
                       .make = [=] { return Linear<Scalar>(in, out, given); }};
         if (!given.shares.empty()) {

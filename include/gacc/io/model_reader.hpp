@@ -13,6 +13,7 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/sequential.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -99,7 +100,10 @@ private:
         }
         DescribedObject object(json, where_, "layer " + name);
         const std::string type = object.word("type");
-        if (type == "Chain") { return composed(Kind::chain, {part(object, "layers", name, depth)}, object); }
+        if (type == "Chain") {
+            if (object.has("names")) { return composed(Kind::chain, named_parts(object, name, depth), object); }
+            return composed(Kind::chain, {part(object, "layers", name, depth)}, object);
+        }
         if (type == "Residual") {
             std::vector<Part> parts{part(object, "branch", name, depth)};
             if (object.has("shortcut")) { parts.push_back(part(object, "shortcut", name, depth)); }
@@ -131,6 +135,26 @@ private:
             made.blocks.push_back(block(list[i], single ? inside : text(inside, '.', i), depth + 1));
         }
         return made;
+    }
+
+    /// The layers of a chain that have names.
+    std::vector<Part> named_parts(DescribedObject& object, const std::string& name, std::size_t depth) {
+        const Json &names = object.list("names"), &layers = object.list("layers");
+        if (names.size() != layers.size()) {
+            throw DataError(where_, text("expected a name for each of ", layers.size(), " layers of layer ", name, ", got ",
+                                         names.size()));
+        }
+        std::vector<Part> parts;
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            const auto is_there = [&](const Part& part) { return names[i] == part.name; };
+            if (!names[i].is_string() || !ModelFormat::is_name(names[i].template get<std::string>()) ||
+                std::any_of(parts.begin(), parts.end(), is_there)) {
+                object.refuse(text("other names of letters, digits and underscores as \"names\" of layer ", name), names[i]);
+            }
+            const auto own = names[i].template get<std::string>();
+            parts.push_back({own, {block(layers[i], text(name, '.', own), depth + 1)}});
+        }
+        return parts;
     }
 
     static Maker composed(typename Block<Scalar>::Kind kind, std::vector<Part> parts, const DescribedObject& object) {

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
@@ -49,8 +50,16 @@ public:
             return {{"type", "Concat"}, {"parts", all}};
         }
         if (block.kind() == Kind::chain) {
-            if (parts.size() != 1 || !parts[0].name.empty()) { refuse_block(name); }
-            return {{"type", "Chain"}, {"layers", list(parts[0])}};
+            if (parts.size() == 1 && parts[0].name.empty()) { return {{"type", "Chain"}, {"layers", list(parts[0])}}; }
+            Json names = Json::array(), layers = Json::array();
+            for (const auto& part : parts) {
+                const bool is_new = std::find(names.begin(), names.end(), part.name) == names.end();
+                if (!is_new || part.blocks.size() != 1 || !ModelFormat::is_name(part.name)) { refuse_block(name); }
+                names.push_back(part.name);
+                layers.push_back(list(part).front());
+            }
+            if (parts.empty()) { refuse_block(name); }
+            return {{"type", "Chain"}, {"names", names}, {"layers", layers}};
         }
         if (parts.empty() || parts.size() > 2 || parts[0].name != "branch" ||
             (parts.size() == 2 && parts[1].name != "shortcut")) {

@@ -86,10 +86,9 @@ LayerConfig convolution_config(const char* type, Index in, Index out, const Opti
     add("padding", options.padding);
     if constexpr (requires { options.output_padding; }) { add("output_padding", options.output_padding); }
     add("dilation", options.dilation);
-    const bool he = options.initialization == Initialization::he_normal;
     config.options.push_back({"groups", options.groups});
     config.options.push_back({"bias", options.bias});
-    config.options.push_back({"initialization", he ? "he_normal" : "uniform_fan_in"});
+    config.options.push_back({"initialization", name_of(options.initialization)});
     return config;
 }
 

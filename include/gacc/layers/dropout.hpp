@@ -8,6 +8,29 @@
 
 namespace gacc::inline GACC_ABI {
 
+namespace detail {
+
+/// Four random words for a row of the batch and four columns. The last counter is never 0, but in Rng it is. So the
+/// words differ from those of an Rng.
+inline std::array<std::uint32_t, 4> dropout_words(const Where& where, std::uint64_t row, std::uint64_t quarter) {
+    const auto low = [](auto number) { return static_cast<std::uint32_t>(number); };
+    const auto key = where.seed;
+    const auto rest = 0x8000'0000U ^ low(where.layer) ^ (low(row >> 32) << 20);
+    return philox4x32({low(quarter), low(row), low(where.step), rest}, {low(key), low(key >> 32)});
+}
+
+/// Returns p if it is a probability of dropping.
+inline double checked_dropout(const char* layer, double p) {
+    if (!(p >= 0 && p < 1)) {
+        throw UsageError(layer, text("expected a probability from 0 up to, not including, 1, got ", p));
+    }
+    return p;
+}
+/// Of the 2^32 words those below it drop.
+inline std::uint32_t dropped_words(double p) { return static_cast<std::uint32_t>(p * 0x1p32); }
+
+}  // namespace detail
+
 /// In training, each element of x is dropped (y = 0) with probability p; else y = x / (1 - p). In predict(), y = x.
 ///
 /// The mask is drawn from a counter: the seed, the step, the layer, the row of the batch and the column. So it is the
@@ -22,11 +45,7 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar = float>
 class Dropout : public Layer<Scalar> {
 public:
-    explicit Dropout(double p) : p_(p) {
-        if (!(p >= 0 && p < 1)) {
-            throw UsageError("Dropout", detail::text("expected a probability from 0 up to, not including, 1, got ", p));
-        }
-    }
+    explicit Dropout(double p) : p_(detail::checked_dropout("Dropout", p)) {}
 
     std::string description() const override { return detail::text("Dropout(", p_, ")"); }
     LayerConfig config() const override { return {"Dropout", {{"p", p_}}}; }
@@ -44,25 +63,17 @@ private:
             return;
         }
         const auto scale = static_cast<Scalar>(1 / (1 - p_));
-        const auto dropped = static_cast<std::uint32_t>(p_ * 0x1p32);  // of the 2^32 words
+        const std::uint32_t dropped = detail::dropped_words(p_);
         for (Index i = 0; i < from.rows(); ++i) {
             std::array<std::uint32_t, 4> words{};
             for (Index j = 0; j < from.cols(); ++j) {
                 const auto column = static_cast<std::uint64_t>(where.first_column + j);
                 if (j == 0 || column % 4 == 0) {
-                    words = block(where, static_cast<std::uint64_t>(where.first_row + i), column / 4);
+                    words = detail::dropout_words(where, static_cast<std::uint64_t>(where.first_row + i), column / 4);
                 }
                 to(i, j) = words[column % 4] < dropped ? Scalar(0) : from(i, j) * scale;
             }
         }
-    }
-
-    /// Four random words. The last counter is never 0, but in Rng it is. So the words differ from those of an Rng.
-    static std::array<std::uint32_t, 4> block(const Where& where, std::uint64_t row, std::uint64_t quarter) {
-        const auto low = [](auto number) { return static_cast<std::uint32_t>(number); };
-        const auto key = where.seed;
-        const auto rest = 0x8000'0000U ^ low(where.layer) ^ (low(row >> 32) << 20);
-        return philox4x32({low(quarter), low(row), low(where.step), rest}, {low(key), low(key >> 32)});
     }
 
     double p_;

@@ -12,23 +12,30 @@
 
 namespace gacc::inline GACC_ABI {
 
+struct EmbeddingOptions {
+    double deviation = 1;  ///< of the first weights; 0.02 in GPT-2
+};
+
 /// A row of weights for every token: y = weight[x]. Tokens are numbers of the input, from 0.
 ///
 /// Shapes     samples {tokens} -> {tokens, features};  weight vocabulary x features
 /// Gradients  grad_weight[x] += grad_y, row by row, in order;  there is no gradient by x
-/// Defaults   weights normal with deviation 1, as PyTorch's
+/// Defaults   first weights normal with deviation 1, as PyTorch's
 /// Throws     ShapeError if a size is less than 1, or samples have more than one size; DataError from forward if a
 ///            number is not a token: not an integer, negative, or not below the vocabulary
 /// Example    gacc::Sequential model(gacc::Input(64), gacc::Embedding(65, 128), gacc::Linear(128, 65));
 template <class Scalar = float>
 class Embedding : public Layer<Scalar> {
 public:
-    Embedding(Index vocabulary, Index features)
-        : weight_("weight", {checked(vocabulary), checked(features)}, described(vocabulary, features)) {}
+    Embedding(Index vocabulary, Index features, EmbeddingOptions options = {})
+        : options_(options),
+          weight_("weight", {checked(vocabulary), checked(features)}, described(vocabulary, features)) {}
 
     std::string description() const override { return described(weight_.rows(), weight_.cols()); }
     LayerConfig config() const override {
-        return {"Embedding", {{"vocabulary", weight_.rows()}, {"features", weight_.cols()}}};
+        LayerConfig config{"Embedding", {{"vocabulary", weight_.rows()}, {"features", weight_.cols()}}};
+        if (options_.deviation != 1) { config.options.push_back({"deviation", options_.deviation}); }
+        return config;
     }
     LayerPlan plan(const Shape& x) const override {
         if (x.size() != 1) {
@@ -59,7 +66,7 @@ public:
     Parameter<Scalar>& weight() { return weight_; }
     std::vector<Parameter<Scalar>*> parameters() override { return {&weight_}; }
     void initialize(Rng& rng) override {
-        weight_.generate([&] { return static_cast<Scalar>(rng.normal()); });
+        weight_.generate([&] { return static_cast<Scalar>(options_.deviation * rng.normal()); });
     }
 
 private:
@@ -94,6 +101,7 @@ private:
         });
     }
 
+    EmbeddingOptions options_;
     Parameter<Scalar> weight_;  // vocabulary x features
 };
 

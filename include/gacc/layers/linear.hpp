@@ -17,6 +17,7 @@ struct LinearOptions {
     bool bias = true;  ///< add b; without it y = x Wᵀ
     /// Use the values of this parameter of the model for W, for example "0.weight" of an Embedding before it.
     std::string shares{};
+    double initial_scale = 1;  ///< multiplies the first values of W
 };
 
 /// Fully connected layer: y = x Wᵀ + b, for every row.
@@ -39,12 +40,12 @@ public:
 
     std::string description() const override { return described(weight_.cols(), weight_.rows()); }
     LayerConfig config() const override {
-        const bool he = options_.initialization == Initialization::he_normal;
         LayerConfig config{"Linear", {{"in_features", weight_.cols()},
                                       {"out_features", weight_.rows()},
                                       {"bias", bias_.has_value()},
-                                      {"initialization", he ? "he_normal" : "uniform_fan_in"}}};
+                                      {"initialization", detail::name_of(options_.initialization)}}};
         if (!options_.shares.empty()) { config.options.push_back({"shares", options_.shares}); }
+        if (options_.initial_scale != 1) { config.options.push_back({"initial_scale", options_.initial_scale}); }
         return config;
     }
     Shape input_shape() const override { return {weight_.cols()}; }
@@ -95,7 +96,8 @@ public:
     /// Draws W row by row, then b.
     void initialize(Rng& rng) override {
         detail::draw_first_values(rng, options_.initialization, weight_.cols(),
-                                  options_.shares.empty() ? &weight_ : nullptr, bias_ ? &*bias_ : nullptr);
+                                  options_.shares.empty() ? &weight_ : nullptr, bias_ ? &*bias_ : nullptr,
+                                  options_.initial_scale);
     }
 
 private:

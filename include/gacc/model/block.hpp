@@ -23,7 +23,8 @@ public:
     /// How the parts become one value.
     enum class Kind { layer, chain, sum, concat };
 
-    /// Blocks one after the other, with a name that is part of the names of their parameters.
+    /// Blocks one after the other, with a name that is part of the names of their parameters. A chain has one part
+    /// without a name, or several parts with names, one after the other.
     struct Part {
         std::string name;
         std::vector<Block> blocks;
@@ -72,7 +73,7 @@ public:
         if (layer_) { return layer_->description(); }
         std::string text = kind_ == Kind::sum ? "Residual(" : kind_ == Kind::concat ? "Concat(" : "Chain(";
         for (std::size_t i = 0; i < parts_.size(); ++i) {
-            text += (i > 0 ? "; " : "") + (kind_ == Kind::sum ? parts_[i].name + ' ' : "");
+            text += (i == 0 ? "" : kind_ == Kind::chain ? ", " : "; ") + (kind_ == Kind::sum ? parts_[i].name + ' ' : "");
             for (std::size_t j = 0; j < parts_[i].blocks.size(); ++j) {
                 text += (j > 0 ? ", " : "") + parts_[i].blocks[j].description();
             }
@@ -90,8 +91,9 @@ public:
         for (std::size_t i = parts_.size(); i-- > 0;) {
             const std::size_t part = kind_ == Kind::sum ? i : parts_.size() - 1 - i;
             for (Block& block : parts_[part].blocks) { made[part] = block.build(graph, made[part]); }
+            if (kind_ == Kind::chain && part + 1 < parts_.size()) { made[part + 1] = made[part]; }
         }
-        if (kind_ == Kind::chain) { return made.front(); }
+        if (kind_ == Kind::chain) { return made.back(); }
         if (kind_ == Kind::concat) { return graph.concat(std::move(made)); }
         return graph.sum(made.front(), made.size() > 1 ? made[1] : x);
     }
@@ -111,9 +113,10 @@ private:
             throw UsageError(layer.description(), "expected a layer that can be copied, got one that cannot");
         }
     }
-    /// A shortcut, or a part of a Concat, with one layer needs no number in its name.
+    /// A shortcut, or a part with a name of a chain or a Concat, with one layer needs no number in its name.
     bool is_single(const Part& part) const {
-        return part.blocks.size() == 1 && part.name != "branch" && kind_ != Kind::chain;
+        if (part.blocks.size() != 1 || part.name.empty()) { return false; }
+        return kind_ != Kind::sum || part.name != "branch";
     }
 
     Kind kind_ = Kind::layer;

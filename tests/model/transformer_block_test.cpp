@@ -1,0 +1,71 @@
+#include <gacc/model/transformer_block.hpp>
+
+#include "support/layer_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace transformer_block_test {
+
+using namespace gacc::test;
+using gacc::Index;
+using gacc::Matrix;
+using gacc::Sequential;
+
+TEST_CASE("TransformerBlock: it is two Residuals") {
+    gacc::Rng rng(1);
+    Sequential block(gacc::Input(5, 6), gacc::TransformerBlock(6, {.heads = 2, .bias = false}));
+    Sequential parts(
+        gacc::Input(5, 6),
+        gacc::Residual(gacc::LayerNorm(6, {.bias = false}), gacc::CausalSelfAttention(6, {.heads = 2, .bias = false})),
+        gacc::Residual(gacc::LayerNorm(6, {.bias = false}), gacc::Linear(6, 24, {.bias = false}), gacc::GELU(),
+                       gacc::Linear(24, 6, {.bias = false})));
+    block.initialize(rng);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < 6; ++i) {
+        parts.parameters()[i].set_value(block.parameters()[i].value());
+        names.push_back(block.parameters()[i].name());
+    }
+    CHECK(names == std::vector<std::string>{"0.0.branch.0.weight", "0.0.branch.1.c_attn.weight",
+                                            "0.0.branch.1.c_proj.weight", "0.1.branch.0.weight", "0.1.branch.1.weight",
+                                            "0.1.branch.3.weight"});
+    const auto x = random_matrix<float>(rng, 3, 30);
+    CHECK(block.predict(x) == parts.predict(x));
+}
+
+TEST_CASE("TransformerBlock: the same bytes for every cut, threads, and computed again") {
+    gacc::Rng rng(2);
+    for (int trial = 0; trial < 10; ++trial) {
+        const gacc::TransformerBlockOptions options{.heads = 2,
+                                                    .causal = trial % 2 == 0,
+                                                    .bias = trial % 3 == 0,
+                                                    .dropout = trial % 4 == 0 ? 0.2 : 0,
+                                                    .rotary_positions = trial % 5 == 0 ? 20 : 0};
+        check_cuts([&]<class S>() { return gacc::TransformerBlock<S>(16, options); },
+                    {1 + static_cast<Index>(rng.below(8)), 16}, rng);
+    }
+}
+
+TEST_CASE("TransformerBlock: with gpt2_blocks, weights are normal with 0.02, and smaller at the ends of branches") {
+    gacc::Rng rng(3);
+    Sequential model(gacc::Input(2, 100), gacc::TransformerBlock(100, {.heads = 2, .bias = false, .gpt2_blocks = 8}));
+    model.initialize(rng);
+    for (const auto& [parameter, expected] : {std::pair<std::size_t, double>{1, 0.02}, {2, 0.005}, {4, 0.02}, {5, 0.005}}) {
+        const Matrix<float> value = model.parameters()[parameter].value();
+        CHECK(std::abs(std::sqrt(value.squaredNorm() / static_cast<float>(value.size())) / expected - 1) < 0.04);
+    }
+    CHECK_THROWS_WITH_AS(gacc::TransformerBlock(4, {.gpt2_blocks = -1}),
+                         "gacc: TransformerBlock: expected 0 or more blocks, got -1", gacc::ShapeError);
+}
+
+TEST_CASE("TransformerBlock: dropout ends both branches") {
+    const std::string text = gacc::TransformerBlock(4, {.dropout = 0.5}).description();
+    CHECK(text.find("Linear(4 -> 4)), Dropout(0.5))") != std::string::npos);
+    CHECK(text.find("Linear(16 -> 4), Dropout(0.5))") != std::string::npos);
+}
+
+}  // namespace transformer_block_test
