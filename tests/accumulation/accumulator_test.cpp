@@ -93,6 +93,29 @@ TEST_CASE("Accumulator: EverySamples steps as soon as there are n") {
     CHECK(steps_after(EverySamples(2), 3, 7) == std::vector<int>{1, 2, 3});
 }
 
+TEST_CASE("Accumulator: EveryWeight counts tokens, without the ignored ones") {
+    gacc::Rng rng(1);
+    gacc::Sequential model(gacc::Input(3, 2), Linear<double>(2, 4));  // three tokens a sample
+    model.initialize(rng);
+    Adam adam(model.parameters());
+    gacc::SoftmaxCrossEntropy<double> loss;
+    Accumulator accumulator(adam, gacc::EveryWeight{7});
+    const auto x = random_matrix<double>(rng, 2, 6);
+    const auto step = [&](const std::vector<Label>& labels) {
+        loss.forward(model.forward(x), labels);
+        model.backward(loss.backward());
+        return accumulator.update();
+    };
+    CHECK_FALSE(step({0, -100, 2, -100, -100, 3}));
+    CHECK(accumulator.held().weight == 3);
+    CHECK(accumulator.held().samples == 2);
+    CHECK_FALSE(step({-100, -100, -100, 1, 1, 1}));
+    CHECK(accumulator.held().weight == 6);
+    CHECK(step({-100, -100, -100, -100, -100, 1}));
+    CHECK(adam.steps() == 1);
+    CHECK(accumulator.held().weight == 0);
+}
+
 TEST_CASE("Accumulator: a lambda lets the batch grow with the steps") {
     const auto growing = [](const Accumulated& held) { return held.samples >= (held.steps < 2 ? 4 : 8); };
     CHECK(steps_after(growing, 14, 2) == std::vector<int>{2, 4, 8, 12});

@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/types.hpp>
 
+#include <cmath>
 #include <concepts>
 
 namespace gacc::inline GACC_ABI {
@@ -46,6 +47,24 @@ public:
 
 private:
     Index n_;
+};
+
+/// Steps as soon as this weight or more is held. Without weights of your own, each row of the outputs that has a target
+/// counts 1: so it is the number of tokens of a language model, without those whose labels are ignored.
+///
+/// Throws     UsageError unless the weight is finite and larger than 0
+/// Example    gacc::Accumulator accumulator(adamw, gacc::EveryWeight{4096});
+class EveryWeight {
+public:
+    explicit EveryWeight(double weight) : weight_(weight) {
+        if (!(weight > 0 && std::isfinite(weight))) {
+            throw UsageError("EveryWeight", detail::text("expected a finite weight larger than 0, got ", weight));
+        }
+    }
+    bool operator()(const Accumulated& held) const { return held.weight >= weight_; }
+
+private:
+    double weight_;
 };
 
 }  // namespace gacc
