@@ -167,7 +167,7 @@ private:
         for (Index p = 0; p < column_panels(); ++p) {
             const Index count = std::min(width, head_.size - p * width);
             for (Index token = 0; token < head_.tokens; ++token, sums += width) {
-                std::copy_n(sums, count, to.data + token * to.row + p * width);
+                copy_numbers(count, sums, to.data + token * to.row + p * width);
             }
         }
     }

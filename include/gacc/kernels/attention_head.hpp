@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/sizes.hpp>
+#include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/kernels/panels.hpp>
 
 #include <algorithm>
@@ -55,6 +56,23 @@ void transpose_tokens(const Strided<Scalar>& rows, Index first, Index tokens, In
     Panels<Scalar>::transpose(std::min(Panels<Scalar>::width, tokens - first), size, rows.rows(first), panel);
 }
 
+/// Copies a few numbers by packets. They are pinned, or compilers make the loop a call or a slow string instruction.
+template <class Scalar>
+void copy_numbers(Index count, const Scalar* from, Scalar* to) {
+    constexpr Index lanes = Simd<Scalar>::lanes;
+    Index i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        auto packet = load_packet(from + i);
+        pin(packet);
+        store_packet(to + i, packet);
+    }
+    for (; i < count; ++i) {
+        Scalar number = from[i];
+        pin(number);
+        to[i] = number;
+    }
+}
+
 /// The way back.
 template <class Scalar>
 void write_tokens(const Scalar* panel, Index first, Index tokens, Index size, PanelRows<Scalar> rows) {
@@ -65,7 +83,7 @@ void write_tokens(const Scalar* panel, Index first, Index tokens, Index size, Pa
         const Index here = std::min(width, size - c);
         Panels<Scalar>::transpose(here, count, Strided<Scalar>{panel + c * width, width, 1}, part.data());
         for (Index r = 0; r < count; ++r) {
-            std::copy_n(part.data() + r * width, here, rows.data + (first + r) * rows.row + c);
+            copy_numbers(here, part.data() + r * width, rows.data + (first + r) * rows.row + c);
         }
     }
 }

@@ -65,10 +65,17 @@ private:
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // a packet's alignment, which its members keep anyway
         PacketBlock<Packet, static_cast<int>(lanes)> block;
 #pragma GCC diagnostic pop
-        for (Index i = 0; i < lanes; ++i) {
-            block.packet[i] = ploadu<Packet>(i < rows ? from + i * row : zeros<Scalar>.data());
+        if (rows >= lanes) {
+#pragma GCC unroll 16
+            for (Index i = 0; i < lanes; ++i) { block.packet[i] = ploadu<Packet>(from + i * row); }
+        } else {
+#pragma GCC unroll 16
+            for (Index i = 0; i < lanes; ++i) {
+                block.packet[i] = ploadu<Packet>(i < rows ? from + i * row : zeros<Scalar>.data());
+            }
         }
         ptranspose(block);
+#pragma GCC unroll 16
         for (Index i = 0; i < lanes; ++i) { pstoreu(to + i * width, block.packet[i]); }
     }
     static void transpose_rest(const Scalar* from, Index row, Index rows, Index cols, Scalar* to) {
