@@ -54,7 +54,8 @@ TEST_CASE("EveryMicroBatches, EverySamples, EveryWeight: less than 1, or no numb
     CHECK_NOTHROW(EverySamples(1));
     CHECK_THROWS_WITH_AS(EveryMicroBatches(0), "gacc: EveryMicroBatches: expected 1 or more, got 0", gacc::UsageError);
     CHECK_THROWS_WITH_AS(EverySamples(-8), "gacc: EverySamples: expected 1 or more, got -8", gacc::UsageError);
-    CHECK_THROWS_WITH_AS(EveryWeight(0), "gacc: EveryWeight: expected a finite weight larger than 0, got 0", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(EveryWeight(0), "gacc: EveryWeight: expected a finite weight larger than 0, got 0",
+                         gacc::UsageError);
     CHECK_THROWS_AS(EveryWeight(std::numeric_limits<double>::quiet_NaN()), gacc::UsageError);
     CHECK_THROWS_AS(EveryWeight(std::numeric_limits<double>::infinity()), gacc::UsageError);
 }

@@ -63,7 +63,8 @@ Sequential<Scalar> every_layer() {
                  GroupNorm<Scalar>(3, 6, {.epsilon = 0.0625}), ELU<Scalar>({.alpha = 0.75}), Softplus<Scalar>()),
         statistics<Scalar>(6), LayerNorm<Scalar>(6), GELU<Scalar>({.approximation = Approximation::tanh}),
         Residual(CausalSelfAttention<Scalar>(6, {.heads = 3, .dropout = 0.25, .rotary_positions = 3}),
-                 SelfAttention<Scalar>(6, {.bias = false, .initialization = Initialization::gpt2, .projection_scale = 0.5})),
+                 SelfAttention<Scalar>(
+                     6, {.bias = false, .initialization = Initialization::gpt2, .projection_scale = 0.5})),
         Flatten<Scalar>(), Chain(Linear<Scalar>(18, 3)), ReLU<Scalar>());
     Rng rng(1);
     model.initialize(rng);
@@ -396,7 +397,7 @@ TEST_CASE("load_model: the exact errors of descriptions") {
           "expected a name for each of 2 layers of layer 1, got 1");
     for (const std::string names : {R"(["a","a"])", R"(["a","b.c"])", R"(["a",""])", R"(["a",1])"}) {
         CHECK(layer(R"({"type":"Chain","names":)" + names + R"(,"layers":[{"type":"Tanh"},{"type":"Tanh"}]})")
-                  .starts_with("expected other names of letters, digits and underscores as \"names\" of layer 1, got "));
+                  .starts_with("expected other names of letters, digits and underscores as \"names\" of layer 1, "));
     }
     CHECK(layer(R"({"type":"Chain","names":["a","b"],"layers":[{"type":"Tanh"},{"type":"Tanh"}]})") == "loaded");
     CHECK(layer(R"({"type":"Chain","names":["a"],"layers":[{"type":"X"}]})")

@@ -47,7 +47,8 @@ TEST_CASE("AttentionHead: keys after the first query are hidden from some querie
 TEST_CASE("AttentionHead: scores are the products of keys and queries") {
     const Matrix<float> q{{1, 2}, {3, 4}, {5, 6}}, k{{1, 10}, {2, 20}, {3, 30}};
     const Head head{3, 2, false, 1, {q.data(), 2, 1}, {k.data(), 2, 1}, {}};
-    std::vector<float> queries(static_cast<std::size_t>(2 * Head::width)), scores(static_cast<std::size_t>(2 * Head::width));
+    std::vector<float> queries(static_cast<std::size_t>(2 * Head::width)),
+        scores(static_cast<std::size_t>(2 * Head::width));
     transpose_tokens(head.q, 1, 3, 2, queries.data());
     head.multiply_keys(1, 2, queries.data(), scores.data());
     for (Index query = 0; query < std::min<Index>(2, Head::width); ++query) {

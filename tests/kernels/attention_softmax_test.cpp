@@ -62,7 +62,8 @@ TEST_CASE("PanelSoftmax: the gradients of scores, with and without factors of dr
         gradient(5, 0.5, lse.data(), sums.data(), p.data(), grads.data(), factors.data());
         for (Index key = 0; key < 5; ++key) {
             for (Index i = 0; i < width; ++i) {
-                const double factor = drops ? factors(key, i) : 1, expected = std::exp(0.5 * scores(key, i) - lse(0, i));
+                const double factor = drops ? factors(key, i) : 1,
+                             expected = std::exp(0.5 * scores(key, i) - lse(0, i));
                 CHECK(std::abs(p(key, i) - factor * expected) < 1e-14);
                 CHECK(std::abs(grads(key, i) - 0.5 * expected * (factor * g(key, i) - sums(0, i))) < 1e-14);
             }

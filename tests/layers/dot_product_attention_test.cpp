@@ -96,16 +96,18 @@ TEST_CASE("DotProductAttention: keeps a number a token and head, however many th
 }
 
 TEST_CASE("DotProductAttention: what it cannot take is an error") {
-    const auto make = [](Index width, DotProductAttentionOptions options) { DotProductAttention<float>{width, options}; };
-    CHECK_THROWS_WITH_AS(make(128, {.heads = 3}),
-                         "gacc: DotProductAttention: expected heads that divide the width, got 3 heads for a width of 128",
-                         ShapeError);
+    const auto make = [](Index width, DotProductAttentionOptions options) {
+        DotProductAttention<float>{width, options};
+    };
+    CHECK_THROWS_WITH_AS(
+        make(128, {.heads = 3}),
+        "gacc: DotProductAttention: expected heads that divide the width, got 3 heads for a width of 128", ShapeError);
     CHECK_THROWS_AS(make(0, {}), ShapeError);
     CHECK_THROWS_AS(make(4, {.heads = 0}), ShapeError);
     CHECK_THROWS_AS(make(4, {.heads = -2}), ShapeError);
-    CHECK_THROWS_WITH_AS(
-        make(4, {.dropout = 1}),
-        "gacc: DotProductAttention: expected a probability from 0 up to, not including, 1, got 1", gacc::UsageError);
+    CHECK_THROWS_WITH_AS(make(4, {.dropout = 1}),
+                         "gacc: DotProductAttention: expected a probability from 0 up to, not including, 1, got 1",
+                         gacc::UsageError);
     CHECK_THROWS_WITH_AS(make(6, {.heads = 2, .rotary_positions = 5}),
                          "gacc: DotProductAttention: expected heads of an even size for rotary positions, got 3",
                          ShapeError);
@@ -116,15 +118,19 @@ TEST_CASE("DotProductAttention: what it cannot take is an error") {
     const DotProductAttention<float> layer(4, {.heads = 2, .causal = true, .rotary_positions = 5});
     CHECK(layer.description() == "DotProductAttention(4, 2 heads, causal)");
     CHECK(DotProductAttention<float>(4).description() == "DotProductAttention(4, 1 head)");
-    CHECK_THROWS_WITH_AS(layer.plan({6, 12}),
-                         "gacc: DotProductAttention(4, 2 heads, causal): expected at most 5 tokens, its rotary positions, "
-                         "got 6",
-                         ShapeError);
-    for (const Shape& shape : {Shape{5, 4}, Shape{12}, Shape{2, 5, 12}}) { CHECK_THROWS_AS(layer.plan(shape), ShapeError); }
-    CHECK_THROWS_WITH_AS(layer.plan({12}),
-                         "gacc: DotProductAttention(4, 2 heads, causal): expected samples of tokens x 12, got samples of "
-                         "shape 12",
-                         ShapeError);
+    CHECK_THROWS_WITH_AS(
+        layer.plan({6, 12}),
+        "gacc: DotProductAttention(4, 2 heads, causal): expected at most 5 tokens, its rotary positions, "
+        "got 6",
+        ShapeError);
+    for (const Shape& shape : {Shape{5, 4}, Shape{12}, Shape{2, 5, 12}}) {
+        CHECK_THROWS_AS(layer.plan(shape), ShapeError);
+    }
+    CHECK_THROWS_WITH_AS(
+        layer.plan({12}),
+        "gacc: DotProductAttention(4, 2 heads, causal): expected samples of tokens x 12, got samples of "
+        "shape 12",
+        ShapeError);
 }
 
 }  // namespace dot_product_attention_test

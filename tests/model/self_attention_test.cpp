@@ -21,8 +21,9 @@ TEST_CASE("SelfAttention: its parameters have nanoGPT's names and shapes") {
                      gacc::SelfAttention(6, {.bias = false}));
     std::vector<std::string> names;
     for (const auto& parameter : model.parameters()) { names.push_back(parameter.name()); }
-    CHECK(names == std::vector<std::string>{"0.branch.0.c_attn.weight", "0.branch.0.c_attn.bias", "0.branch.0.c_proj.weight",
-                                            "0.branch.0.c_proj.bias", "1.c_attn.weight", "1.c_proj.weight"});
+    CHECK(names == std::vector<std::string>{"0.branch.0.c_attn.weight", "0.branch.0.c_attn.bias",
+                                            "0.branch.0.c_proj.weight", "0.branch.0.c_proj.bias", "1.c_attn.weight",
+                                            "1.c_proj.weight"});
     CHECK(model.parameters()[0].rows() == 18);
     CHECK(model.parameters()[0].cols() == 6);
     CHECK(gacc::CausalSelfAttention(6, {.heads = 3}).description() ==
@@ -67,9 +68,9 @@ TEST_CASE("SelfAttention: gradients, the same bytes for every cut, threads, and 
 
 TEST_CASE("SelfAttention: first values as GPT-2's, with a scale of the last projection") {
     gacc::Rng rng(3);
-    Sequential model(gacc::Input(2, 200), gacc::CausalSelfAttention(200, {.heads = 2,
-                                                                         .initialization = gacc::Initialization::gpt2,
-                                                                         .projection_scale = 0.5}));
+    Sequential model(gacc::Input(2, 200),
+                     gacc::CausalSelfAttention(
+                         200, {.heads = 2, .initialization = gacc::Initialization::gpt2, .projection_scale = 0.5}));
     model.initialize(rng);
     const auto deviation = [&](std::size_t i) {
         const Matrix<float> value = model.parameters()[i].value();
@@ -81,9 +82,9 @@ TEST_CASE("SelfAttention: first values as GPT-2's, with a scale of the last proj
 }
 
 TEST_CASE("SelfAttention: heads that do not divide the width are an error") {
-    CHECK_THROWS_WITH_AS(gacc::CausalSelfAttention(128, {.heads = 3}),
-                         "gacc: DotProductAttention: expected heads that divide the width, got 3 heads for a width of 128",
-                         ShapeError);
+    CHECK_THROWS_WITH_AS(
+        gacc::CausalSelfAttention(128, {.heads = 3}),
+        "gacc: DotProductAttention: expected heads that divide the width, got 3 heads for a width of 128", ShapeError);
     CHECK_THROWS_AS(gacc::SelfAttention(-1), ShapeError);
 }
 

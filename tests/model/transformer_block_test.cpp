@@ -46,7 +46,7 @@ TEST_CASE("TransformerBlock: the same bytes for every cut, threads, and computed
                                                     .dropout = trial % 4 == 0 ? 0.2 : 0,
                                                     .rotary_positions = trial % 5 == 0 ? 20 : 0};
         check_cuts([&]<class S>() { return gacc::TransformerBlock<S>(16, options); },
-                    {1 + static_cast<Index>(rng.below(8)), 16}, rng);
+                   {1 + static_cast<Index>(rng.below(8)), 16}, rng);
     }
 }
 
@@ -54,7 +54,8 @@ TEST_CASE("TransformerBlock: with gpt2_blocks, weights are normal with 0.02, and
     gacc::Rng rng(3);
     Sequential model(gacc::Input(2, 100), gacc::TransformerBlock(100, {.heads = 2, .bias = false, .gpt2_blocks = 8}));
     model.initialize(rng);
-    for (const auto& [parameter, expected] : {std::pair<std::size_t, double>{1, 0.02}, {2, 0.005}, {4, 0.02}, {5, 0.005}}) {
+    for (const auto& [parameter, expected] :
+         {std::pair<std::size_t, double>{1, 0.02}, {2, 0.005}, {4, 0.02}, {5, 0.005}}) {
         const Matrix<float> value = model.parameters()[parameter].value();
         CHECK(std::abs(std::sqrt(value.squaredNorm() / static_cast<float>(value.size())) / expected - 1) < 0.04);
     }

@@ -42,12 +42,9 @@ std::string name_in_pytorch(const std::string& name) {
     if (number == 0) { return "transformer.wte" + end; }
     if (number == 1) { return "transformer.wpe" + end; }
     if (number == blocks + 2) { return "transformer.ln_f" + end; }
-    const std::pair<const char*, const char*> parts[] = {{"0.branch.0", "ln_1"},
-                                                         {"0.branch.1.c_attn", "attn.c_attn"},
-                                                         {"0.branch.1.c_proj", "attn.c_proj"},
-                                                         {"1.branch.0", "ln_2"},
-                                                         {"1.branch.1", "mlp.c_fc"},
-                                                         {"1.branch.3", "mlp.c_proj"}};
+    const std::pair<const char*, const char*> parts[] = {
+        {"0.branch.0", "ln_1"}, {"0.branch.1.c_attn", "attn.c_attn"}, {"0.branch.1.c_proj", "attn.c_proj"},
+        {"1.branch.0", "ln_2"}, {"1.branch.1", "mlp.c_fc"},           {"1.branch.3", "mlp.c_proj"}};
     for (const auto& [own, theirs] : parts) {
         if (inside == own) { return "transformer.h." + std::to_string(number - 2) + '.' + theirs + end; }
     }

@@ -72,7 +72,8 @@ template <class Scalar>
 detail::AttentionHead<Scalar> head_of(const Matrix<Scalar>& x, bool causal) {
     const Index row = x.outerStride(), size = x.cols() / 3;
     const auto scale = static_cast<Scalar>(1 / std::sqrt(static_cast<double>(size)));
-    return {x.rows(), size, causal, scale, {x.data(), row, 1}, {x.data() + size, row, 1}, {x.data() + 2 * size, row, 1}};
+    return {
+        x.rows(), size, causal, scale, {x.data(), row, 1}, {x.data() + size, row, 1}, {x.data() + 2 * size, row, 1}};
 }
 
 /// Writes y and lse.

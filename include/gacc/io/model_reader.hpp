@@ -141,15 +141,16 @@ private:
     std::vector<Part> named_parts(DescribedObject& object, const std::string& name, std::size_t depth) {
         const Json &names = object.list("names"), &layers = object.list("layers");
         if (names.size() != layers.size()) {
-            throw DataError(where_, text("expected a name for each of ", layers.size(), " layers of layer ", name, ", got ",
-                                         names.size()));
+            throw DataError(where_, text("expected a name for each of ", layers.size(), " layers of layer ", name,
+                                         ", got ", names.size()));
         }
         std::vector<Part> parts;
         for (std::size_t i = 0; i < names.size(); ++i) {
             const auto is_there = [&](const Part& part) { return names[i] == part.name; };
             if (!names[i].is_string() || !ModelFormat::is_name(names[i].template get<std::string>()) ||
                 std::any_of(parts.begin(), parts.end(), is_there)) {
-                object.refuse(text("other names of letters, digits and underscores as \"names\" of layer ", name), names[i]);
+                object.refuse(text("other names of letters, digits and underscores as \"names\" of layer ", name),
+                              names[i]);
             }
             const auto own = names[i].template get<std::string>();
             parts.push_back({own, {block(layers[i], text(name, '.', own), depth + 1)}});

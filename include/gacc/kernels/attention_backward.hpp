@@ -49,7 +49,8 @@ public:
                 add_gradients(key, keys);
             });
             for_panels([&](Index panel) {
-                write_tokens(grad_queries_ + panel * of_panel(), first + panel * width, head_.tokens, head_.size, grads_.q);
+                write_tokens(grad_queries_ + panel * of_panel(), first + panel * width, head_.tokens, head_.size,
+                             grads_.q);
             });
         }
         write_sums(grad_keys_, grads_.k);
@@ -93,7 +94,8 @@ private:
         transpose_tokens(grad_y_, first, head_.tokens, head_.size, grad_y_transposed_ + panel * of_panel());
         Scalar* y = grad_queries_ + panel * of_panel();  // its place is not used yet
         transpose_tokens(y_, first, head_.tokens, head_.size, y);
-        PanelSoftmax<Scalar>::sum_of_products(head_.size, grad_y_transposed_ + panel * of_panel(), y, sums_ + panel * width);
+        PanelSoftmax<Scalar>::sum_of_products(head_.size, grad_y_transposed_ + panel * of_panel(), y,
+                                              sums_ + panel * width);
         const Index count = std::min(width, head_.tokens - first);
         std::copy_n(lse_ + first, count, lse_of_group_ + panel * width);
         std::fill_n(lse_of_group_ + panel * width + count, width - count, Scalar(0));
@@ -104,7 +106,8 @@ private:
         for (Index p = 0; p < column_panels(); ++p) {
             const Index count = std::min(width, head_.size - p * width), to = p * most_queries * width;
             const auto pack = [&](const Strided<Scalar>& rows, Scalar* panels) {
-                copy_pixels(queries_.size(), rows.rows(queries_.first).at(p * width), rows.row, count, panels + to, width);
+                copy_pixels(queries_.size(), rows.rows(queries_.first).at(p * width), rows.row, count, panels + to,
+                            width);
             };
             pack(head_.q, query_rows_);
             pack(grad_y_, grad_y_rows_);
@@ -149,8 +152,8 @@ private:
                 for (Index p = 0; p < column_panels(); ++p) {
                     const Scalar* b = factor + (p * most_queries + panel * width) * width;
                     Scalar* to = sums + (p * head_.tokens + key + row) * width;
-                    const PanelRows<const Scalar> from =
-                        from_zero ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{to, width};
+                    const PanelRows<const Scalar> from = from_zero ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0}
+                                                                   : PanelRows<const Scalar>{to, width};
                     if (head_.size - p * width > lanes) {
                         multiply_panel<2>(rows, depth, a, b, from, PanelRows<Scalar>{to, width});
                     } else {
@@ -179,13 +182,15 @@ private:
     Gradients grads_;
     Drop drop_;
 
-    Range queries_{0, 0};                            // of the group
-    Scalar *scores_, *grad_scores_;                  // panels of queries, keys x width each
-    Scalar *queries_transposed_, *grad_y_transposed_, *grad_queries_;  // panels of queries, size x width each
-    Scalar *query_rows_, *grad_y_rows_;              // panels of columns, most_queries x width each
-    Scalar *grad_keys_, *grad_values_;               // panels of columns, tokens x width each
-    Scalar *lse_of_group_, *sums_;                   // most_queries
-    Scalar* factors_;                                // keys x width
+    Range queries_{0, 0};  // of the group
+    // Panels of queries: scores and their gradients, keys x width each; the others size x width each.
+    Scalar *scores_ = nullptr, *grad_scores_ = nullptr;
+    Scalar *queries_transposed_ = nullptr, *grad_y_transposed_ = nullptr, *grad_queries_ = nullptr;
+    // Panels of columns: of the group, most_queries x width each; and of all tokens, tokens x width each.
+    Scalar *query_rows_ = nullptr, *grad_y_rows_ = nullptr;
+    Scalar *grad_keys_ = nullptr, *grad_values_ = nullptr;
+    Scalar *lse_of_group_ = nullptr, *sums_ = nullptr;  // most_queries
+    Scalar* factors_ = nullptr;                         // keys x width
 };
 
 }  // namespace gacc::detail

@@ -8,8 +8,8 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Writes y and lse of a head. Every element of y is one chain over the keys in order, scaled where a block has a larger
-/// score.
+/// Writes y and lse of a head. Every element of y is one chain over the keys in order, scaled where a block has a
+/// larger score.
 ///
 /// `drop` may drop probabilities: factors(first_query, first_key, keys, panel) writes 0 or what else each of them is
 /// multiplied by.

@@ -9,19 +9,19 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Attention of one head in one sample: y = P v, where row i of P is the softmax of scale q_i kᵀ over the keys that query
-/// i sees. These are all keys or, if it is causal, keys 0 to i.
+/// Attention of one head in one sample: y = P v, where row i of P is the softmax of scale q_i kᵀ over the keys that
+/// query i sees. These are all keys or, if it is causal, keys 0 to i.
 ///
 /// Queries go in panels, as many as fit into two packets. The scores of a panel have a row for each key and the queries
-/// side by side. So the softmax works in every lane by itself, and the scores are the factor B of the next product. Keys
-/// go in blocks of a constant size. P is never there for all pairs: backward computes it again from `lse`, the logarithm
-/// of the sum of exp(scale q_i kᵀ) for each query.
+/// side by side. So the softmax works in every lane by itself, and the scores are the factor B of the next product.
+/// Keys go in blocks of a constant size. P is never there for all pairs: backward computes it again from `lse`, the
+/// logarithm of the sum of exp(scale q_i kᵀ) for each query.
 ///
 /// Shapes     q, k, v, y tokens x size
 template <class Scalar>
 struct AttentionHead {
-    static constexpr Index width = Panels<Scalar>::width;            // queries of a panel
-    static constexpr Index most_keys = std::max<Index>(64, width);   // of a block
+    static constexpr Index width = Panels<Scalar>::width;           // queries of a panel
+    static constexpr Index most_keys = std::max<Index>(64, width);  // of a block
     static_assert(most_keys % width == 0);
 
     Index tokens, size;

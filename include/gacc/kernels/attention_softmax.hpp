@@ -73,8 +73,8 @@ public:
         }
     }
 
-    /// Writes probabilities p = exp(scale score - lse) over scores, and scale p (g - sums) over their gradients g, where
-    /// `sums` are those of p g for each query. With dropout, g and then p are multiplied by `factors`.
+    /// Writes probabilities p = exp(scale score - lse) over scores, and scale p (g - sums) over their gradients g,
+    /// where `sums` are those of p g for each query. With dropout, g and then p are multiplied by `factors`.
     template <bool drops>
     [[gnu::flatten]] static void gradient(Index keys, Scalar scale, const Scalar* lse, const Scalar* sums,
                                           Scalar* scores, Scalar* grads, const Scalar* factors) {
@@ -102,7 +102,8 @@ public:
 
     /// a = a b
     [[gnu::flatten]] static void multiply(Index keys, Scalar* a, const Scalar* b) {
-        map_packets(keys * width, [](const Packet& x, const Packet& factor) { return times(x, factor); }, a, a, b);
+        map_packets(
+            keys * width, [](const Packet& x, const Packet& factor) { return times(x, factor); }, a, a, b);
     }
 
 private:

@@ -29,9 +29,11 @@ struct DotProductAttentionOptions {
 /// Shapes     samples {tokens, 3 width} -> {tokens, width}; head h has columns h width / heads and on of q, k, v and y
 /// Kept       a number for each token and head. The weights are computed again in backward; they are never there for
 ///            all pairs of tokens
-/// Throws     ShapeError if a size is less than 1, the heads do not divide the width, samples have other shapes, or with
+/// Throws     ShapeError if a size is less than 1, the heads do not divide the width, samples have other shapes, or
+/// with
 ///            rotary positions a head has an odd size or samples have more tokens; UsageError unless 0 <= dropout < 1
-/// Source     Vaswani et al. 2017, arXiv:1706.03762, section 3.2; in blocks of keys as Dao et al. 2022, arXiv:2205.14135;
+/// Source     Vaswani et al. 2017, arXiv:1706.03762, section 3.2; in blocks of keys as Dao et al. 2022,
+/// arXiv:2205.14135;
 ///            kernels/rotary.hpp for rotary positions
 /// Example    gacc::Chain(gacc::Linear(128, 384), gacc::DotProductAttention(128, {.heads = 4, .causal = true}))
 template <class Scalar = float>
@@ -43,15 +45,16 @@ public:
     }
 
     std::string description() const override {
-        return detail::text("DotProductAttention(", width_, ", ", options_.heads, options_.heads == 1 ? " head" : " heads",
-                            options_.causal ? ", causal)" : ")");
+        return detail::text("DotProductAttention(", width_, ", ", options_.heads,
+                            options_.heads == 1 ? " head" : " heads", options_.causal ? ", causal)" : ")");
     }
     LayerConfig config() const override {
-        return {"DotProductAttention", {{"width", width_},
-                                        {"heads", options_.heads},
-                                        {"causal", options_.causal},
-                                        {"dropout", options_.dropout},
-                                        {"rotary_positions", options_.rotary_positions}}};
+        return {"DotProductAttention",
+                {{"width", width_},
+                 {"heads", options_.heads},
+                 {"causal", options_.causal},
+                 {"dropout", options_.dropout},
+                 {"rotary_positions", options_.rotary_positions}}};
     }
     LayerPlan plan(const Shape& x) const override {
         if (x.size() != 2 || x[1] != detail::product_of(3, width_)) {
@@ -87,22 +90,25 @@ public:
         if (!call.wants_grad_x()) { return; }
         using Kernel = detail::AttentionBackward<Scalar>;
         const Index tokens = call.x.rows() / call.samples;
-        for_heads(call.samples, tokens, Kernel::scratch(tokens, size_), [&](Index sample, Index number, Scalar* scratch) {
-            const auto head = head_of(call.x, sample, number, tokens, scratch);
-            const Index row = sample * tokens, column = number * size_;
-            const typename Kernel::Gradients grads{at(call.grad_x, row, column), at(call.grad_x, row, width_ + column),
-                                                   at(call.grad_x, row, 2 * width_ + column)};
-            const Scalar* lse = call.kept.data() + sample * call.kept.outerStride() + number * tokens;
-            with_drop(call.where, sample, number, tokens, [&](const auto& drop) {
-                detail::AttentionBackward<Scalar, std::decay_t<decltype(drop)>>(
-                    head, at(call.y, row, column), lse, at(call.grad_y, row, column), {grads.q, grads.k, grads.v}, drop)
-                    .run(scratch);
+        for_heads(
+            call.samples, tokens, Kernel::scratch(tokens, size_), [&](Index sample, Index number, Scalar* scratch) {
+                const auto head = head_of(call.x, sample, number, tokens, scratch);
+                const Index row = sample * tokens, column = number * size_;
+                const typename Kernel::Gradients grads{at(call.grad_x, row, column),
+                                                       at(call.grad_x, row, width_ + column),
+                                                       at(call.grad_x, row, 2 * width_ + column)};
+                const Scalar* lse = call.kept.data() + sample * call.kept.outerStride() + number * tokens;
+                with_drop(call.where, sample, number, tokens, [&](const auto& drop) {
+                    detail::AttentionBackward<Scalar, std::decay_t<decltype(drop)>>(head, at(call.y, row, column), lse,
+                                                                                    at(call.grad_y, row, column),
+                                                                                    {grads.q, grads.k, grads.v}, drop)
+                        .run(scratch);
+                });
+                for (Index token = 0; rotary_ && token < tokens; ++token) {
+                    rotary_->turn_back(token, grads.q.data + token * grads.q.row);
+                    rotary_->turn_back(token, grads.k.data + token * grads.k.row);
+                }
             });
-            for (Index token = 0; rotary_ && token < tokens; ++token) {
-                rotary_->turn_back(token, grads.q.data + token * grads.q.row);
-                rotary_->turn_back(token, grads.k.data + token * grads.k.row);
-            }
-        });
     }
 
 private:

@@ -14,7 +14,7 @@ struct SelfAttentionOptions {
     double dropout = 0;          ///< the probability with which a weight of the mean is dropped in training
     Index rotary_positions = 0;  ///< turn q and k by their positions, for at most so many tokens; 0: do not
     Initialization initialization = Initialization::he_normal;  ///< of both projections
-    double projection_scale = 1;  ///< multiplies the first weights of c_proj
+    double projection_scale = 1;                                ///< multiplies the first weights of c_proj
 };
 
 namespace detail {
@@ -26,10 +26,9 @@ Block<Scalar> self_attention(Index width, const SelfAttentionOptions& options, b
                                                   .dropout = options.dropout,
                                                   .rotary_positions = options.rotary_positions});
     Linear<Scalar> in(width, product_of(3, width), {.initialization = options.initialization, .bias = options.bias});
-    Linear<Scalar> out(width, width,
-                       {.initialization = options.initialization,
-                        .bias = options.bias,
-                        .initial_scale = options.projection_scale});
+    Linear<Scalar> out(
+        width, width,
+        {.initialization = options.initialization, .bias = options.bias, .initial_scale = options.projection_scale});
     using Part = typename Block<Scalar>::Part;
     std::vector<Part> parts;
     parts.push_back({"c_attn", {std::move(in)}});
@@ -40,8 +39,8 @@ Block<Scalar> self_attention(Index width, const SelfAttentionOptions& options, b
 
 }  // namespace detail
 
-/// Self-attention: y = c_proj(attention(c_attn(x))) with all tokens of a sample, as in BERT or a vision transformer. Its
-/// three parts are layers of the model: Linear, DotProductAttention, Linear.
+/// Self-attention: y = c_proj(attention(c_attn(x))) with all tokens of a sample, as in BERT or a vision transformer.
+/// Its three parts are layers of the model: Linear, DotProductAttention, Linear.
 ///
 /// Shapes     samples {tokens, width} -> {tokens, width};  c_attn 3 width x width: rows of queries, keys, then values;
 ///            c_proj width x width

@@ -56,8 +56,9 @@ Block<Scalar> TransformerBlock(Index width, TransformerBlockOptions options = {}
         return Block<Scalar>(Block<Scalar>::Kind::sum, {{"branch", std::move(branch)}});
     };
     std::vector<Block<Scalar>> both;
-    both.push_back(residual({LayerNorm<Scalar>(width, norm), options.causal ? CausalSelfAttention<Scalar>(width, attention)
-                                                                          : SelfAttention<Scalar>(width, attention)}));
+    both.push_back(
+        residual({LayerNorm<Scalar>(width, norm), options.causal ? CausalSelfAttention<Scalar>(width, attention)
+                                                                 : SelfAttention<Scalar>(width, attention)}));
     both.push_back(residual({LayerNorm<Scalar>(width, norm), Linear<Scalar>(width, detail::product_of(4, width), wide),
                              GELU<Scalar>(), Linear<Scalar>(detail::product_of(4, width), width, last)}));
     return {Block<Scalar>::Kind::chain, {{"", std::move(both)}}};
