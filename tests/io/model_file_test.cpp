@@ -1,6 +1,7 @@
 #include <gacc/io/model_file.hpp>
 
 #include <gacc/io/checkpoint.hpp>
+#include <gacc/model/self_attention.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/adam.hpp>
 

@@ -1,5 +1,7 @@
 #include <gacc/model/transformer_block.hpp>
 
+#include <gacc/model/residual.hpp>
+
 #include "support/layer_check.hpp"
 
 #include <doctest/doctest.h>
