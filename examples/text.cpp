@@ -1,4 +1,4 @@
-// Predicts the next character of a text from the present one and its position, in windows of 16 characters.
+// Predicts the next character of a text from those before it, in windows of 16 characters: a small GPT.
 #include <gacc/gacc.hpp>
 
 #include <cstdio>
@@ -17,7 +17,7 @@ int main() {
     const auto characters = text.vocabulary().size();
 
     gacc::Sequential model(gacc::Input(16), gacc::Embedding(characters, 32), gacc::PositionEmbedding(16, 32),
-                           gacc::Residual(gacc::LayerNorm(32), gacc::Linear(32, 64), gacc::GELU(), gacc::Linear(64, 32)),
+                           gacc::TransformerBlock(32, {.heads = 2}), gacc::TransformerBlock(32, {.heads = 2}),
                            gacc::LayerNorm(32), gacc::Linear(32, characters));
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
