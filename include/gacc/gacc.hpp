@@ -128,6 +128,9 @@
 #include <gacc/accumulation/policy.hpp>
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
+#include <gacc/accumulation/lane_tree.hpp>
+#include <gacc/accumulation/lane_batch.hpp>
+#include <gacc/accumulation/lanes.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>

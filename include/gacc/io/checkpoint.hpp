@@ -82,6 +82,9 @@ public:
         const std::string where = "Checkpoint::save \"" + detail::shown_path(path) + '"';
         const GradientTally& tally = parameters().tally();
         if (tally.partial()) { throw UsageError(where, tally.obstacle()); }
+        if (tally.lane()) {
+            throw UsageError(where, "expected the gradients of all lanes or none, got those of some; save after the step");
+        }
         const bool with_gradients =
             std::ranges::any_of(parameters().with_gradients(), [](const auto& each) { return !each.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);

@@ -49,6 +49,10 @@ public:
                              "expected the gradients of one micro-batch or more, got none; "
                              "call the model's backward first");
         }
+        if (tally.lane()) {
+            throw UsageError(name_ + "::step",
+                             "expected the gradients of all lanes, got those of some; call the Lanes' join() before");
+        }
         if (tally.weight() == 0) { return; }
         if (!detail::has_inverse<Scalar>(tally.weight())) {
             throw NonFiniteError(name_ + "::step",
