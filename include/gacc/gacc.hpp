@@ -1,7 +1,7 @@
 #pragma once
 
 /// All of gacc except its optional parts, in reading order. The optional parts: gacc/data/gzip.hpp needs zlib;
-/// gacc/io/safetensors.hpp, gacc/io/checkpoint.hpp and gacc/io/model_file.hpp need nlohmann-json.
+/// gacc/io/safetensors.hpp, gacc/io/checkpoint.hpp and gacc/io/model_file.hpp need nlohmann-json; gacc/mpi/ needs MPI.
 
 #include <gacc/version.hpp>
 #include <gacc/fwd.hpp>
