@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -37,7 +38,9 @@ void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& 
     const gacc::mpi::detail::LaneJoins joins(lanes, session.ranks());
     const auto own = static_cast<double>(joins.sums(session.rank()));
     const auto others = static_cast<double>(joins.sums()) - own;
-    const double share = (ranks - 1) / ranks, unit = 64 * ranks * (own + others + 1);  // slices are whole packets
+    const double share = (ranks - 1) / ranks;
+    // Slices are whole packets, and the gradients of shared values, 33 x 48 numbers, lie in the slice of these values.
+    const double unit = (64 * ranks + 33 * 48 * sizeof(float)) * (own + others + 1);
     const double exchanges = ranks > 1 ? static_cast<double>(steps) : 0;
     const auto expect = [&](const char* what, double got, double most) {
         if (got > most || got < 0.9 * most - exchanges * 2 * unit) {
@@ -67,7 +70,11 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
         model.freeze([](const auto& parameter) { return parameter.name() == "0.weight"; });
     }
     gacc::SoftmaxCrossEntropy loss;
-    gacc::Adam adam(model.parameters(), {.learning_rate = has("rate") ? 2e-3 : 1e-3, .clip_norm = 0.5});
+    const bool clips = arguments.text("clip") == "yes";
+    gacc::AdamW adam(model.parameters(), {.learning_rate = has("rate") ? 2e-3 : 1e-3,
+                                          .clip_norm = clips ? 0.5 : std::numeric_limits<double>::infinity()});
+    adam.group(gacc::vectors, {.weight_decay = 0});
+    const auto moments = adam.state_bytes();
     gacc::DataPosition position;
     gacc::Checkpoint checkpoint(adam, rng, position);
     const std::filesystem::path save = arguments.text("save");
@@ -75,6 +82,10 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
 
     const Index lanes = has("lanes") ? 7 : arguments.number("lanes", 8);
     gacc::mpi::DataParallel group(session, model, adam, {.lanes = lanes});
+    if (!clips && session.ranks() > 1 &&
+        adam.state_bytes() > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
+        throw std::runtime_error("expected a slice of the moments, got " + std::to_string(adam.state_bytes()) + " bytes");
+    }
     group.expect_same("training data", gacc::fingerprint(digits) + (has("fingerprint") ? 1 : 0));
     const auto plan = gacc::plan({.batch_size = 100, .micro_batch = arguments.number("micro", 16)}, model, loss, adam,
                                  digits, group);
@@ -102,6 +113,7 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
             ++steps;
             position.end_batch();
             if (!save.empty()) { group.save(checkpoint, save); }
+            if (steps == 3 && has("save")) { checkpoint.save("never"); }
         }
         if (steps == stop) { break; }
     }

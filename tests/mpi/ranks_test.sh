@@ -58,6 +58,10 @@ while [ $# -gt 1 ]; do
     done
     must 3 lanes=8 micro=5 threads=2 "file=$folder/eight"
     same "8 lanes" eight
+    for ranks in 1 3 4; do
+        must $ranks lanes=8 clip=yes "file=$folder/clipped"
+        same "8 lanes, clipped" clipped
+    done
     for ranks in 1 2 5; do
         must $ranks lanes=5 micro=100 frozen=yes "file=$folder/five"
         same "5 lanes" five
@@ -80,7 +84,7 @@ while [ $# -gt 1 ]; do
     refused "" 3 fault=exit
     if [ $first = yes ]; then
         refused "lanes 8 on rank 0 and lanes 7 on rank 2" 3 fault=lanes rank=2
-        refused "learning_rate 0.001 on rank 0 and Adam's learning_rate 0.002 on rank 1" 2 fault=rate
+        refused "learning_rate 0.001 on rank 0 and AdamW's learning_rate 0.002 on rank 1" 2 fault=rate
         refused "the parameter 7.weight of 10 x 33 on rank 0 and the parameter 7.weight of 11 x 33 on rank 2" 3 fault=model rank=2
         refused "checksum [0-9]* on rank 1" 2 fault=seed
         refused "training data [0-9]* on rank 0 and training data [0-9]* on rank 1" 2 fault=fingerprint
@@ -88,6 +92,7 @@ while [ $# -gt 1 ]; do
         refused "got other samples of the dataset on rank" 3 fault=order
         refused "expected the micro-batches of all lanes, got those of 1 of 4" 2 fault=break
         refused "expected as many lanes as ranks or more, got 2 lanes for 3 ranks" 3 lanes=2
+        refused "Checkpoint: expected the moments of all numbers, got those of a rank's slice" 2 fault=save
         refused "expected rank 0 to save, got its error" 2 "save=$folder/none/run"
     fi
 

@@ -164,6 +164,10 @@ private:
             }
         }
         for (const auto& moments : optimizer_.moments()) {
+            if (static_cast<Index>(moments.stored.size()) != parameters().stored_count()) {
+                throw UsageError("Checkpoint", "expected the moments of all numbers, got those of a rank's slice; call "
+                                               "DataParallel::save(), and load before you make a DataParallel");
+            }
             std::size_t first = 0;
             for (auto& parameter : parameters()) {
                 const std::size_t size = std::as_const(parameter).stored_values().size();

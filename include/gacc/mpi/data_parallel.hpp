@@ -34,7 +34,8 @@ struct DataParallelOptions {
 ///
 /// Use        all ranks make the same model, optimizer and data, draw the same batches, and make as many steps
 /// Memory     the sums of lanes that wait (Lanes), and a slice of the gradients for each sum of other ranks. plan() counts
-///            both if it is given this object
+///            both if it is given this object. Adam, AdamW and SGD keep a slice of their moments, if they do not clip;
+///            other optimizers keep all
 /// Throws     UsageError on all ranks if there are fewer lanes than ranks, or if models, options or data differ between
 ///            ranks; MessageError if a rank ends before the others
 /// Example    gacc::mpi::Session session(argc, argv);
@@ -50,7 +51,9 @@ public:
                  const DataParallelOptions& options = {})
         : session_(session), parameters_(model.parameters()), optimizer_(optimizer), messages_(session),
           lanes_((check(session, options, model.parameters(), optimizer), lanes_of(session, options))),
-          exchange_(session, parameters_, options.lanes) {}
+          exchange_(session, parameters_, options.lanes),
+          sliced_(session.ranks() > 1 &&
+                  optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {}
 
     /// This rank's lanes of a batch, the same on all ranks.
     template <Dataset Data>
@@ -75,15 +78,18 @@ public:
             const GradientTally own = parameters_.tally();
             const State words{gacc::detail::word(lanes_.samples()), samples_, gacc::detail::word(own.batches()),
                               gacc::detail::word(optimizer_.steps())};
-            const GradientTally sum = exchange_.run(lanes_, words, [&](Index rank, std::span<const std::uint64_t> got) {
+            const GradientTally sum = exchange_.sum_up(lanes_, words, [&](Index rank, std::span<const std::uint64_t> got) {
                 check_batch(rank, words, got);
             });
+            if (!sliced_) { exchange_.share_gradients(); }
             lanes_.end_batch(sum.with_seen(own));
         }
         const Index before = optimizer_.steps();
         if (!parameters_.tally().empty()) { optimizer_.step(); }
         optimizer_.zero_grad();
-        return optimizer_.steps() > before;
+        const bool stepped = optimizer_.steps() > before;
+        if (sliced_ && stepped) { exchange_.share_values(); }
+        return stepped;
     }
 
     /// Saves a gacc::Checkpoint of this training: rank 0 writes the file. Call it on all ranks, after a step. To resume,
@@ -94,6 +100,7 @@ public:
     void save(const Checkpoint& checkpoint, const std::filesystem::path& path, const Settings&... settings) {
         std::exception_ptr failed;
         std::string error;
+        if (sliced_) { gather_moments(); }
         if (session_.rank() == 0) {
             try {
                 checkpoint.save(path, settings...);
@@ -102,6 +109,7 @@ public:
                 error = exception.what();
             }
         }
+        if (sliced_ && session_.rank() == 0) { optimizer_.keep_slice(exchange_.first(0), exchange_.count(0)); }
         for (Index rank = 1; rank < session_.ranks(); ++rank) { send_text(0, rank, error); }
         if (failed) { std::rethrow_exception(failed); }
         if (!error.empty()) {
@@ -160,6 +168,20 @@ private:
         return {parameters_, options.lanes, joins.first_lane(session.rank()), joins.first_lane(session.rank() + 1)};
     }
 
+    /// Rank 0 gets the moments of all slices.
+    void gather_moments() {
+        if (session_.rank() == 0) { optimizer_.keep_slice(0, exchange_.first(session_.ranks())); }
+        for (const auto& moments : optimizer_.moments()) {
+            if (session_.rank() > 0) { messages_.send(0, detail::control, std::span<const Scalar>(moments.stored)); }
+            for (Index rank = 1; session_.rank() == 0 && rank < session_.ranks(); ++rank) {
+                messages_.receive(rank, detail::control,
+                                  moments.stored.subspan(static_cast<std::size_t>(exchange_.first(rank)),
+                                                         static_cast<std::size_t>(exchange_.count(rank))));
+            }
+        }
+        messages_.wait();
+    }
+
     /// Compares facts with those of rank 0. If some differ, all ranks throw the first difference.
     void agree(const char* where, const detail::Facts& facts) {
         const Index own = session_.rank();
@@ -204,6 +226,7 @@ private:
     detail::Messages messages_;  // those that are not part of the exchange
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
+    bool sliced_;                // this rank updates its slice of the values alone
     std::uint64_t samples_ = 0;  // a checksum of the batch's samples
 };
 

@@ -12,45 +12,60 @@
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/parameters.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI::mpi::detail {
 
-/// The exchange of the gradients of a batch. First each rank gets, for its slice of the numbers, the sums of all other
-/// ranks, and joins them in the order of the tree. Then it sends its slice of the result to all others.
+/// The exchange of a batch, in two halves. First each rank gets, for its slice of the numbers, the sums of all other
+/// ranks, and joins them in the order of the tree. Then it sends its slice of the result to all others: of the gradients,
+/// or, where it has made its part of the step, of the values.
 ///
-/// Messages   in each half, one for each piece of a slice: ranks - 1, and one more where a slice ends within a parameter.
+/// Messages   in each half, one for each piece of a slice: ranks - 1, and one more where a parameter ends within a slice.
 ///            In the first half as many for each sum that a rank's lanes make
 /// Memory     the sums of other ranks in the own slice
 template <class Scalar>
 class Exchange {
 public:
     Exchange(Session& session, const Parameters<Scalar>& parameters, Index lanes)
-        : parameters_(parameters), rank_(session.rank()), ranks_(session.ranks()), joins_(lanes, ranks_),
-          messages_(session) {
-        std::vector<Extent> extents;
+        : parameters_(parameters), trained_(parameters.trained()), rank_(session.rank()), ranks_(session.ranks()),
+          joins_(lanes, ranks_), messages_(session) {
+        constexpr Index unit = gacc::detail::Simd<Scalar>::panel_width;
+        std::vector<Extent> of_values, of_gradients;
+        std::map<const Parameter<Scalar>*, Extent> extents;
         Index numbers = 0;
-        for (auto& parameter : parameters_.with_gradients()) {
-            extents.push_back({numbers, static_cast<Index>(parameter.grad_storage().size())});
-            numbers += extents.back().count;
+        for (const auto& parameter : trained_) {
+            of_values.push_back({numbers, static_cast<Index>(parameter.stored_values().size())});
+            extents[&parameter] = of_values.back();
+            numbers += of_values.back().count;
         }
-        const Slices slices(std::move(extents), numbers, ranks_, gacc::detail::Simd<Scalar>::panel_width);
-        for (Index rank = 0; rank < ranks_; ++rank) { pieces_.push_back(slices.pieces(rank)); }
+        for (const auto& parameter : parameters_.with_gradients()) { of_gradients.push_back(extents.at(&parameter.owner())); }
+        const Slices gradient_slices(std::move(of_gradients), numbers, ranks_, unit);
+        const Slices value_slices(std::move(of_values), numbers, ranks_, unit);
+        for (Index rank = 0; rank < ranks_; ++rank) {
+            first_.push_back(value_slices.first(rank));
+            pieces_.push_back(gradient_slices.pieces(rank));
+            value_pieces_.push_back(value_slices.pieces(rank));
+        }
+        first_.push_back(numbers);
         const auto others = static_cast<Index>(joins_.sums() - joins_.sums(rank_));
         arrived_ = Buffer<Scalar>(others * numbers_in(pieces(rank_)), memory::Kind::gradients);
     }
 
-    const LaneJoins& joins() const { return joins_; }
+    /// The first number of a rank's slice, among all that the trained parameters store; their count for `rank` == ranks.
+    Index first(Index rank) const { return first_[static_cast<std::size_t>(rank)]; }
+    Index count(Index rank) const { return first(rank + 1) - first(rank); }
 
-    /// Sums up the gradients of all ranks in the model of each. Returns their tally.
+    /// The first half: the own slice of the model's gradients becomes the sum of all ranks. Returns the tally of all.
     ///
     /// `words` must be the same on all ranks: they describe the batch. `check` is called with the words of each rank.
     template <class Check>
-    GradientTally run(Lanes<Scalar>& lanes, State words, const Check& check) {
+    GradientTally sum_up(Lanes<Scalar>& lanes, State words, const Check& check) {
         find_own(lanes);
         exchange_controls(lanes, std::move(words));
         send_sums();
@@ -58,10 +73,19 @@ public:
         for (Index rank = 0; rank < ranks_; ++rank) { check(rank, words_of(rank)); }
         const GradientTally tally = joined_tally();
         join();
-        send_results();
-        messages_.wait();
         messages_.count_exchange();
         return tally;
+    }
+
+    /// The second half: all gradients become the sums of all ranks.
+    void share_gradients() {
+        share(pieces_, [this](const Piece& piece) { return model(piece); });
+    }
+    /// Or: all values become those of the ranks that have updated them.
+    void share_values() {
+        share(value_pieces_, [this](const Piece& piece) {
+            return trained_[piece.buffer].value_storage().data() + piece.first;
+        });
     }
 
     const Traffic& traffic() const { return messages_.traffic(); }
@@ -168,24 +192,28 @@ private:
         return is_own(sum) ? own(sum, piece) : arrived_sums_[sum] + offset;
     }
 
-    void send_results() {
+    /// Sends the own pieces to all others, and receives theirs.
+    template <class At>
+    void share(const std::vector<std::vector<Piece>>& pieces, const At& at) {
         for (Index rank = 0; rank < ranks_; ++rank) {
             if (rank == rank_) { continue; }
-            for (const Piece& piece : pieces(rank)) {
-                messages_.receive(rank, values, std::span(model(piece), static_cast<std::size_t>(piece.count)));
+            for (const Piece& piece : pieces[static_cast<std::size_t>(rank)]) {
+                messages_.receive(rank, values, std::span(at(piece), static_cast<std::size_t>(piece.count)));
             }
-            for (const Piece& piece : pieces(rank_)) {
-                messages_.send(rank, values,
-                               std::span<const Scalar>(model(piece), static_cast<std::size_t>(piece.count)));
+            for (const Piece& piece : pieces[static_cast<std::size_t>(rank_)]) {
+                messages_.send(rank, values, std::span<const Scalar>(at(piece), static_cast<std::size_t>(piece.count)));
             }
         }
+        messages_.wait();
     }
 
-    const Parameters<Scalar> parameters_;
+    Parameters<Scalar> parameters_, trained_;
     Index rank_, ranks_;
     LaneJoins joins_;
     Messages messages_;
-    std::vector<std::vector<Piece>> pieces_;  // of each rank's slice
+    std::vector<Index> first_;                // of each rank's slice
+    std::vector<std::vector<Piece>> pieces_;  // of each rank's slice of the gradients
+    std::vector<std::vector<Piece>> value_pieces_;
     Buffer<Scalar> arrived_;                  // the own slice of the sums of others, one after the other
     std::vector<Scalar*> arrived_sums_;       // where each sum begins there; null for the own ones
     std::vector<Scalar*> own_;                // the buffers of the own sums

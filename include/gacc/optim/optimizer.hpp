@@ -88,6 +88,11 @@ public:
     /// All moments. The one entry without a name means that the optimizer does not override this.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
 
+    /// From now on it updates only numbers first to first + count - 1 of all that the parameters store, and keeps moments
+    /// for these alone: where another rank updates the others (gacc/mpi/). Moments that it had for others are lost, those
+    /// that it had not are zero. Both bounds are multiples of the width of panels. False if it cannot, and nothing changes.
+    virtual bool keep_slice(Index, Index) { return false; }
+
     /// The steps made and the options, for a checkpoint.
     virtual State state() const { return {detail::word(steps_)}; }
     virtual void set_state(std::span<const std::uint64_t> words) {
