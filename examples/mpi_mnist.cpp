@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     group.expect_same("training data", gacc::fingerprint(train));
     const auto plan = gacc::plan({.batch_size = 1024, .micro_batch = 32}, model, loss, adam, train, group);
 
-    for (; position.epoch < 3; position.end_epoch()) {
+    while (position.epoch < 3) {
         const auto start = std::chrono::steady_clock::now();
         double losses = 0, weights = 0;
         for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 1024}, rng, position)) {
@@ -94,6 +94,7 @@ int main(int argc, char** argv) {
             std::printf("epoch %d: loss %.4f, %.2f s on %d rank(s)\n", static_cast<int>(position.epoch) + 1, mean,
                         taken.count(), static_cast<int>(session.ranks()));
         }
+        position.end_epoch();
         if (!file.empty()) { group.save(checkpoint, file); }
     }
     if (session.rank() == 0) { print_results(model, test, adam.steps()); }
