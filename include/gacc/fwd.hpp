@@ -99,6 +99,8 @@ template <class Scalar>
 class AdamW;
 template <class Scalar>
 class NonFiniteGuard;
+template <class Scalar>
+class Lanes;
 
 struct Plan;
 struct Audit;

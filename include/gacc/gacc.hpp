@@ -1,7 +1,7 @@
 #pragma once
 
 /// All of gacc except its optional parts, in reading order. The optional parts: gacc/data/gzip.hpp needs zlib;
-/// gacc/io/safetensors.hpp, gacc/io/checkpoint.hpp and gacc/io/model_file.hpp need nlohmann-json.
+/// gacc/io/safetensors.hpp, gacc/io/checkpoint.hpp and gacc/io/model_file.hpp need nlohmann-json; gacc/mpi/ needs MPI.
 
 #include <gacc/version.hpp>
 #include <gacc/fwd.hpp>
@@ -132,6 +132,9 @@
 #include <gacc/accumulation/policy.hpp>
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
+#include <gacc/accumulation/lane_tree.hpp>
+#include <gacc/accumulation/lane_batch.hpp>
+#include <gacc/accumulation/lanes.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>

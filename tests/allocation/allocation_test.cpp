@@ -66,7 +66,7 @@ namespace {
 /// labels or targets of a micro-batch.
 template <class Optimizer, class Options, class Data, class Loss, class Answers>
 long after_first_batch(const Options& options, const Data& data, Loss loss, const Answers& answers, int threads,
-                       gacc::Index micro_batch) {
+                       gacc::Index micro_batch, gacc::Index lane_count = 1) {
     gacc::set_threads(threads);
     gacc::Rng rng(1);
     gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 100), gacc::ReLU(),
@@ -76,14 +76,16 @@ long after_first_batch(const Options& options, const Data& data, Loss loss, cons
     optimizer.group(gacc::vectors, {.learning_rate = 2e-3});
     const gacc::WarmUp schedule(2, gacc::CosineDecay(1e-3, 4));
     gacc::MeanLoss mean;
+    gacc::Lanes lanes(model.parameters(), lane_count);
 
     long before = 0;
     bool first = true;
     for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 300}, rng)) {
-        for (const auto& micro : batch.micro_batches(micro_batch)) {
+        for (const auto& micro : lanes.of(batch).micro_batches(micro_batch)) {
             mean.add(loss.forward(model.forward(micro.inputs), answers(micro)));
             model.backward(loss.backward());
         }
+        lanes.join();
         optimizer.set_learning_rate(schedule(optimizer.steps()));
         optimizer.step();
         optimizer.zero_grad();
@@ -156,9 +158,11 @@ int main() {
                 return after_first_batch<gacc::Adam<float>>(gacc::AdamOptions(), rows, std::move(loss), targets, threads,
                                                             micro_batch);
             };
+            const long in_lanes = after_first_batch<gacc::Adam<float>>(
+                gacc::AdamOptions(), digits, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch, 5);
             const long prefetched = after_first_batch<gacc::SGD<float>>(
                 gacc::SGDOptions(), ahead, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch);
-            const long count = prefetched + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
+            const long count = in_lanes + prefetched + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());

@@ -677,6 +677,28 @@ struct OddMomentum : Momentum {
 
 }  // namespace
 
+TEST_CASE("Checkpoint: is refused between the lanes of a batch, and saved after they are joined") {
+    const TemporaryFolder folder;
+    Training<float> training;
+    const auto data = random_samples<float>();
+    Lanes<float> lanes(training.model.parameters(), 2);
+    for (const auto& batch : ordered_batches(data, {.batch_size = 23})) {
+        for (const auto& micro : lanes.of(batch).micro_batches(20)) {
+            training.loss.forward(training.model.forward(micro.inputs), micro.labels);
+            training.model.backward(training.loss.backward());
+            const std::string path = (folder.path() / "run").string();
+            CHECK_THROWS_WITH_AS(training.checkpoint->save(path),
+                                 ("gacc: Checkpoint::save \"" + path +
+                                  "\": expected the gradients of all lanes or none, got those of some; save after the step")
+                                     .c_str(),
+                                 UsageError);
+        }
+        lanes.join();
+        CHECK_NOTHROW(training.checkpoint->save(folder.path() / "run"));
+    }
+    CHECK(training.adam->parameters().tally().samples() == 23);
+}
+
 TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is refused") {
     Training<float> training;
     const auto refusal_of = [&](Optimizer<float>& optimizer) {

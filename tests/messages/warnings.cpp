@@ -33,6 +33,8 @@ template class gacc::SGD<float>;
 template class gacc::SGD<double>;
 template class gacc::NonFiniteGuard<float>;
 template class gacc::NonFiniteGuard<double>;
+template class gacc::Lanes<float>;
+template class gacc::Lanes<double>;
 template class gacc::Accumulator<float, gacc::EverySamples>;
 template class gacc::Accumulator<double, gacc::EveryMicroBatches>;
 template class gacc::TensorDataset<float>;
@@ -101,6 +103,16 @@ gacc::Index train(const std::string& file) {
     gacc::save_safetensors(file, model.parameters());
     gacc::load_safetensors(file, model.parameters());
 
+    gacc::Lanes lanes(model.parameters(), 2);
+    for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 8})) {
+        for (const auto& micro : lanes.of(batch).micro_batches(plan)) {
+            loss.forward(model.forward(micro.inputs), micro.labels);
+            model.backward(loss.backward());
+        }
+        lanes.join();
+        adam.step();
+        adam.zero_grad();
+    }
     gacc::Accumulator accumulator(adam, gacc::EverySamples{8});
     for (const auto& micro : gacc::ordered_batches(data, {.batch_size = 4})) {
         loss.forward(model.forward(micro.inputs), micro.labels);

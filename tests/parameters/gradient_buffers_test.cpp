@@ -69,6 +69,43 @@ TEST_CASE("GradientBuffers: two parts of a batch are added up apart from each ot
     CHECK(second.cwiseAbs().maxCoeff() > 1e-2F);
 }
 
+TEST_CASE("GradientBuffers: what was put aside is added to the gradients of the model") {
+    Training training;
+    const auto parameters = training.model.parameters();
+    GradientBuffers<float> buffers(parameters);
+    training.add(0, 2);
+    const Matrix<float> first = parameters[0].grad();
+    buffers.swap(parameters);
+    training.add(2, 4);
+    const Matrix<float> second = parameters[0].grad();
+    buffers.add_to(parameters);
+    CHECK(parameters[0].grad() == Matrix<float>(first + second));
+    CHECK(parameters.tally().samples() == 6);
+    CHECK(parameters.tally().weight() == 6);
+    CHECK(parameters.tally().micro_batches() == 2);
+    CHECK(parameters.tally().seen() == 6);
+    CHECK(buffers.tally().empty());
+    buffers.swap(parameters);  // nothing is left in them
+    CHECK(parameters[0].grad().isZero(0));
+
+    // Nothing and something: the sum is something, in both directions.
+    buffers.add_to(parameters);
+    CHECK(parameters[0].grad() == Matrix<float>(first + second));
+    buffers.add_to(parameters);
+    CHECK(parameters[0].grad() == Matrix<float>(first + second));
+    CHECK(parameters.tally().samples() == 6);
+    parameters.zero_grad();
+    buffers.add_to(parameters);
+    CHECK(parameters[0].grad_is_zero());
+    training.add(0, 2);
+    buffers.swap(parameters);
+    buffers.clear();
+    CHECK(buffers.tally().empty());
+    buffers.add_to(parameters);
+    CHECK(parameters[0].grad_is_zero());
+    for (const float number : buffers.grads(0)) { CHECK(number == 0); }
+}
+
 TEST_CASE("GradientBuffers: takes as many bytes as the gradients") {
     Training training;
     const auto before = gacc::memory::live();
@@ -93,6 +130,7 @@ TEST_CASE("GradientBuffers: other parameters than it was made for are refused") 
     squares.unfreeze([](const auto&) { return true; });
     squares.freeze([](const auto& parameter) { return parameter.name().starts_with("1."); });
     CHECK_THROWS_AS(of_last.swap(squares.parameters()), gacc::UsageError);  // of the same size
+    CHECK_THROWS_AS(of_last.add_to(squares.parameters()), gacc::UsageError);
 }
 
 }  // namespace gradient_buffers_test

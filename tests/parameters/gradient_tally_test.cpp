@@ -199,6 +199,49 @@ TEST_CASE("GradientTally: keeps the seed of training from batch to batch, and sa
     CHECK(restored.seed() == 7);
 }
 
+TEST_CASE("GradientTally: the tally of other gradients is added as each reduction asks") {
+    const auto joined = [](Reduction reduction, const std::vector<double>& left, const std::vector<double>& right) {
+        GradientTally one, other;
+        add(one, reduction, left);
+        add(other, reduction, right);
+        one.join(other);
+        CHECK(one.samples() == 4);
+        CHECK(one.micro_batches() == 2);
+        return one.weight();
+    };
+    CHECK(joined(Reduction::mean_over_samples, {1, 2}, {0.5, 4}) == 7.5);
+    CHECK(joined(Reduction::mean_of_micro_batch_means, {1, 2}, {0.5, 4}) == 2);
+    CHECK(joined(Reduction::mean_of_micro_batch_means, {1, 2}, {0, 0}) == 1);
+    CHECK(joined(Reduction::sum_of_micro_batch_means, {1, 2}, {0.5, 4}) == 1);
+    CHECK(joined(Reduction::sum_of_micro_batch_means, {0, 0}, {0, 0}) == 0);
+
+    GradientTally one, other, empty;
+    one.set_seen(5);
+    one.join(empty);
+    CHECK(one.empty());
+    add(other, Reduction::mean_of_micro_batch_means, {1});
+    one.join(other);
+    CHECK(one.weight() == 1);
+    CHECK(one.seen() == 5);
+    add(empty, Reduction::mean_over_samples, {1});
+    CHECK_THROWS_WITH_AS(one.join(empty),
+                         "gacc: join: expected the reduction of the micro-batches added before, got another one; step and "
+                         "zero_grad first",
+                         gacc::UsageError);
+    CHECK(one.samples() == 1);
+}
+
+TEST_CASE("GradientTally: that the gradients are those of some lanes ends with the batch, and with a state") {
+    GradientTally tally;
+    CHECK_FALSE(tally.lane());
+    tally.mark_lane(true);
+    CHECK(tally.lane());
+    CHECK_FALSE(tally.emptied().lane());
+    const auto state = tally.state();
+    tally.set_state(state);
+    CHECK_FALSE(tally.lane());
+}
+
 TEST_CASE("GradientTally: rows may weigh, and samples of several rows are counted as samples") {
     GradientTally tally;
     const std::vector<float> weights{1, 1, 0, 1, 0, 0};

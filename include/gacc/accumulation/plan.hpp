@@ -1,9 +1,11 @@
 #pragma once
 
+#include <gacc/accumulation/lane_tree.hpp>
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/memory.hpp>
+#include <gacc/data/batch.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/model/recomputation.hpp>
 #include <gacc/model/sequential.hpp>
@@ -125,9 +127,10 @@ private:
 ///
 /// With a budget the micro-batch is the largest that fits, up to the size of a block
 /// (Workspace::largest_block_samples). Larger micro-batches are walked in blocks, so they cost memory and save no time.
-/// Micro-batches are as equal as possible, so the largest may be smaller than that.
+/// Micro-batches are as equal as possible, so the largest may be smaller than that. With Lanes, a micro-batch is a part
+/// of a lane.
 ///
-/// `parts` are other objects that training takes memory for: the data of the batches, and a NonFiniteGuard.
+/// `parts` are other objects that training takes memory for: the data of the batches, a NonFiniteGuard, and Lanes.
 ///
 /// Throws     UsageError if an option is out of its range; MemoryError, a UsageError, if the budget cannot be met
 /// Example    const auto plan = gacc::plan({.batch_size = 4096, .memory = 64 * gacc::MiB}, model, loss, adam, train);
@@ -149,9 +152,11 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
         throw UsageError("plan", "expected the optimizer of this model, got that of another");
     }
 
-    Index data_size = 0;
+    Index data_size = 0, lanes = 1;
     [[maybe_unused]] const auto look = [&](const auto& part) {
-        if constexpr (Dataset<std::remove_cvref_t<decltype(part)>>) { data_size = std::max(data_size, part.size()); }
+        using Part = std::remove_cvref_t<decltype(part)>;
+        if constexpr (Dataset<Part>) { data_size = std::max(data_size, part.size()); }
+        if constexpr (detail::WithLanes<Part>) { lanes = std::max(lanes, part.lanes()); }
     };
     (look(parts), ...);
     const auto bytes_of_parts = [&](const detail::PlanContext& context) {
@@ -164,9 +169,10 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     };
     const detail::Planner<Scalar> planner(model, optimizer, options, data_size, bytes_of_parts);
     const Index largest_batch = planner.largest_batch();
+    const Index lane = detail::first_of_lane(largest_batch, 1, lanes);  // samples of the first one, the largest
     const Index block = Workspace<Scalar>::largest_block_samples(planner.activations(1, false));
-    const Index helps = std::min(block, largest_batch);
-    const Index asked = options.micro_batch > 0 ? detail::balanced(largest_batch, options.micro_batch) : 0;
+    const Index helps = std::min(block, lane);
+    const Index asked = options.micro_batch > 0 ? detail::balanced(lane, options.micro_batch) : 0;
     const Index most = asked > 0 ? asked : helps;
     const Index least = asked > 0 ? asked : 1;
     Index at_most = most;
@@ -186,10 +192,14 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
 
     Plan plan;
     plan.batch_size = largest_batch;
-    plan.micro_batches = (largest_batch + at_most - 1) / at_most;
-    plan.micro_batch = detail::balanced(largest_batch, at_most);
+    plan.micro_batch = detail::balanced(lane, at_most);
+    for (Index i = 0, first = 0; first < largest_batch; ++i) {
+        const Index end = detail::first_of_lane(largest_batch, i + 1, lanes);
+        plan.micro_batches += detail::EqualParts{end - first, plan.micro_batch}.count();
+        first = end;
+    }
     plan.memory = options.memory;
-    plan.more_fits = asked == 0 && at_most == helps && helps < largest_batch &&
+    plan.more_fits = asked == 0 && at_most == helps && helps < lane &&
                      (options.memory == 0 || planner.total(helps + 1, recompute) <= options.memory);
 
     const auto activations = planner.activations(plan.micro_batch, recompute);

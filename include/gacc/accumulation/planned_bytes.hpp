@@ -7,6 +7,7 @@
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
 
+#include <concepts>
 #include <cstddef>
 
 namespace gacc::inline GACC_ABI::detail {
@@ -43,6 +44,18 @@ template <class Scalar>
 memory::Bytes bytes_of(const NonFiniteGuard<Scalar>& guard, const PlanContext&) {
     memory::Bytes all;
     all[memory::Kind::gradients] = guard.state_bytes();
+    return all;
+}
+/// Lanes of a batch: the sums of lanes that wait.
+template <class Part>
+concept WithLanes = requires(const Part& part) {
+    { part.lanes() } -> std::convertible_to<Index>;
+    { part.bytes() } -> std::convertible_to<std::size_t>;
+};
+template <WithLanes Part>
+memory::Bytes bytes_of(const Part& lanes, const PlanContext&) {
+    memory::Bytes all;
+    all[memory::Kind::gradients] = lanes.bytes();
     return all;
 }
 /// The bytes that a loss keeps for a micro-batch.

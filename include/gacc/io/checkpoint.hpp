@@ -82,6 +82,9 @@ public:
         const std::string where = "Checkpoint::save \"" + detail::shown_path(path) + '"';
         const GradientTally& tally = parameters().tally();
         if (tally.partial()) { throw UsageError(where, tally.obstacle()); }
+        if (tally.lane()) {
+            throw UsageError(where, "expected the gradients of all lanes or none, got those of some; save after the step");
+        }
         const bool with_gradients =
             std::ranges::any_of(parameters().with_gradients(), [](const auto& each) { return !each.grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
@@ -161,6 +164,10 @@ private:
             }
         }
         for (const auto& moments : optimizer_.moments()) {
+            if (static_cast<Index>(moments.stored.size()) != parameters().stored_count()) {
+                throw UsageError("Checkpoint", "expected the moments of all numbers, got those of a rank's slice; call "
+                                               "DataParallel::save(), and load before you make a DataParallel");
+            }
             std::size_t first = 0;
             for (auto& parameter : parameters()) {
                 const std::size_t size = std::as_const(parameter).stored_values().size();

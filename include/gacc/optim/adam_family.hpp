@@ -7,6 +7,7 @@
 #include <gacc/kernels/simd.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/grouped_optimizer.hpp>
+#include <gacc/optim/kept_slice.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -26,10 +27,20 @@ public:
         return {{"first_moments", m_.span()}, {"second_moments", v_.span(), true}};
     }
 
+    bool keep_slice(Index first, Index count) override {
+        if (this->clips()) { return false; }
+        const KeptSlice next{first, count};
+        Buffer<Scalar> m = kept_.moved(m_, next), v = kept_.moved(v_, next);
+        m_ = std::move(m);
+        v_ = std::move(v);
+        kept_ = next;
+        return true;
+    }
+
 protected:
     AdamFamily(std::string name, Parameters<Scalar> parameters, const Options& options)
         : GroupedOptimizer<Scalar, Options>(std::move(name), std::move(parameters), options), m_(moment()),
-          v_(moment()) {
+          v_(moment()), kept_{0, m_.size()} {
         arrays_.reserve(this->parameters().size());
     }
 
@@ -62,11 +73,14 @@ private:
     void update(double) override {
         arrays_.clear();
         Index offset = 0;
-        for (auto& parameter : this->parameters()) {
+        for (std::size_t i = 0; i < this->parameters().size(); ++i) {
+            auto& parameter = this->parameters()[i];
             const auto values = parameter.stored_values();
             const auto size = static_cast<Index>(values.size());
-            arrays_.push_back({values.data(), parameter.materialize_grads().data(), m_.data() + offset,
-                               v_.data() + offset, size / Simd<Scalar>::lanes, this->group_of(arrays_.size())});
+            const KeptSlice::Part part = kept_.part(offset, size);
+            arrays_.push_back({values.data() + part.in_parameter, parameter.materialize_grads().data() + part.in_parameter,
+                               m_.data() + part.in_moments, v_.data() + part.in_moments,
+                               part.count / Simd<Scalar>::lanes, this->group_of(i)});
             offset += size;
         }
         adam_update<Scalar, decays>(steps_, arrays_);
@@ -90,6 +104,7 @@ private:
 
     Buffer<Scalar> m_;                        // first moments of all parameters, one after the other
     Buffer<Scalar> v_;                        // second moments, in the same way
+    KeptSlice kept_;                          // if not of all: of these numbers
     std::vector<AdamStep<Scalar>> steps_;     // a step's constants, one for each group
     std::vector<AdamArrays<Scalar>> arrays_;  // of a step, one for each parameter
 };

@@ -124,6 +124,7 @@ protected:
     double scale() const { return step_scale_; }
     /// Computes scale(). An override calls it first.
     void prepare(double weight) override { step_scale_ = scale_(this->name(), weight, options_.clip_norm); }
+    bool clips() const { return scale_.clips(); }
     std::size_t clipping_bytes() const { return scale_.bytes(); }
 
     void check_words(bool valid, const std::string& what) const {

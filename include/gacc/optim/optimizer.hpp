@@ -49,6 +49,10 @@ public:
                              "expected the gradients of one micro-batch or more, got none; "
                              "call the model's backward first");
         }
+        if (tally.lane()) {
+            throw UsageError(name_ + "::step",
+                             "expected the gradients of all lanes, got those of some; call the Lanes' join() before");
+        }
         if (tally.weight() == 0) { return; }
         if (!detail::has_inverse<Scalar>(tally.weight())) {
             throw NonFiniteError(name_ + "::step",
@@ -83,6 +87,11 @@ public:
     };
     /// All moments. The one entry without a name means that the optimizer does not override this.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
+
+    /// From now on it updates only numbers first to first + count - 1 of all that the parameters store, and keeps moments
+    /// for these alone: where another rank updates the others (gacc/mpi/). Moments that it had for others are lost, those
+    /// that it had not are zero. Both bounds are multiples of the width of panels. False if it cannot, and nothing changes.
+    virtual bool keep_slice(Index, Index) { return false; }
 
     /// The steps made and the options, for a checkpoint.
     virtual State state() const { return {detail::word(steps_)}; }

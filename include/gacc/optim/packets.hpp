@@ -15,6 +15,7 @@ template <class Arrays, class F>
 void for_packets(std::span<const Arrays> parameters, std::int64_t cost, Index lanes, const F& run) {
     Index all = 0;
     for (const Arrays& arrays : parameters) { all += arrays.packets; }
+    if (all == 0) { return; }
     parallel_for(all, std::int64_t{all} * lanes * cost, [&](Index first, Index last) {
         for (const Arrays& arrays : parameters) {
             run(arrays, share(arrays.packets, first, all), share(arrays.packets, last, all));

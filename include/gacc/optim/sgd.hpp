@@ -5,6 +5,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/kernels/simd.hpp>
 #include <gacc/optim/grouped_optimizer.hpp>
+#include <gacc/optim/kept_slice.hpp>
 #include <gacc/optim/sgd_pass.hpp>
 
 #include <cstddef>
@@ -55,18 +56,28 @@ class SGD final : public GroupedOptimizer<Scalar, SGDOptions> {
 public:
     explicit SGD(Parameters<Scalar> parameters, const SGDOptions& options = {})
         : GroupedOptimizer<Scalar, SGDOptions>("SGD", std::move(parameters), options),
-          velocity_(velocity(options)) {
+          velocity_(velocity(options)), kept_{0, this->parameters().stored_count()} {
         arrays_.reserve(this->parameters().size());
     }
 
     std::size_t state_bytes() const override { return velocity_.bytes() + this->clipping_bytes(); }
 
     std::vector<typename Optimizer<Scalar>::Moments> moments() override {
-        if (velocity_.size() == 0) { return {}; }
+        if (!has_velocity()) { return {}; }
         return {{"velocity", velocity_.span()}};
     }
 
+    bool keep_slice(Index first, Index count) override {
+        if (this->clips()) { return false; }
+        const detail::KeptSlice next{first, count};
+        if (has_velocity()) { velocity_ = kept_.moved(velocity_, next); }
+        kept_ = next;
+        return true;
+    }
+
 private:
+    bool has_velocity() const { return this->options().momentum > 0; }
+
     /// A buffer with one number for each number that the parameters store; empty without momentum.
     Buffer<Scalar> velocity(const SGDOptions& options) const {
         if (options.nesterov && options.momentum == 0) {
@@ -78,7 +89,7 @@ private:
     }
 
     void check_fit(const SGDOptions& options) const override {
-        this->check_words((options.momentum > 0) == (velocity_.size() > 0), "SGD that has a momentum as this one does");
+        this->check_words((options.momentum > 0) == has_velocity(), "SGD that has a momentum as this one does");
         this->check_words(options.momentum > 0 || !options.nesterov, "SGD");
     }
 
@@ -97,12 +108,14 @@ private:
     void update(double) override {
         arrays_.clear();
         Index offset = 0;
-        for (auto& parameter : this->parameters()) {
+        for (std::size_t i = 0; i < this->parameters().size(); ++i) {
+            auto& parameter = this->parameters()[i];
             const auto values = parameter.stored_values();
             const auto size = static_cast<Index>(values.size());
-            arrays_.push_back({values.data(), parameter.materialize_grads().data(),
-                               velocity_.size() > 0 ? velocity_.data() + offset : nullptr,
-                               size / detail::Simd<Scalar>::lanes, this->group_of(arrays_.size())});
+            const detail::KeptSlice::Part part = kept_.part(offset, size);
+            arrays_.push_back({values.data() + part.in_parameter, parameter.materialize_grads().data() + part.in_parameter,
+                               has_velocity() ? velocity_.data() + part.in_moments : nullptr,
+                               part.count / detail::Simd<Scalar>::lanes, this->group_of(i)});
             offset += size;
         }
         using enum detail::Momentum;
@@ -116,6 +129,7 @@ private:
     }
 
     Buffer<Scalar> velocity_;                         // of all parameters, one after the other
+    detail::KeptSlice kept_;                          // if not of all: of these numbers
     std::vector<detail::SGDStep<Scalar>> steps_;      // a step's constants, one for each group
     std::vector<detail::SGDArrays<Scalar>> arrays_;   // of a step, one for each parameter
 };

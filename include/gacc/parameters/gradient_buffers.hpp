@@ -1,11 +1,14 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/kernels/addition.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameters.hpp>
 
+#include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +46,33 @@ public:
         tally_ = own;
     }
 
+    /// Adds the gradients and the tally here to those of the model. Here they are then empty.
+    ///
+    /// Throws     UsageError also if the gradients of the model were reduced in another way
+    void add_to(const Parameters<Scalar>& parameters) {
+        check(parameters);
+        GradientTally sum = parameters.tally();
+        sum.join(tally_);
+        std::size_t i = 0;
+        for (auto& parameter : parameters.with_gradients()) {
+            Set& from = sets_[i++];
+            if (from.are_zero && parameter.grad_is_zero()) { continue; }
+            const auto to = parameter.materialize_grads();
+            detail::add_to(to.data(), materialized(from).data(), static_cast<Index>(to.size()));
+        }
+        parameters.set_tally(sum);
+        clear();
+    }
+
+    /// Empties the gradients and the tally here.
+    void clear() {
+        for (Set& set : sets_) { set.are_zero = true; }
+        tally_ = GradientTally();
+    }
+
+    /// The numbers of gradient buffer i of the model, in its layout.
+    std::span<Scalar> grads(std::size_t i) { return materialized(sets_[i]); }
+
     /// The tally of the gradients here.
     const GradientTally& tally() const { return tally_; }
 
@@ -58,6 +88,11 @@ private:
         Buffer<Scalar> grads;
         bool are_zero = true;  // then the content of grads does not matter
     };
+
+    static std::span<Scalar> materialized(Set& set) {
+        if (std::exchange(set.are_zero, false)) { std::ranges::fill(set.grads.span(), Scalar(0)); }
+        return set.grads.span();
+    }
 
     void check(const Parameters<Scalar>& parameters) const {
         std::size_t count = 0;

@@ -4,6 +4,7 @@
 #include <gacc/core/state.hpp>
 #include <gacc/core/types.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -38,6 +39,8 @@ public:
     Index seen() const { return seen_; }
     Index batches() const { return batches_; }
     void see(Index samples) { seen_ += samples; }
+    /// The next sample is number `seen` of the batch.
+    void set_seen(Index seen) { seen_ = seen; }
     std::uint64_t seed() const { return seed_; }
     void set_seed(std::uint64_t seed) { seed_ = seed; }
 
@@ -61,6 +64,23 @@ public:
         next.seen_ = other.seen_;
         next.batches_ = other.batches_;
         return next;
+    }
+
+    /// Notes that the gradients are those of some lanes alone (Lanes). No step may follow until they are joined.
+    void mark_lane(bool is_lane) { lane_ = is_lane; }
+    bool lane() const { return lane_; }
+
+    /// Adds the counts and the weight of other gradients that have been added to these.
+    ///
+    /// Throws     UsageError if they were reduced in another way
+    void join(const GradientTally& other) {
+        if (other.empty()) { return; }
+        check_reduction("join", other.reduction_);
+        reduction_ = other.reduction_;
+        weight_ = reduction_ == Reduction::sum_of_micro_batch_means ? std::max(weight_, other.weight_)
+                                                                    : weight_ + other.weight_;
+        samples_ += other.samples_;
+        micro_batches_ += other.micro_batches_;
     }
 
     /// Notes that a step was made with these gradients. (A batch of weight 0 makes no step.)
@@ -90,11 +110,7 @@ public:
     template <class Scalar>
     void add(Reduction reduction, std::span<const Scalar> weights, Index samples) {
         if (const char* expected = obstacle()) { throw UsageError("backward", expected); }
-        if (!empty() && reduction != reduction_) {
-            throw UsageError("backward",
-                             "expected the reduction of the micro-batches added before, got another one; "
-                             "step and zero_grad first");
-        }
+        check_reduction("backward", reduction);
         reduction_ = reduction;
         double own = reduction == Reduction::mean_over_samples ? weight_ : 0;
         for (const Scalar weight : weights) { own += static_cast<double>(weight); }
@@ -143,9 +159,18 @@ public:
         reduction_ = static_cast<Reduction>(reduction);
         stepped_ = stepped;
         partial_ = partial;
+        lane_ = false;
     }
 
 private:
+    void check_reduction(const char* where, Reduction reduction) const {
+        if (!empty() && reduction != reduction_) {
+            throw UsageError(where,
+                             "expected the reduction of the micro-batches added before, got another one; "
+                             "step and zero_grad first");
+        }
+    }
+
     /// They share a word with the reduction. Old states, in which the word is the reduction alone, still fit.
     static constexpr std::uint64_t stepped_bit = 4, partial_bit = 8;
 
@@ -158,6 +183,7 @@ private:
     std::uint64_t seed_ = 0;
     bool stepped_ = false;
     bool partial_ = false;
+    bool lane_ = false;  // not part of the state: checkpoints refuse it
 };
 
 }  // namespace gacc

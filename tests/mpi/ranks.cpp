@@ -1,0 +1,154 @@
+// Trains on the ranks that mpirun has started, or fails in the way that it is told: ranks [NAME=VALUE...]. See
+// ranks_test.sh.
+
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+#include <gacc/io/safetensors.hpp>
+#include <gacc/mpi/data_parallel.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <stdexcept>
+#include <string>
+
+#include <unistd.h>
+
+#include "toy_digits.hpp"
+
+namespace {
+
+using gacc::Index;
+
+struct Arguments {
+    std::map<std::string, std::string> given;
+
+    std::string text(const std::string& name) const { return given.contains(name) ? given.at(name) : ""; }
+    Index number(const std::string& name, Index otherwise) const {
+        return given.contains(name) ? static_cast<Index>(std::stol(given.at(name))) : otherwise;
+    }
+};
+
+/// Exchanges are as many as batches, and bytes as few as they can be.
+void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& traffic, Index lanes, Index steps,
+                   double bytes) {
+    const auto ranks = static_cast<double>(session.ranks());
+    const gacc::mpi::detail::LaneJoins joins(lanes, session.ranks());
+    const auto own = static_cast<double>(joins.sums(session.rank()));
+    const auto others = static_cast<double>(joins.sums()) - own;
+    const double share = (ranks - 1) / ranks;
+    // Slices are whole packets, and the gradients of shared values, 33 x 48 numbers, lie in the slice of these values.
+    const double unit = (64 * ranks + 33 * 48 * sizeof(float)) * (own + others + 1);
+    const double exchanges = ranks > 1 ? static_cast<double>(steps) : 0;
+    const auto expect = [&](const char* what, double got, double most) {
+        if (got > most || got < 0.9 * most - exchanges * 2 * unit) {
+            throw std::runtime_error("expected " + std::string(what) + " " + std::to_string(most) + ", got " +
+                                     std::to_string(got));
+        }
+    };
+    expect("exchanges", static_cast<double>(traffic.exchanges), exchanges);
+    expect("bytes sent", static_cast<double>(traffic.sent), exchanges * ((own + 1) * share * bytes + unit));
+    expect("bytes received", static_cast<double>(traffic.received),
+           exchanges * ((others / ranks + share) * bytes + unit));
+}
+
+void train(gacc::mpi::Session& session, const Arguments& arguments) {
+    const std::string fault = arguments.text("fault");
+    const bool here = session.rank() == arguments.number("rank", 1);
+    const auto has = [&](const char* name) { return here && fault == name; };
+
+    gacc::set_threads(static_cast<int>(arguments.number("threads", 1)));
+    gacc::Rng rng(has("seed") ? 2 : 1);
+    const auto digits = toy_digits(601, rng);
+    gacc::Sequential model(gacc::Linear(784, 33), gacc::ReLU(), gacc::LayerNorm(33), gacc::Linear(33, 33),
+                           gacc::Dropout(0.25), gacc::GELU(), gacc::Linear(33, 33, {.shares = "3.weight"}),
+                           gacc::Linear(33, has("model") ? 11 : 10));
+    model.initialize(rng);
+    if (arguments.text("frozen") == "yes") {
+        model.freeze([](const auto& parameter) { return parameter.name() == "0.weight"; });
+    }
+    gacc::SoftmaxCrossEntropy loss;
+    const bool clips = arguments.text("clip") == "yes";
+    gacc::AdamW adam(model.parameters(), {.learning_rate = has("rate") ? 2e-3 : 1e-3,
+                                          .clip_norm = clips ? 0.5 : std::numeric_limits<double>::infinity()});
+    adam.group(gacc::vectors, {.weight_decay = 0});
+    const auto moments = adam.state_bytes();
+    gacc::DataPosition position;
+    gacc::Checkpoint checkpoint(adam, rng, position);
+    const std::filesystem::path save = arguments.text("save");
+    if (!save.empty() && std::filesystem::exists(save)) { checkpoint.load(save); }
+
+    const Index lanes = has("lanes") ? 7 : arguments.number("lanes", 8);
+    gacc::mpi::DataParallel group(session, model, adam, {.lanes = lanes});
+    if (!clips && session.ranks() > 1 &&
+        adam.state_bytes() > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
+        throw std::runtime_error("expected a slice of the moments, got " + std::to_string(adam.state_bytes()) + " bytes");
+    }
+    group.expect_same("training data", gacc::fingerprint(digits) + (has("fingerprint") ? 1 : 0));
+    const auto plan = gacc::plan({.batch_size = 100, .micro_batch = arguments.number("micro", 16)}, model, loss, adam,
+                                 digits, group);
+    const auto planned = gacc::memory::live()[gacc::memory::Kind::gradients];
+    if (planned != plan.bytes[gacc::memory::Kind::gradients]) { throw std::runtime_error("other bytes than planned"); }
+
+    Index steps = 0;
+    const Index stop = arguments.number("stop", 1'000'000);
+    for (; position.epoch < arguments.number("epochs", 2); position.end_epoch()) {
+        for (const auto& batch : gacc::shuffled_batches(digits, {.batch_size = 100}, rng, position)) {
+            if (steps == stop) { break; }
+            if (steps == 3 && has("throw")) { throw std::runtime_error("thrown in the middle"); }
+            if (steps == 3 && has("exit")) { std::exit(5); }
+            if (steps == 3 && has("early")) { return; }
+            if (steps == 3 && has("order")) { rng.uniform(); }
+            const auto of_rank = steps == 3 && has("batch") ? batch.from(1) : batch;
+            Index count = 0;
+            for (const auto& micro : group.share(of_rank).micro_batches(plan)) {
+                if (steps == 3 && has("break") && count++ == 1) { break; }
+                if (steps == 3 && has("wait")) { sleep(60); }
+                loss.forward(model.forward(micro.inputs), micro.labels);
+                model.backward(loss.backward());
+            }
+            group.step();
+            ++steps;
+            position.end_batch();
+            if (!save.empty()) { group.save(checkpoint, save); }
+            if (steps == 3 && has("save")) { checkpoint.save("never"); }
+        }
+        if (steps == stop) { break; }
+    }
+    if (session.rank() == 0 && !arguments.text("file").empty()) {
+        gacc::save_safetensors(arguments.text("file"), model.parameters());
+    }
+    const auto bytes = static_cast<double>(model.parameters().stored_gradients()) * sizeof(float);
+    check_traffic(session, group.traffic(), lanes, steps, bytes);
+    const double sum = group.sum(static_cast<double>(session.rank() + 1));
+    if (sum != static_cast<double>(session.ranks() * (session.ranks() + 1) / 2)) {
+        throw std::runtime_error("expected the sum of all ranks, got " + std::to_string(sum));
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    gacc::mpi::Session session(argc, argv);
+    Arguments arguments;
+    for (int i = 1; i < argc; ++i) {
+        const std::string argument = argv[i];
+        arguments.given[argument.substr(0, argument.find('='))] = argument.substr(argument.find('=') + 1);
+    }
+    if (arguments.text("pids") == "yes") {
+        std::fprintf(stderr, "rank %d is %d\n", static_cast<int>(session.rank()), static_cast<int>(getpid()));
+    }
+    if (arguments.text("caught") != "yes") {
+        train(session, arguments);
+        return 0;
+    }
+    try {
+        train(session, arguments);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "caught on rank %d: %s\n", static_cast<int>(session.rank()), error.what());
+        return 3;
+    }
+    return 0;
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Several ranks train to the same bytes, exchange once a batch, and end together: ranks_test.sh FOLDER [MPIRUN PROGRAM]...
+set -u
+folder=$1
+shift
+if [ $# -eq 0 ]; then
+    echo "gacc: neither Open MPI nor MPICH found, so nothing is tested on several ranks"
+    exit 77
+fi
+rm -rf "$folder"
+mkdir -p "$folder"
+failures=0
+fail() {
+    echo "FAILED: $1"
+    [ -s "$folder/err" ] && head -20 "$folder/err"
+    failures=$((failures + 1))
+}
+
+# run RANKS ARGUMENT...: within a time, whatever happens; what it prints is in out and err.
+run() {
+    local ranks=$1
+    shift
+    timeout 60 "$mpirun" "${options[@]}" -n "$ranks" "$program" "$@" >"$folder/out" 2>"$folder/err" </dev/null
+}
+# must RANKS ARGUMENT...: and it succeeds.
+must() {
+    run "$@" || fail "$mpi, ranks and arguments: $*: status $?"
+}
+# refused WHAT RANKS ARGUMENT...: it ends with a status other than 0, not by the time limit, and WHAT is said.
+refused() {
+    local what=$1 status=0
+    shift
+    run "$@" || status=$?
+    [ $status -ne 0 ] && [ $status -ne 124 ] || fail "$mpi, $*: expected an error, got status $status"
+    [ -z "$what" ] || grep -q -- "$what" "$folder/err" || fail "$mpi, $*: expected \"$what\" to be said"
+}
+digest() { sha256sum <"$folder/$1" | cut -c1-64; }
+
+declare -A of  # the digests, which both libraries must agree on
+same() {  # NAME FILE
+    local got
+    got=$(digest "$2")
+    [ "${of[$1]:=$got}" = "$got" ] || fail "$mpi, $2: expected the bytes of all others for $1, got others"
+    rm -f "$folder/$2"
+}
+
+first=yes
+while [ $# -gt 1 ]; do
+    mpirun=$1 program=$2
+    shift 2
+    mpi=${mpirun##*.}
+    options=()
+    [ "$mpi" = openmpi ] && options=(--oversubscribe --allow-run-as-root)
+
+    for ranks in 1 2 3 4 8; do
+        must $ranks lanes=8 micro=16 "file=$folder/eight"
+        same "8 lanes" eight
+    done
+    must 3 lanes=8 micro=5 threads=2 "file=$folder/eight"
+    same "8 lanes" eight
+    for ranks in 1 3 4; do
+        must $ranks lanes=8 clip=yes "file=$folder/clipped"
+        same "8 lanes, clipped" clipped
+    done
+    for ranks in 1 2 5; do
+        must $ranks lanes=5 micro=100 frozen=yes "file=$folder/five"
+        same "5 lanes" five
+    done
+    [ "${of["8 lanes"]}" != "${of["5 lanes"]}" ] || fail "expected the number of lanes to matter"
+
+    # Stopped after some steps, and resumed on another number of ranks.
+    for ranks in "1 3" "4 2" "3 8"; do
+        rm -f "$folder/run"*
+        must ${ranks% *} lanes=8 "save=$folder/run" stop=4
+        must ${ranks#* } lanes=8 "save=$folder/run" "file=$folder/eight"
+        same "8 lanes" eight
+    done
+
+    # How ranks end together depends on the library; what else is refused does not.
+    refused "rank 1: thrown in the middle" 3 fault=throw
+    refused "caught on rank 2: thrown in the middle" 3 fault=throw caught=yes rank=2
+    refused "expected messages from rank 1, got its end" 2 fault=early
+    refused "expected messages from rank 0, got its end" 2 fault=early rank=0
+    refused "" 3 fault=exit
+    if [ $first = yes ]; then
+        refused "lanes 8 on rank 0 and lanes 7 on rank 2" 3 fault=lanes rank=2
+        refused "learning_rate 0.001 on rank 0 and AdamW's learning_rate 0.002 on rank 1" 2 fault=rate
+        refused "the parameter 7.weight of 10 x 33 on rank 0 and the parameter 7.weight of 11 x 33 on rank 2" 3 fault=model rank=2
+        refused "checksum [0-9]* on rank 1" 2 fault=seed
+        refused "training data [0-9]* on rank 0 and training data [0-9]* on rank 1" 2 fault=fingerprint
+        refused "DataParallel::step: expected the same batch on all ranks, got other samples in the batch" 2 fault=batch
+        refused "got other samples of the dataset on rank" 3 fault=order
+        refused "expected the micro-batches of all lanes, got those of 1 of 4" 2 fault=break
+        refused "expected as many lanes as ranks or more, got 2 lanes for 3 ranks" 3 lanes=2
+        refused "Checkpoint: expected the moments of all numbers, got those of a rank's slice" 2 fault=save
+        refused "expected rank 0 to save, got its error" 2 "save=$folder/none/run"
+    fi
+
+    # A killed rank ends all of them.
+    for rank in 0 1; do
+        rm -f "$folder/err"
+        (run 3 fault=wait rank=2 pids=yes; echo $? >"$folder/status") &
+        for _ in $(seq 100); do
+            pid=$(sed -n "s/rank $rank is //p" "$folder/err" 2>/dev/null)
+            [ -n "$pid" ] && break
+            sleep 0.1
+        done
+        sleep 0.3
+        start=$SECONDS
+        kill -9 "$pid"
+        wait
+        [ $((SECONDS - start)) -le 20 ] || fail "$mpi: expected a killed rank to end all, got $((SECONDS - start)) s"
+        [ "$(cat "$folder/status")" -ne 0 ] || fail "$mpi: expected a status other than 0 for a killed rank"
+    done
+    first=no
+    echo "$mpi: done"
+done
+echo "$failures failed"
+exit $((failures > 0))
