@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/accumulation/lane_tree.hpp>
+#include <gacc/core/parallel.hpp>
 #include <gacc/core/types.hpp>
 
 #include <cstddef>
