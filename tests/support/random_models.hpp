@@ -44,7 +44,7 @@ Block<S> random_attention(Rng& rng, Index width) {
     SelfAttentionOptions options{.bias = rng.below(2) == 0, .dropout = rng.below(3) == 0 ? 0.3 : 0};
     if (width % 3 == 0) { options.heads = 3; }
     if (width % 2 == 0 && rng.below(2) == 0) { options.heads = 2; }
-    if (width / options.heads % 2 == 0 && rng.below(2) == 0) { options.rotary_positions = 8; }
+    if (width / options.heads % 2 == 0 && rng.below(2) == 0) { options.rotary_positions = 64; }
     return rng.below(2) == 0 ? CausalSelfAttention<S>(width, options) : SelfAttention<S>(width, options);
 }
 
