@@ -26,6 +26,7 @@ for compiler in g++ clang++; do
             flags="$level $machine -ffp-contract=$contract"
             [ $level = -O2 ] && flags+=" -DGACC_DIGEST_DOUBLE"
             [ $level$contract = -O2off ] && flags+=" -DGACC_DIGEST_ALL"
+            [ $level$contract$4 = -O2offnative ] && flags+=" -DGACC_DIGEST_ALL_DOUBLE"
             got=
             if ! $compiler -std=c++20 $flags -pthread -I"$source/include" -isystem "$eigen" \
                     "$source/tests/bits/digest.cpp" -o "$work/digest" || ! got=$("$work/digest"); then
