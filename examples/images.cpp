@@ -18,7 +18,7 @@
 
 namespace {
 
-struct ImagesSettings : TrainerSettings {
+struct ImagesSettings : EpochSettings {
     ImagesSettings() {
         data = "data/cifar-10";
         epochs = 10;
@@ -74,28 +74,33 @@ struct ImagesProgram {
     static const char* less_memory(const Settings&) { return "try a smaller --micro-batch"; }
     static constexpr bool validates_each_epoch = true;
 
+    static int run(const Settings& settings, const Data& data) { return ::run<ImagesProgram>(settings, data); }
+    static std::vector<Subcommand<ImagesProgram>> subcommands() {
+        return {comparison<ImagesProgram>(), auditing<ImagesProgram>()};
+    }
+
     static void add_options(CLI::App& app, Settings& settings) {
         if (const char* folder = std::getenv("GACC_CIFAR10")) { settings.data = folder; }
         add_trainer_options(app, settings,
                             {.data = "Folder of CIFAR-10's files data_batch_1.bin to data_batch_5.bin, or some of them, "
                                      "and test_batch.bin (also: GACC_CIFAR10)",
                              .learning_rate = "Of SGD with Nesterov's momentum of 0.9"});
+        add_epoch_options(app, settings);
     }
     static void check(const Settings&) {}
-    static gacc::Settings recorded(const Settings& settings) { return recorded_trainer(settings); }
+    static gacc::Settings recorded(const Settings& settings) { return recorded_epochs(settings); }
     static gacc::Settings noted(const Settings& settings) { return recorded(settings); }
     static void complete(gacc::Settings&) {}
     static bool is_data_file(const std::string& file) {
         return file.starts_with("data_batch_") || file.starts_with("test_batch");
     }
 
-    static gacc::Sequential<float> network(const Settings&, const gacc::Shape&) { return resnet(); }
-    static std::vector<std::pair<std::string, gacc::Shape>> parameters(const Settings& settings,
-                                                                       const gacc::Shape& image) {
-        return names_and_shapes(network(settings, image));
+    static gacc::Sequential<float> network(const Settings&, const Data&) { return resnet(); }
+    static std::vector<std::pair<std::string, gacc::Shape>> parameters(const Settings& settings, const Data& data) {
+        return names_and_shapes(network(settings, data));
     }
-    static gacc::SGD<float> optimizer(const gacc::Parameters<float>& parameters, double learning_rate) {
-        return gacc::SGD<float>(parameters, {.learning_rate = learning_rate,
+    static gacc::SGD<float> optimizer(const gacc::Parameters<float>& parameters, const Settings& settings) {
+        return gacc::SGD<float>(parameters, {.learning_rate = settings.learning_rate,
                                              .momentum = 0.9,
                                              .nesterov = true,
                                              .weight_decay = 5e-4});

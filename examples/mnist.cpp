@@ -23,7 +23,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 
 namespace {
 
-struct MnistSettings : TrainerSettings {
+struct MnistSettings : EpochSettings {
     MnistSettings() { data = "data/mnist"; }
 
     std::string model = "perceptron";
@@ -63,11 +63,15 @@ struct Mnist {
     }
     static constexpr bool validates_each_epoch = false;
 
+    static int run(const Settings& settings, const Data& data) { return ::run<Mnist>(settings, data); }
+    static std::vector<Subcommand<Mnist>> subcommands() { return {comparison<Mnist>(), auditing<Mnist>()}; }
+
     static void add_options(CLI::App& app, Settings& settings) {
         if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }
         add_trainer_options(app, settings,
                             {.data = "Folder of the four MNIST files (also: GACC_DATA)",
                              .learning_rate = "Of Adam; 0.002 for --model cnn if not given"});
+        add_epoch_options(app, settings);
         auto* model = app.add_option("--model", settings.model,
                                      "perceptron, or cnn: two convolutions and two linear layers, with dropout")
                           ->check(CLI::IsMember({"perceptron", "cnn"}))
@@ -92,7 +96,7 @@ struct Mnist {
     static gacc::Settings recorded(const Settings& settings) {
         std::string hidden;
         for (const Index width : settings.hidden) { hidden += (hidden.empty() ? "" : ",") + std::to_string(width); }
-        gacc::Settings all = recorded_trainer(settings);
+        gacc::Settings all = recorded_epochs(settings);
         all.emplace("hidden", hidden);
         all.emplace("model", settings.model);
         return all;
@@ -107,7 +111,8 @@ struct Mnist {
 
     static bool is_data_file(const std::string& file) { return file.starts_with("train-") || file.starts_with("t10k-"); }
 
-    static gacc::Sequential<float> network(const Settings& settings, const gacc::Shape& image) {
+    static gacc::Sequential<float> network(const Settings& settings, const Data& data) {
+        const gacc::Shape image = data.image();
         if (settings.model == "perceptron") { return perceptron(image[0] * image[1], settings.hidden); }
         check_image(image);
         return convolutional(image);
@@ -117,9 +122,9 @@ struct Mnist {
         throw gacc::DataError(name, "expected images of 6 x 6 pixels or more for --model cnn, got " +
                                         std::to_string(image[0]) + " x " + std::to_string(image[1]));
     }
-    static std::vector<std::pair<std::string, gacc::Shape>> parameters(const Settings& settings,
-                                                                       const gacc::Shape& image) {
-        if (settings.model == "cnn") { return names_and_shapes(network(settings, image)); }
+    static std::vector<std::pair<std::string, gacc::Shape>> parameters(const Settings& settings, const Data& data) {
+        if (settings.model == "cnn") { return names_and_shapes(network(settings, data)); }
+        const gacc::Shape image = data.image();
         std::vector<Index> widths = settings.hidden;
         widths.push_back(10);
         std::vector<std::pair<std::string, gacc::Shape>> parameters;
@@ -132,8 +137,8 @@ struct Mnist {
         }
         return parameters;
     }
-    static gacc::Adam<float> optimizer(const gacc::Parameters<float>& parameters, double learning_rate) {
-        return gacc::Adam<float>(parameters, {.learning_rate = learning_rate});
+    static gacc::Adam<float> optimizer(const gacc::Parameters<float>& parameters, const Settings& settings) {
+        return gacc::Adam<float>(parameters, {.learning_rate = settings.learning_rate});
     }
 };
 

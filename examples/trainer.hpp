@@ -1,29 +1,33 @@
 #pragma once
 
-// A program that trains a classifier of images, with gradients accumulated over micro-batches or without: gacc-mnist and
-// gacc-images.
+// A program that trains, with gradients accumulated over micro-batches or without: gacc-mnist, gacc-images and gacc-text.
 //
 //   trainer_settings.hpp   what the command line says
 //   trainer_resume.hpp     what is asked of a checkpoint that it resumes
-//   trainer_run.hpp        one training, which can be interrupted and resumed
+//   trainer_saving.hpp     its files, and the exit codes
+//   trainer_run.hpp        one training by epochs, which can be interrupted and resumed
 //   trainer_results.hpp    what it found, as text or as JSON, on standard output
 //   trainer_commands.hpp   run, compare or audit
 //   trainer_main           the whole program, and its exit code
+//
+// gacc-text trains by steps (text_run.hpp).
 //
 // What differs from program to program is in its Program:
 //
 //   name, description, less_memory    texts; the last says what to do if there is not enough memory
 //   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images
+//   run(settings, data)               trains, and returns the exit code
+//   subcommands()                     what else it can do
 //   Settings                          derives from TrainerSettings, with the program's defaults
 //   add_options(app, settings)        all options of the command line
 //   check(settings)                   throws CLI::ValidationError if they contradict each other
 //   recorded(settings)                those on which the result depends
 //   noted(settings), complete(notes)  which of them a checkpoint keeps, and those that it left out
-//   Data(settings)                    loads training() and test(), both of the shape image()
+//   Data(settings)                    loads training() and what validates
 //   is_data_file(name)                whether the folder of the data may have such a file
-//   network(settings, image)          the model
-//   parameters(settings, image)       names and shapes of its parameters, without their memory
-//   optimizer(parameters, rate)       with this learning rate
+//   network(settings, data)           the model
+//   parameters(settings, data)        names and shapes of its parameters, without their memory
+//   optimizer(parameters, settings)   with the first learning rate
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -40,11 +44,11 @@
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "interruption.hpp"
 #include "trainer_commands.hpp"
 #include "trainer_resume.hpp"
+#include "trainer_saving.hpp"
 #include "trainer_settings.hpp"
 
 /// What the command line asks for.
@@ -63,6 +67,10 @@ void check_data_files(const TrainerSettings& settings) {
     };
     for (const auto& [option, path] : outputs) {
         const std::string name = path.filename().string();
+        if (!path.empty() && !std::filesystem::is_directory(settings.data, none) &&
+            gacc::same_file(settings.data, path)) {
+            refuse(option, name);
+        }
         if (std::filesystem::equivalent(path.parent_path().empty() ? "." : path.parent_path(), settings.data, none) &&
             Program::is_data_file(name)) {
             refuse(option, name);
@@ -102,11 +110,8 @@ std::optional<int> parse(typename Program::Settings& settings, std::optional<Res
         settings = {};
         CLI::App app(Program::description, Program::name);
         Program::add_options(app, settings);
-        const auto* comparison = app.add_subcommand(
-            "compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut");
-        const auto* audited = app.add_subcommand(
-            "audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause");
-        for (auto* subcommand : app.get_subcommands(nullptr)) { subcommand->fallthrough(); }
+        const auto subcommands = Program::subcommands();
+        for (const auto& each : subcommands) { app.add_subcommand(each.name, each.description)->fallthrough(); }
         app.require_subcommand(0, 1);
         try {
             if (resumed) {
@@ -115,12 +120,12 @@ std::optional<int> parse(typename Program::Settings& settings, std::optional<Res
             } else {
                 app.parse(argc, argv);
             }
-            command = comparison->parsed() ? compare<Program> : audited->parsed() ? audit<Program> : run<Program>;
-            for (const char* option : {"--save", "--resume", "--export", "--memory", "--dry-run", "--json"}) {
-                if (app[option]->count() == 0) { continue; }
-                if (command == audit<Program>) { throw CLI::ValidationError(option, "expected a training, got an audit"); }
-                if (command == compare<Program> && option != std::string("--json")) {
-                    throw CLI::ValidationError(option, "expected one run, got the three of compare");
+            command = Program::run;
+            for (const auto& each : subcommands) {
+                if (!app.got_subcommand(each.name)) { continue; }
+                command = each.command;
+                for (const char* option : each.refused) {
+                    if (app[option]->count() > 0) { throw CLI::ValidationError(option, each.instead); }
                 }
             }
             if (!resumed && !settings.resume.empty()) {
@@ -161,13 +166,29 @@ inline void check_output(const std::string& file, const char* option, gacc::Atom
     gacc::check_writable(file, std::string(option) + " \"" + file + '"', previous);
 }
 
+template <class E>
+bool is(const std::exception& error) {
+    return dynamic_cast<const E*>(&error) != nullptr;
+}
+
+/// Tells the error, and returns its exit code.
+inline int report(const std::exception& error) {
+    complain(error);
+    if (is<gacc::CheckpointError>(error)) { return bad_checkpoint; }
+    if (is<gacc::MemoryError>(error)) { return over_budget; }
+    if (is<gacc::DataError>(error)) { return bad_data; }
+    if (is<gacc::NonFiniteError>(error)) { return diverged; }
+    if (is<gacc::OutputError>(error)) { return output_failed; }
+    return usage;
+}
+
 /// The whole program.
 template <class Program>
 int trainer_main(int argc, char** argv) {
     typename Program::Settings settings;
     try {
         survive_full_files();
-        Command<Program> command = run<Program>;
+        Command<Program> command = Program::run;
         std::optional<Resumed> resumed;
         if (const auto code = parse<Program>(settings, resumed, command, argc, argv)) { return *code; }
         check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
@@ -180,7 +201,7 @@ int trainer_main(int argc, char** argv) {
             settings.fingerprint = digits.str();
         }
         if (resumed) {
-            gacc::checkpoint_info(settings.resume).expect(Program::parameters(settings, data.image()));
+            gacc::checkpoint_info(settings.resume).expect(Program::parameters(settings, data));
             resumed->notes.push_back(check_data(settings, resumed->fingerprint));
             for (const std::string& note : resumed->notes) {
                 if (!note.empty()) { std::cerr << gacc::escaped(note) << '\n'; }
@@ -197,27 +218,11 @@ int trainer_main(int argc, char** argv) {
                       << resuming_command<Program>(settings, argc, argv) << '\n';
         }
         return interrupted + at.signal;
-    } catch (const gacc::CheckpointError& error) {
-        complain(error);
-        return bad_checkpoint;
-    } catch (const gacc::MemoryError& error) {
-        complain(error);
-        return over_budget;
     } catch (const std::bad_alloc&) {
         std::cerr << "gacc: " << Program::name << ": expected memory for this model, got none; "
                   << Program::less_memory(settings) << '\n';
         return over_budget;
-    } catch (const gacc::DataError& error) {
-        complain(error);
-        return bad_data;
-    } catch (const gacc::NonFiniteError& error) {
-        complain(error);
-        return diverged;
-    } catch (const gacc::OutputError& error) {
-        complain(error);
-        return output_failed;
     } catch (const std::exception& error) {
-        complain(error);
-        return usage;
+        return report(error);
     }
 }

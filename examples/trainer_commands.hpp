@@ -1,6 +1,6 @@
 #pragma once
 
-// What gacc-mnist and gacc-images do: run, compare or audit. Each returns the exit code.
+// What gacc-mnist and gacc-images do: run, compare or audit (as gacc-text can). Each returns the exit code.
 
 #include <gacc/gacc.hpp>
 
@@ -10,15 +10,29 @@
 
 #include "trainer_run.hpp"
 
+/// A command beside the training itself.
+template <class Program>
+struct Subcommand {
+    const char* name;
+    const char* description;
+    int (*command)(const typename Program::Settings&, const typename Program::Data&);
+    const char* instead;  ///< said of refused options: "expected one run, got three"
+    std::vector<const char*> refused;
+};
+
+/// Prints the plan of a training, without training.
+template <class Program>
+int dry_run(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& data) {
+    auto model = Program::network(settings, data);
+    const auto optimizer = Program::optimizer(model.parameters(), settings);
+    std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer).description();
+    return done;
+}
+
 template <class Program>
 int run(const typename Program::Settings& settings, const typename Program::Data& data) {
     const Arm arm{"", settings.batch_size, settings.micro_batch};
-    if (settings.dry_run) {
-        auto model = Program::network(settings, data.image());
-        const auto optimizer = Program::optimizer(model.parameters(), settings.learning_rate);
-        std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer).description();
-        return done;
-    }
+    if (settings.dry_run) { return dry_run<Program>(arm, settings, data); }
     const Result result = train<Program>(arm, settings, data);
     if (settings.json) {
         std::cout << json(result) << '\n';
@@ -35,7 +49,7 @@ int compare(const typename Program::Settings& settings, const typename Program::
     const Index batch = settings.batch_size, micro = settings.micro_batch;
     const std::string small = std::to_string(micro), whole = std::to_string(batch);
     // Room for all three from the start, so that none counts in the memory of the runs after it.
-    auto model = Program::network(settings, data.image());
+    auto model = Program::network(settings, data);
     std::vector<Result> results(3);
     for (Result& result : results) { result.parameters = values(model); }
 
@@ -68,7 +82,7 @@ int compare(const typename Program::Settings& settings, const typename Program::
 template <class Program>
 int audit(const typename Program::Settings& settings, const typename Program::Data& data) {
     gacc::Rng rng(settings.seed);
-    auto model = Program::network(settings, data.image());
+    auto model = Program::network(settings, data);
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
     gacc::DataPosition first_epoch;
@@ -77,4 +91,17 @@ int audit(const typename Program::Settings& settings, const typename Program::Da
     const auto audit = gacc::audit(model, loss, batches[0], settings.micro_batch);
     std::cout << audit.description();
     return audit.same() ? done : cut_changes_bits;
+}
+
+template <class Program>
+Subcommand<Program> comparison() {
+    return {"compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut",
+            compare<Program>, "expected one run, got the three of compare",
+            {"--save", "--resume", "--export", "--memory", "--dry-run"}};
+}
+template <class Program>
+Subcommand<Program> auditing() {
+    return {"audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause",
+            audit<Program>, "expected a training, got an audit",
+            {"--save", "--resume", "--export", "--memory", "--dry-run", "--json"}};
 }

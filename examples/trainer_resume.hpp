@@ -7,9 +7,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,13 @@
 
 /// The beginning of errors about a checkpoint.
 inline std::string resuming(const std::string& checkpoint) { return "--resume \"" + checkpoint + '"'; }
+
+/// Other values would make another model, or take other samples for each step.
+inline bool stays_as_in_checkpoint(std::string_view option) {
+    constexpr std::string_view all[] = {"batch-size", "bytes", "heads",  "layers", "model",
+                                        "seed",       "stride", "tokens", "width"};
+    return std::ranges::find(all, option) != std::end(all);
+}
 
 inline constexpr auto fingerprint_key = "data-fingerprint";
 
@@ -68,7 +77,7 @@ Resumed resume(const CLI::App& app, const typename Program::Settings& settings, 
         if (app["--" + name]->count() == 0) {
             result.arguments.push_back("--" + name + "=" + found->second);
         } else if (found->second != value) {
-            if (name == "batch-size" || name == "seed" || name == "model") {
+            if (stays_as_in_checkpoint(name)) {
                 throw gacc::CheckpointError(where, "expected --" + name + ' ' + found->second +
                                                        " as in the checkpoint, got " + value);
             }
@@ -97,6 +106,14 @@ inline std::string check_data(const TrainerSettings& settings, const std::option
                    "); give --data the same folder, or --other-data to go on with these");
 }
 
+/// Throws     CheckpointError if more epochs or steps are done than the run shall have
+inline void check_done(const TrainerSettings& settings, Index done, Index all, const std::string& what) {
+    if (done <= all) { return; }
+    throw gacc::CheckpointError(resuming(settings.resume),
+                                "expected a checkpoint within " + std::to_string(all) + ' ' + what + ", got one after " +
+                                    std::to_string(done) + "; give more --" + what);
+}
+
 /// Throws     CheckpointError if training on this data, in batches of this size, cannot continue from this position
 inline void check_position(const TrainerSettings& settings, const gacc::DataPosition& position, Index samples,
                            Index batch_size) {
@@ -105,10 +122,6 @@ inline void check_position(const TrainerSettings& settings, const gacc::DataPosi
         (text << ... << what);
         throw gacc::CheckpointError(resuming(settings.resume), text.str());
     };
-    if (position.epoch > settings.epochs) {
-        refuse("expected a checkpoint within ", settings.epochs, " epochs, got one after ", position.epoch,
-               "; give more --epochs");
-    }
     if (!position.drawn && position.batch == 0 && position.sample == 0) { return; }  // between two epochs
     if (position.data_size != samples) {
         refuse("expected the ", position.data_size, " training samples of the checkpoint, got ", samples);

@@ -4,7 +4,6 @@
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
-#include <gacc/io/safetensors.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -22,21 +21,8 @@
 #include "terminal.hpp"
 #include "trainer_results.hpp"
 #include "trainer_resume.hpp"
+#include "trainer_saving.hpp"
 #include "trainer_settings.hpp"
-
-enum ExitCode {
-    done = 0,
-    usage = 2,
-    bad_data = 3,
-    bad_checkpoint = 4,
-    diverged = 5,
-    over_budget = 6,
-    output_failed = 7,
-    cut_changes_bits = 8,  // found by audit
-    interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
-};
-
-inline void complain(const std::exception& error) { std::cerr << gacc::escaped(error.what()) << '\n'; }
 
 struct Arm {
     std::string name;  // empty: as planned, "4 x 32"
@@ -81,42 +67,23 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     const auto& data = all.training();
     forget_peak_memory();
     gacc::Rng rng(settings.seed);
-    auto model = Program::network(settings, all.image());
+    auto model = Program::network(settings, all);
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
-    auto optimizer = Program::optimizer(model.parameters(), settings.learning_rate);
+    auto optimizer = Program::optimizer(model.parameters(), settings);
     gacc::NonFiniteGuard guard(optimizer, settings.non_finite);
     gacc::MeanLoss mean;  // of this epoch
     gacc::DataPosition position;
     gacc::Checkpoint checkpoint(optimizer, rng, position);
     checkpoint.keep("mean_loss", mean);
     if (!settings.resume.empty()) {
-        for (const auto& option : checkpoint.load(settings.resume)) {
-            if (option.name == "learning_rate") { continue; }  // which --learning-rate and --schedule decide
-            std::cerr << gacc::escaped("gacc: " + resuming(settings.resume) + ": " + optimizer.name() + "'s " + option.name)
-                      << " is the checkpoint's " << option.in_checkpoint << ", not the program's " << option.in_program
-                      << '\n';
-        }
+        load(checkpoint, settings, optimizer.name());
+        check_done(settings, position.epoch, settings.epochs, "epochs");
         check_position(settings, position, data.size(), arm.batch_size);
         if (settings.schedule == "constant") { optimizer.set_learning_rate(settings.learning_rate); }
     }
-    const auto save = [&] {
-        if (!settings.save.empty()) { checkpoint.save(settings.save, noted<Program>(settings)); }
-    };
     const bool live = stderr_is_terminal() && !settings.quiet;
-    bool told = false;
-    const auto save_on_the_way = [&] {
-        try {
-            save();
-        } catch (const gacc::OutputError& error) {
-            if (!std::exchange(told, true)) {
-                if (live) { std::cerr << '\n'; }
-                complain(error);
-                std::cerr << "gacc: goes on training, and tries again to save\n";
-            }
-        }
-    };
-
+    Saving saving(checkpoint, settings.save, noted<Program>(settings), live);
     const auto planned = plan(arm, settings, data, model, loss, optimizer);
     if (!settings.quiet) {
         const std::string text = planned.description();
@@ -160,7 +127,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                 trained += micro.size();
                 progress.add(micro.size(), mean.mean());
                 if (interruption && interruption->signal() != 0) {
-                    save();
+                    saving.save();
                     std::ostringstream at;
                     at << "epoch " << position.epoch + 1 << ", batch " << position.batch + 1 << ", after "
                        << position.sample << " of " << batch.size() << " samples";
@@ -174,7 +141,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                 optimizer.zero_grad();
             }
             position.end_batch();
-            if (settings.save_every > 0 && optimizer.steps() % settings.save_every == 0) { save_on_the_way(); }
+            if (settings.save_every > 0 && optimizer.steps() % settings.save_every == 0) { saving.save_on_the_way(); }
         }
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         progress.end_epoch(mean.mean(), [&] {
@@ -195,24 +162,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     result.test_accuracy =
         result.validation_accuracy.empty() ? accuracy(model, all.test()) : result.validation_accuracy.back();
     result.parameters = values(model);
-    for (const auto& parameter : model.parameters()) {
-        if (!parameter.value().allFinite()) {
-            throw gacc::NonFiniteError(Program::name, "expected finite parameters, got others in " + parameter.name() +
-                                                         "; try a smaller --learning-rate");
-        }
-    }
-    const auto write = [&](const auto& file) {  // the results are shown even if it fails
-        try {
-            file();
-        } catch (const gacc::Error& error) {
-            complain(error);
-            const bool not_finite = dynamic_cast<const gacc::NonFiniteError*>(&error) != nullptr;
-            result.not_written = not_finite ? diverged : output_failed;
-        }
-    };
-    write(save);
-    if (!settings.export_to.empty()) {
-        write([&] { gacc::save_safetensors(settings.export_to, model.parameters()); });
-    }
+    check_finite(model, Program::name);
+    result.not_written = write_files(saving, settings, model);
     return result;
 }

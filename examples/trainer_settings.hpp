@@ -1,6 +1,6 @@
 #pragma once
 
-// The settings that the command lines of gacc-mnist and gacc-images share.
+// The settings that the command lines of the trainers share.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/checkpoint.hpp>
@@ -21,8 +21,7 @@
 using gacc::Index;
 
 struct TrainerSettings {
-    std::string data;  // a folder
-    Index epochs = 2;
+    std::string data;  // a folder or a file
     Index batch_size = 128;
     Index micro_batch = 0;   // 0: 32, or what fits the memory
     Index accumulate = 0;    // micro-batches a batch; 0: follows from micro_batch
@@ -30,7 +29,6 @@ struct TrainerSettings {
     bool recompute = false;
     bool dry_run = false;
     double learning_rate = 1e-3;
-    std::string schedule = "linear";
     int threads = 0;
     std::uint64_t seed = 1;
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
@@ -44,28 +42,38 @@ struct TrainerSettings {
     std::string fingerprint;  // of the training data; empty: not needed
 };
 
+/// Those of a training that passes over its data so many times.
+struct EpochSettings : TrainerSettings {
+    Index epochs = 2;
+    std::string schedule = "linear";
+};
+
 /// What differs in the descriptions of the options.
 struct OptionTexts {
     const char* data;
     const char* learning_rate;
+    std::string samples = "Samples";
 };
 
-inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const OptionTexts& texts) {
+/// From 1 to the largest number of steps, samples and the like.
+inline CLI::Range positive() {
     constexpr auto most = std::min<std::int64_t>(std::int64_t{1} << 40, std::numeric_limits<Index>::max());
+    return {Index{1}, static_cast<Index>(most)};
+}
+
+inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const OptionTexts& texts) {
     constexpr auto most_bytes =
         std::min<std::uint64_t>(std::uint64_t{1} << 50, std::numeric_limits<std::size_t>::max());
-    const auto positive = CLI::Range(Index{1}, static_cast<Index>(most));
     app.add_option("--data", settings.data, texts.data)->capture_default_str();
-    app.add_option("--epochs", settings.epochs, "Passes over the data")->check(positive)->capture_default_str();
-    app.add_option("--batch-size", settings.batch_size, "Samples of one optimizer step")
-        ->check(positive)
+    app.add_option("--batch-size", settings.batch_size, texts.samples + " of one optimizer step")
+        ->check(positive())
         ->capture_default_str();
-    auto* micro = app.add_option("--micro-batch", settings.micro_batch, "Samples of one forward and backward pass")
-                      ->check(positive)
+    auto* micro = app.add_option("--micro-batch", settings.micro_batch, texts.samples + " of one forward and backward pass")
+                      ->check(positive())
                       ->default_str("32, or what fits --memory");
     auto* accumulate =
         app.add_option("--accumulate", settings.accumulate, "Instead of --micro-batch: how many of them make a batch")
-            ->check(positive)
+            ->check(positive())
             ->excludes(micro);
     app.add_option("--memory", settings.memory,
                    "Budget of training, a whole number as 12MiB or 9500KiB: chooses the micro-batch")
@@ -77,9 +85,6 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
     auto* dry_run = app.add_flag("--dry-run", settings.dry_run, "Print what training would take, and stop");
     app.add_option("--learning-rate", settings.learning_rate, texts.learning_rate)
         ->check(CLI::Range(0.0, 1e6))
-        ->capture_default_str();
-    app.add_option("--schedule", settings.schedule, "Of the learning rate: linear (falls to 0) or constant")
-        ->check(CLI::IsMember({"linear", "constant"}))
         ->capture_default_str();
     app.add_option("--threads", settings.threads, "0: as many as the machine has")
         ->check(CLI::Range(0, 64))
@@ -94,7 +99,7 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
             std::map<std::string, gacc::NonFinite>{{"stop", gacc::NonFinite::stop}, {"skip", gacc::NonFinite::skip}}))
         ->default_str("stop");
     app.add_option("--save", settings.save, "Save a checkpoint here, at the end and when interrupted (Ctrl-C)");
-    app.add_option("--save-every", settings.save_every, "Save it every so many steps too")->check(positive);
+    app.add_option("--save-every", settings.save_every, "Save it every so many steps too")->check(positive());
     auto* resume = app.add_option(
         "--resume", settings.resume,
         "Go on from this checkpoint, with its options (but --data) where none are given, and save to it unless "
@@ -104,6 +109,13 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
     app.add_option("--export", settings.export_to, "Write the trained parameters here (safetensors)");
     app.add_flag("--quiet", settings.quiet, "No progress on standard error");
     app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
+}
+
+inline void add_epoch_options(CLI::App& app, EpochSettings& settings) {
+    app.add_option("--epochs", settings.epochs, "Passes over the data")->check(positive())->capture_default_str();
+    app.add_option("--schedule", settings.schedule, "Of the learning rate: linear (falls to 0) or constant")
+        ->check(CLI::IsMember({"linear", "constant"}))
+        ->capture_default_str();
 }
 
 /// Sets micro_batch or accumulate, whichever was not given. Sets neither if a memory budget decides.
@@ -136,14 +148,23 @@ inline void derive(TrainerSettings& settings) {
     settings.accumulate = pieces;
 }
 
+/// A number with all its bits.
+inline std::string exact(double number) {
+    std::ostringstream out;
+    out << std::setprecision(17) << number;
+    return out.str();
+}
+
 /// Those of these options on which the result depends, for a checkpoint.
 inline gacc::Settings recorded_trainer(const TrainerSettings& settings) {
-    std::ostringstream learning_rate;
-    learning_rate << std::setprecision(17) << settings.learning_rate;
     return {{"batch-size", std::to_string(settings.batch_size)},
-            {"epochs", std::to_string(settings.epochs)},
             {"non-finite", settings.non_finite == gacc::NonFinite::skip ? "skip" : "stop"},
-            {"learning-rate", learning_rate.str()},
-            {"schedule", settings.schedule},
+            {"learning-rate", exact(settings.learning_rate)},
             {"seed", std::to_string(settings.seed)}};
+}
+inline gacc::Settings recorded_epochs(const EpochSettings& settings) {
+    gacc::Settings all = recorded_trainer(settings);
+    all.emplace("epochs", std::to_string(settings.epochs));
+    all.emplace("schedule", settings.schedule);
+    return all;
 }
