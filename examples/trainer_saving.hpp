@@ -31,7 +31,7 @@ inline void complain(const std::exception& error) { std::cerr << gacc::escaped(e
 /// Loads the checkpoint that the settings name, and tells which of the optimizer's options are others than the program's.
 inline void load(gacc::Checkpoint<float>& checkpoint, const TrainerSettings& settings, const std::string& optimizer) {
     for (const auto& option : checkpoint.load(settings.resume)) {
-        if (option.name == "learning_rate") { continue; }  // which --learning-rate and --schedule decide
+        if (option.name.ends_with("learning_rate")) { continue; }  // of all groups: --learning-rate and --schedule decide
         std::cerr << gacc::escaped("gacc: " + resuming(settings.resume) + ": " + optimizer + "'s " + option.name)
                   << " is the checkpoint's " << option.in_checkpoint << ", not the program's " << option.in_program
                   << '\n';

@@ -38,6 +38,7 @@ check "stopped by a signal, or done before it came" \
     "[ $code = 0 ] || { [ $code = 130 ] && grep -qE '^gacc: stopped in step [0-9], after [1-6] of 6 sequences, and saved. To go on:\$' '$work/err'; }"
 expect "resumed with what it has noted, and another cut" 0 'updates +9' "$text" --data "$work/text" --micro-batch 4 --resume "$work/run"
 check "it ends with the same bytes" 'cmp "$work/run" "$work/whole"'
+check "and nothing is noted" '! grep -q gacc: "$work/err"'
 expect "fewer steps" 0 '' "$text" "${small[@]}" --dropout 0.1 --schedule constant --steps 3 --save "$work/three"
 expect "and more from there" 0 'from here on with --steps 9, not the checkpoint.s 3$' \
     "$text" --data "$work/text" --resume "$work/three" --steps 9
