@@ -1,6 +1,6 @@
 // Trains a small convolutional network from the same first weights and on the same images as PyTorch did, in double, and
-// compares the losses of all steps. Usage: gacc_cnn_test FOLDER, or in GACC_REFERENCE. FOLDER/cnn holds
-// init.safetensors, data.safetensors and any number of trace-*.json. Exit code 77: nothing to compare with.
+// compares the losses of all steps. The folder cnn holds init.safetensors, data.safetensors and any number of
+// trace-*.json.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/safetensors.hpp>
@@ -11,14 +11,14 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "traces.hpp"
+
+namespace cnn_test {
 namespace {
 
 using gacc::Index;
@@ -35,22 +35,6 @@ gacc::Sequential<double> network() {
                        Conv(16, 16, {.padding = 1})),
         ReLU(), Conv(16, 16, {.padding = 1, .groups = 16}), gacc::MaxPool2d<double>(2),
         Conv(16, 12, {.kernel = {3, 2}}), gacc::Tanh<double>(), gacc::Flatten<double>(), gacc::Linear<double>(24, 7));
-}
-
-/// What follows "key": in the text.
-std::string after(const std::string& json, const std::string& key) {
-    return json.substr(json.find("\"" + key + "\": ") + key.size() + 4);
-}
-
-std::vector<double> numbers(const std::string& list) {
-    std::vector<double> all;
-    for (const char* at = list.c_str() + 1; *at != ']' && *at != '\0';) {
-        char* end = nullptr;
-        all.push_back(std::strtod(at, &end));
-        at = end + (*end == ',' ? 1 : 0);
-        while (*at == '\n' || *at == ' ') { ++at; }
-    }
-    return all;
 }
 
 /// Images with their channels last, a row for each sample.
@@ -97,31 +81,16 @@ std::vector<double> train(const std::filesystem::path& folder, std::size_t steps
 }
 
 }  // namespace
+}  // namespace cnn_test
 
-int main(int argc, char** argv) {
-    const char* given = argc > 1 ? argv[1] : std::getenv("GACC_REFERENCE");
-    if (given == nullptr) {
-        std::puts("skipped: GACC_REFERENCE, a folder with cnn/init.safetensors and more, is not set");
-        return 77;
-    }
-    const std::filesystem::path folder = std::filesystem::path(given) / "cnn";
-    int compared = 0, failed = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with("trace-") || !name.ends_with(".json")) { continue; }
-        std::ifstream stream(entry.path());
-        const std::string json{std::istreambuf_iterator<char>(stream), {}};
-        const std::vector<double> theirs = numbers(after(json, "losses"));
-        const auto ours = train(folder, theirs.size(), std::stol(after(json, "batch")),
-                                std::stol(after(json, "accumulation_steps")), std::stod(after(json, "learning_rate")));
-        double worst = 0;
-        for (std::size_t i = 0; i < theirs.size(); ++i) { worst = std::max(worst, std::abs(ours[i] - theirs[i])); }
-        const bool good = theirs.size() >= 10 && worst <= 1e-9;
-        std::printf("%s: largest difference %.1e of %zu losses%s\n", name.c_str(), worst, theirs.size(),
-                    good ? "" : "  FAILED");
-        ++compared;
-        failed += good ? 0 : 1;
-    }
-    std::printf("%d passed, %d failed\n", compared - failed, failed);
-    return compared == 0 ? 77 : failed;
+int reference::cnn(const char* given) {
+    const std::filesystem::path data = folder(given, "cnn");
+    return compare_traces(data, [&](const Json& trace) {
+        const std::vector<double> theirs = trace.at("losses");
+        const auto ours = cnn_test::train(data, theirs.size(), trace.at("batch"), trace.at("accumulation_steps"),
+                                          trace.at("learning_rate"));
+        const double worst = largest_difference(ours, theirs);
+        std::printf("largest difference %.1e of %zu losses", worst, theirs.size());
+        return theirs.size() >= 10 && worst <= 1e-9;
+    });
 }

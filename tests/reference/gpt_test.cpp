@@ -1,7 +1,6 @@
 // Trains a small GPT from the same first weights and on the same tokens as PyTorch did, in double, and compares the
-// losses, norms of gradients and learning rates of all steps, and the weights after the last one. Usage: gacc_gpt_test
-// FOLDER, or in GACC_REFERENCE. FOLDER/gpt holds init.safetensors, end.safetensors, data.safetensors and any number of
-// trace-*.json. Exit code 77: nothing to compare with.
+// losses, norms of gradients and learning rates of all steps, and the weights after the last one. The folder gpt holds
+// init.safetensors, end.safetensors, data.safetensors and any number of trace-*.json.
 
 #include <gacc/gacc.hpp>
 #include <gacc/io/safetensors_file.hpp>
@@ -10,15 +9,15 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "traces.hpp"
+
+namespace gpt_test {
 namespace {
 
 using gacc::Index;
@@ -54,18 +53,6 @@ std::string name_in_pytorch(const std::string& name) {
 gacc::Matrix<double> stored(const gacc::SafetensorsFile& file, const std::string& name, Index rows, Index cols) {
     const auto tensor = file.tensor<double>(name);
     return gacc::ConstMatrixView<double>(tensor.data(), rows, cols);
-}
-
-/// What follows "key": in the text, a list of numbers.
-std::vector<double> numbers(const std::string& json, const std::string& key) {
-    std::vector<double> all;
-    for (const char* at = json.c_str() + json.find("\"" + key + "\": [") + key.size() + 5; *at != ']' && *at != '\0';) {
-        char* end = nullptr;
-        all.push_back(std::strtod(at, &end));
-        at = end + (*end == ',' ? 1 : 0);
-        while (*at == '\n' || *at == ' ') { ++at; }
-    }
-    return all;
 }
 
 struct Trace {
@@ -120,44 +107,18 @@ Trace train(const std::filesystem::path& folder, Index cuts) {
     return trace;
 }
 
-/// The largest difference as a share of theirs; infinite if the numbers are not as many.
-double worst(const std::vector<double>& ours, const std::vector<double>& theirs) {
-    if (ours.size() != theirs.size()) { return HUGE_VAL; }
-    double most = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i) { most = std::max(most, std::abs(ours[i] / theirs[i] - 1)); }
-    return most;
-}
-
 }  // namespace
+}  // namespace gpt_test
 
-int main(int argc, char** argv) {
-    const char* given = argc > 1 ? argv[1] : std::getenv("GACC_REFERENCE");
-    if (given == nullptr) {
-        std::puts("skipped: GACC_REFERENCE, a folder with gpt/init.safetensors and more, is not set");
-        return 77;
-    }
-    const std::filesystem::path folder = std::filesystem::path(given) / "gpt";
-    if (!std::filesystem::exists(folder)) {
-        std::printf("skipped: there is no folder %s\n", folder.string().c_str());
-        return 77;
-    }
-    int compared = 0, failed = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
-        if (!name.starts_with("trace-") || !name.ends_with(".json")) { continue; }
-        std::ifstream stream(entry.path());
-        const std::string json{std::istreambuf_iterator<char>(stream), {}};
-        const std::string cuts = "\"accumulation_steps\": ";
-        const Trace ours = train(folder, std::stol(json.substr(json.find(cuts) + cuts.size())));
-        const double losses = worst(ours.losses, numbers(json, "losses"));
-        const double norms = worst(ours.norms, numbers(json, "grad_norms"));
-        const double rates = worst(ours.rates, numbers(json, "learning_rates"));
-        const bool good = losses <= 1e-9 && norms <= 1e-9 && rates <= 1e-15 && ours.worst_weight <= 1e-7;
-        std::printf("%s: largest relative difference of losses %.1e, norms %.1e, learning rates %.1e, weights %.1e%s\n",
-                    name.c_str(), losses, norms, rates, ours.worst_weight, good ? "" : "  FAILED");
-        ++compared;
-        failed += good ? 0 : 1;
-    }
-    std::printf("%d passed, %d failed\n", compared - failed, failed);
-    return compared == 0 ? 77 : failed;
+int reference::gpt(const char* given) {
+    const std::filesystem::path data = folder(given, "gpt");
+    return compare_traces(data, [&](const Json& theirs) {
+        const auto ours = gpt_test::train(data, theirs.at("accumulation_steps").get<gacc::Index>());
+        const double losses = largest_share(ours.losses, theirs.at("losses"));
+        const double norms = largest_share(ours.norms, theirs.at("grad_norms"));
+        const double rates = largest_share(ours.rates, theirs.at("learning_rates"));
+        std::printf("largest relative difference of losses %.1e, norms %.1e, learning rates %.1e, weights %.1e", losses,
+                    norms, rates, ours.worst_weight);
+        return losses <= 1e-9 && norms <= 1e-9 && rates <= 1e-15 && ours.worst_weight <= 1e-7;
+    });
 }

@@ -1,5 +1,4 @@
 // The networks of gacc-mnist and gacc-images give PyTorch's outputs when they have its weights, loaded by name.
-// Usage: gacc_networks_test NETWORKS_JSON [FOLDER]
 //
 // networks.py, beside this file, made networks.json. Weights and images come from a formula that both compute. With
 // FOLDER, or GACC_REFERENCE/networks, the weights are PyTorch's own, in the files that networks.py writes there.
@@ -7,8 +6,6 @@
 #include <gacc/gacc.hpp>
 #include <gacc/io/safetensors.hpp>
 #include <gacc/io/safetensors_file.hpp>
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -22,11 +19,13 @@
 
 #include "mnist_networks.hpp"
 #include "resnet.hpp"
+#include "traces.hpp"
 
+namespace networks_test {
 namespace {
 
 using gacc::Index;
-using Json = nlohmann::json;
+using reference::Json;
 
 constexpr Index samples = 3;
 constexpr std::uint32_t images_number = 1000;
@@ -124,13 +123,15 @@ bool of_pytorch(const std::string& name, gacc::Sequential<double> model, const s
 }
 
 }  // namespace
+}  // namespace networks_test
 
-int main(int argc, char** argv) {
-    std::ifstream file(argv[1]);
+int reference::networks(const char* golden_file, const char* given) {
+    using namespace networks_test;
+    std::ifstream file(golden_file);
     const Json golden = Json::parse(file);
     const char* reference = std::getenv("GACC_REFERENCE");
     const std::filesystem::path folder =
-        argc > 2 ? std::filesystem::path(argv[2]) : std::filesystem::path(reference ? reference : "") / "networks";
+        given != nullptr ? std::filesystem::path(given) : std::filesystem::path(reference ? reference : "") / "networks";
 
     const auto mnist = convolutional<double>({28, 28, 1});
     const auto residual = resnet<double>();
