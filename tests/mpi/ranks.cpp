@@ -74,7 +74,7 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
     gacc::AdamW adam(model.parameters(), {.learning_rate = has("rate") ? 2e-3 : 1e-3,
                                           .clip_norm = clips ? 0.5 : std::numeric_limits<double>::infinity()});
     adam.group(gacc::vectors, {.weight_decay = 0});
-    const auto moments = adam.state_bytes();
+    const auto of_norm = clips ? adam.norm()->bytes() : 0, moments = adam.state_bytes() - of_norm;
     gacc::DataPosition position;
     gacc::Checkpoint checkpoint(adam, rng, position);
     const std::filesystem::path save = arguments.text("save");
@@ -82,8 +82,8 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
 
     const Index lanes = has("lanes") ? 7 : arguments.number("lanes", 8);
     gacc::mpi::DataParallel group(session, model, adam, {.lanes = lanes});
-    if (!clips && session.ranks() > 1 &&
-        adam.state_bytes() > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
+    if (session.ranks() > 1 &&
+        adam.state_bytes() - of_norm > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
         throw std::runtime_error("expected a slice of the moments, got " + std::to_string(adam.state_bytes()) + " bytes");
     }
     group.expect_same("training data", gacc::fingerprint(digits) + (has("fingerprint") ? 1 : 0));

@@ -58,7 +58,7 @@ while [ $# -gt 1 ]; do
     done
     must 3 lanes=8 micro=5 threads=2 "file=$folder/eight"
     same "8 lanes" eight
-    for ranks in 1 3 4; do
+    for ranks in 1 2 3 4 8; do
         must $ranks lanes=8 clip=yes "file=$folder/clipped"
         same "8 lanes, clipped" clipped
     done

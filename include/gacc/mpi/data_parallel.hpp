@@ -10,12 +10,14 @@
 #include <gacc/mpi/exchange.hpp>
 #include <gacc/mpi/messages.hpp>
 #include <gacc/mpi/session.hpp>
+#include <gacc/mpi/sliced_norm.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,8 +36,8 @@ struct DataParallelOptions {
 ///
 /// Use        all ranks make the same model, optimizer and data, draw the same batches, and make as many steps
 /// Memory     the sums of lanes that wait (Lanes), and a slice of the gradients for each sum of other ranks. plan() counts
-///            both if it is given this object. Adam, AdamW and SGD keep a slice of their moments, if they do not clip;
-///            other optimizers keep all
+///            both if it is given this object. Adam, AdamW and SGD keep a slice of their moments, other optimizers keep
+///            all
 /// Throws     UsageError on all ranks if there are fewer lanes than ranks, or if models, options or data differ between
 ///            ranks; MessageError if a rank ends before the others
 /// Example    gacc::mpi::Session session(argc, argv);
@@ -53,7 +55,11 @@ public:
           lanes_((check(session, options, model.parameters(), optimizer), lanes_of(session, options))),
           exchange_(session, parameters_, options.lanes),
           sliced_(session.ranks() > 1 &&
-                  optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {}
+                  optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {
+        if (sliced_ && optimizer.norm() != nullptr) {
+            norm_.emplace(session, exchange_.messages(), parameters_, exchange_.slices());
+        }
+    }
 
     /// This rank's lanes of a batch, the same on all ranks.
     template <Dataset Data>
@@ -83,6 +89,7 @@ public:
             });
             if (!sliced_) { exchange_.share_gradients(); }
             lanes_.end_batch(sum.with_seen(own));
+            if (norm_ && sum.weight() > 0) { (*norm_)(*optimizer_.norm()); }
         }
         const Index before = optimizer_.steps();
         if (!parameters_.tally().empty()) { optimizer_.step(); }
@@ -146,8 +153,8 @@ public:
     const Traffic& traffic() const { return exchange_.traffic(); }
 
     Index lanes() const { return lanes_.lanes(); }
-    /// Bytes of the sums that wait, and of those that arrive.
-    std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes(); }
+    /// Bytes of the sums that wait, and of those that arrive; with clipping also of two blocks of the norm.
+    std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
 private:
     /// All ranks throw, or none.
@@ -227,6 +234,7 @@ private:
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
     bool sliced_;                // this rank updates its slice of the values alone
+    std::optional<detail::SlicedNorm<Scalar>> norm_;  // if it is sliced and clips
     std::uint64_t samples_ = 0;  // a checksum of the batch's samples
 };
 

@@ -60,6 +60,9 @@ public:
     /// The first number of a rank's slice, among all that the trained parameters store; their count for `rank` == ranks.
     Index first(Index rank) const { return first_[static_cast<std::size_t>(rank)]; }
     Index count(Index rank) const { return first(rank + 1) - first(rank); }
+    /// first() of all ranks, and the end.
+    const std::vector<Index>& slices() const { return first_; }
+    Messages& messages() { return messages_; }
 
     /// The first half: the own slice of the model's gradients becomes the sum of all ranks. Returns the tally of all.
     ///

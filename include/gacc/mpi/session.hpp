@@ -31,7 +31,7 @@ inline void check(int code, const char* call) {
 }
 
 /// What a message is about.
-enum Tag { control = 1, gradients, values, goodbye };
+enum Tag { control = 1, gradients, norms, values, goodbye };
 
 }  // namespace detail
 

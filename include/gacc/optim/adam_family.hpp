@@ -28,7 +28,6 @@ public:
     }
 
     bool keep_slice(Index first, Index count) override {
-        if (this->clips()) { return false; }
         const KeptSlice next{first, count};
         Buffer<Scalar> m = kept_.moved(m_, next), v = kept_.moved(v_, next);
         m_ = std::move(m);

@@ -32,16 +32,7 @@ public:
 
     /// Gradients of shared values count as one, their sum.
     double operator()() {
-        Index first = 0;
-        for (const Parameter<Scalar>& parameter : parameters_) {
-            const auto size = static_cast<Index>(parameter.stored_values().size());
-            detail::parallel_for(count(size), size, [&](Index begin, Index end) {
-                for (Index i = begin; i < end; ++i) {
-                    sums_[first + i] = sum_of_squares(parameter, i * block, std::min(block, size - i * block));
-                }
-            });
-            first += count(size);
-        }
+        if (!std::exchange(sums_are_set_, false)) { add_up(); }
         double sum = 0;
         for (const double part : sums_.span()) { sum += part; }
         return std::sqrt(sum);
@@ -49,23 +40,14 @@ public:
 
     std::size_t bytes() const { return sums_.bytes(); }
 
-private:
+    // What several machines need of which each has some of the gradients (gacc/mpi/).
+
+    /// The blocks of each parameter begin with its first number. Its last block may be shorter.
     static constexpr Index block = 4096;
-
-    static Index count(Index size) { return (size + block - 1) / block; }
-    static Index blocks(const Parameters<Scalar>& parameters) {
-        Index sum = 0;
-        for (auto& parameter : parameters) {
-            sum += count(static_cast<Index>(std::as_const(parameter).stored_values().size()));
-        }
-        return sum;
-    }
-
-    /// Of `size` numbers from `first` on.
-    static double sum_of_squares(const Parameter<Scalar>& parameter, Index first, Index size) {
-        std::array<Scalar, block> sums;
-        return sum_of_squares(parameter.stored_grads(first, std::span(sums).first(static_cast<std::size_t>(size))), size);
-    }
+    /// The sums of squares of all blocks, one parameter after the other.
+    std::span<double> sums() { return sums_.span(); }
+    /// The next call takes sums() as they are.
+    void mark_sums_set() { sums_are_set_ = true; }
     /// In double, so that squares of large gradients are finite. `size` is a multiple of the width.
     static double sum_of_squares(const Scalar* grads, Index size) {
         constexpr Index width = detail::Simd<Scalar>::panel_width;
@@ -79,9 +61,38 @@ private:
         for (const double part : squares) { sum += part; }
         return sum;
     }
+    /// Of `size` numbers from `first` on.
+    static double sum_of_squares(const Parameter<Scalar>& parameter, Index first, Index size) {
+        std::array<Scalar, block> sums;
+        return sum_of_squares(parameter.stored_grads(first, std::span(sums).first(static_cast<std::size_t>(size))), size);
+    }
+
+private:
+    void add_up() {
+        Index first = 0;
+        for (const Parameter<Scalar>& parameter : parameters_) {
+            const auto size = static_cast<Index>(parameter.stored_values().size());
+            detail::parallel_for(count(size), size, [&](Index begin, Index end) {
+                for (Index i = begin; i < end; ++i) {
+                    sums_[first + i] = sum_of_squares(parameter, i * block, std::min(block, size - i * block));
+                }
+            });
+            first += count(size);
+        }
+    }
+
+    static Index count(Index size) { return (size + block - 1) / block; }
+    static Index blocks(const Parameters<Scalar>& parameters) {
+        Index sum = 0;
+        for (auto& parameter : parameters) {
+            sum += count(static_cast<Index>(std::as_const(parameter).stored_values().size()));
+        }
+        return sum;
+    }
 
     Parameters<Scalar> parameters_;
-    Buffer<double> sums_;  // of each block
+    Buffer<double> sums_;        // of each block
+    bool sums_are_set_ = false;  // for the next call
 };
 
 namespace detail {
@@ -98,6 +109,7 @@ public:
     }
 
     bool clips() const { return norm_.has_value(); }
+    GradientNorm<Scalar>* norm() { return norm_ ? &*norm_ : nullptr; }
     std::size_t bytes() const { return norm_ ? norm_->bytes() : 0; }
 
     double operator()(const std::string& optimizer, double weight, double clip_norm) {

@@ -95,6 +95,8 @@ public:
         groups_ = std::move(groups);
     }
 
+    GradientNorm<Scalar>* norm() override { return scale_.norm(); }
+
     /// The options of groups follow those of the optimizer, as "group 1 learning_rate".
     std::vector<OptimizerOption> named_options() const override {
         std::vector<OptimizerOption> all;
@@ -124,7 +126,6 @@ protected:
     double scale() const { return step_scale_; }
     /// Computes scale(). An override calls it first.
     void prepare(double weight) override { step_scale_ = scale_(this->name(), weight, options_.clip_norm); }
-    bool clips() const { return scale_.clips(); }
     std::size_t clipping_bytes() const { return scale_.bytes(); }
 
     void check_words(bool valid, const std::string& what) const {

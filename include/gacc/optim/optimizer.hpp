@@ -15,6 +15,9 @@
 
 namespace gacc::inline GACC_ABI {
 
+template <class Scalar>
+class GradientNorm;
+
 /// A setting of an optimizer: {"learning_rate", 0.001}.
 struct OptimizerOption {
     std::string name;
@@ -92,6 +95,10 @@ public:
     /// for these alone: where another rank updates the others (gacc/mpi/). Moments that it had for others are lost, those
     /// that it had not are zero. Both bounds are multiples of the width of panels. False if it cannot, and nothing changes.
     virtual bool keep_slice(Index, Index) { return false; }
+
+    /// The norm to which it clips; null if it does not clip. While it keeps a slice, others set the sums of this norm
+    /// before each step.
+    virtual GradientNorm<Scalar>* norm() { return nullptr; }
 
     /// The steps made and the options, for a checkpoint.
     virtual State state() const { return {detail::word(steps_)}; }

@@ -68,7 +68,6 @@ public:
     }
 
     bool keep_slice(Index first, Index count) override {
-        if (this->clips()) { return false; }
         const detail::KeptSlice next{first, count};
         if (has_velocity()) { velocity_ = kept_.moved(velocity_, next); }
         kept_ = next;
