@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 losses += value.sum;
                 weights += value.weight;
-                model.backward(loss.backward());
+                model.backward(loss.backward(), group.ready());
             }
             group.step();
             position.end_batch();

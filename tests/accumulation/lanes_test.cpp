@@ -31,14 +31,22 @@ struct Training {
         model.backward(loss.backward());
     }
     /// Lanes first() to last() - 1 of the batch, in micro-batches of at most `at_most`.
-    void compute(Lanes<float>& lanes, Index at_most) {
+    void compute(Lanes<float>& lanes, Index at_most, bool early = false) {
         lanes.begin_batch(samples());
         for (Index lane = lanes.first(); lane < lanes.last(); ++lane) {
             lanes.begin_lane();
             const Index end = lanes.first_sample(lane + 1);
             for (Index i = lanes.first_sample(lane); i < end; i += at_most) { add(i, std::min(at_most, end - i)); }
+            if (early && lane + 1 == lanes.last()) { join_early(lanes); }
             lanes.end_lane();
         }
+    }
+
+    /// Some of the gradient buffers, the last one first.
+    void join_early(Lanes<float>& lanes) {
+        lanes.begin_last_micro_batch();
+        CHECK(lanes.in_last_micro_batch());
+        for (const std::size_t i : {3, 2, 0}) { lanes.join_early(parameters[i], i); }
     }
 
     gacc::Sequential<float> model{gacc::Linear(6, 5), gacc::ReLU(), gacc::Dropout(0.5), gacc::Linear(5, 3)};
@@ -132,6 +140,36 @@ TEST_CASE("Lanes: each lane starts from zero, and the sums are added in pairs") 
     Training uncut;
     uncut.add(0, 23);
     CHECK(!same(numbers(uncut.parameters), sum));  // another rounding
+}
+
+TEST_CASE("Lanes: gradients that are final may be joined before the last lane has ended") {
+    for (const Index last : {1, 2, 3, 5, 7, 8}) {
+        Training late, early;
+        Lanes<float> lanes(late.parameters, 8, 0, last), others(early.parameters, 8, 0, last);
+        for (int batch = 0; batch < 2; ++batch) {
+            late.compute(lanes, 2);
+            early.compute(others, 2, true);
+            CHECK_FALSE(others.in_last_micro_batch());
+            CHECK(same(numbers(late.parameters), numbers(early.parameters)));
+            CHECK(late.parameters.tally().weight() == early.parameters.tally().weight());
+            for (auto* each : {&late, &early}) { each->parameters.zero_grad(); }
+        }
+    }
+}
+
+TEST_CASE("Lanes: know when the last micro-batch of the last lane has begun") {
+    Training training;
+    const gacc::test::Numbered data(23);
+    for (const Index at_most : {1, 2, 3, 23}) {
+        Lanes<float> lanes(training.parameters, 4, 1, 3);
+        for (const auto& batch : gacc::ordered_batches(data, {.batch_size = 23})) {
+            const auto micro_batches = lanes.of(batch).micro_batches(at_most);
+            Index left = micro_batches.size();
+            for ([[maybe_unused]] const auto& micro : micro_batches) { CHECK(lanes.in_last_micro_batch() == (--left == 0)); }
+            CHECK(left == 0);
+        }
+        training.parameters.zero_grad();
+    }
 }
 
 TEST_CASE("Lanes: one lane is the same as none") {

@@ -93,6 +93,7 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
     if (planned != plan.bytes[gacc::memory::Kind::gradients]) { throw std::runtime_error("other bytes than planned"); }
 
     Index steps = 0;
+    const bool overlaps = arguments.text("overlap") == "yes";
     const Index stop = arguments.number("stop", 1'000'000);
     for (; position.epoch < arguments.number("epochs", 2); position.end_epoch()) {
         for (const auto& batch : gacc::shuffled_batches(digits, {.batch_size = 100}, rng, position)) {
@@ -106,10 +107,15 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
             for (const auto& micro : group.share(of_rank).micro_batches(plan)) {
                 if (steps == 3 && has("break") && count++ == 1) { break; }
                 if (steps == 3 && has("wait")) { sleep(60); }
+                if (steps == 3 && has("twice")) {
+                    loss.forward(model.forward(micro.inputs), micro.labels);
+                    model.backward(loss.backward(), group.ready());
+                }
                 loss.forward(model.forward(micro.inputs), micro.labels);
-                model.backward(loss.backward());
+                model.backward(loss.backward(), overlaps ? group.ready() : gacc::GradientReady<float>());
             }
-            group.step();
+            if (steps == 3 && has("skip")) { model.parameters().zero_grad(); }
+            if (steps != 3 || !has("skip")) { group.step(); }
             ++steps;
             position.end_batch();
             if (!save.empty()) { group.save(checkpoint, save); }

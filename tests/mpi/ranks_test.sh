@@ -62,10 +62,18 @@ while [ $# -gt 1 ]; do
         must $ranks lanes=8 clip=yes "file=$folder/clipped"
         same "8 lanes, clipped" clipped
     done
+    for ranks in 2 3 4 8; do
+        must $ranks lanes=8 overlap=yes micro=$((3 * ranks)) "file=$folder/eight"
+        same "8 lanes" eight
+    done
+    must 3 lanes=8 clip=yes overlap=yes threads=2 "file=$folder/clipped"
+    same "8 lanes, clipped" clipped
     for ranks in 1 2 5; do
         must $ranks lanes=5 micro=100 frozen=yes "file=$folder/five"
         same "5 lanes" five
     done
+    must 2 lanes=5 frozen=yes overlap=yes "file=$folder/five"
+    same "5 lanes" five
     [ "${of["8 lanes"]}" != "${of["5 lanes"]}" ] || fail "expected the number of lanes to matter"
 
     # Stopped after some steps, and resumed on another number of ranks.
@@ -91,6 +99,8 @@ while [ $# -gt 1 ]; do
         refused "DataParallel::step: expected the same batch on all ranks, got other samples in the batch" 2 fault=batch
         refused "got other samples of the dataset on rank" 3 fault=order
         refused "expected the micro-batches of all lanes, got those of 1 of 4" 2 fault=break
+        refused "DataParallel::ready: expected one backward of the group's model" 2 fault=twice overlap=yes
+        refused "DataParallel::share: expected step() after the last micro-batch" 2 fault=skip overlap=yes
         refused "expected as many lanes as ranks or more, got 2 lanes for 3 ranks" 3 lanes=2
         refused "Checkpoint: expected the moments of all numbers, got those of a rank's slice" 2 fault=save
         refused "expected rank 0 to save, got its error" 2 "save=$folder/none/run"

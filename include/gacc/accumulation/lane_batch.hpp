@@ -34,6 +34,8 @@ public:
             if (++micro_batch_ == of_->count(lane_)) {
                 leave();
                 enter();
+            } else {
+                look();
             }
             return *this;
         }
@@ -45,8 +47,12 @@ public:
         void enter() {
             for (; lane_ < of_->lanes_.last(); leave()) {
                 of_->lanes_.begin_lane();
-                if (of_->count(lane_) > 0) { return; }
+                if (of_->count(lane_) > 0) { return look(); }
             }
+        }
+        void look() const {
+            const bool last = lane_ + 1 == of_->lanes_.last() && micro_batch_ + 1 == of_->count(lane_);
+            if (last) { of_->lanes_.begin_last_micro_batch(); }
         }
         void leave() {
             of_->lanes_.end_lane();

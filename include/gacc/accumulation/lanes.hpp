@@ -45,6 +45,8 @@ public:
                                                    first, " to before ", last));
         }
         for (Index i = 0; i < detail::most_waiting(lanes, first, last); ++i) { waiting_.emplace_back(parameters_); }
+        detail::LaneTree tree(lanes);
+        for (Index lane = first; lane < last; ++lane) { last_joins_ = static_cast<std::size_t>(tree.add({0, lane})); }
     }
 
     /// The batch, to be cut into micro-batches. A batch with lanes cannot be resumed in its middle.
@@ -86,6 +88,7 @@ public:
         for (auto& buffers : waiting_) { buffers.clear(); }
         tree_.clear();
         waits_ = 0;
+        in_last_ = false;
         samples_ = samples;
         lane_ = first_;
     }
@@ -100,6 +103,7 @@ public:
     void end_lane() {
         for (Index joins = tree_.add({0, lane_}); joins > 0; --joins) { waiting_[--waits_].add_to(parameters_); }
         ++lane_;
+        in_last_ = false;
     }
     /// The first sample of a lane in the batch.
     Index first_sample(Index lane) const { return detail::first_of_lane(samples_, lane, lanes()); }
@@ -111,6 +115,16 @@ public:
     const std::vector<detail::LaneNode>& nodes() const { return tree_.waiting(); }
     GradientBuffers<Scalar>& sums(std::size_t i) { return waiting_[i]; }
     Index samples() const { return samples_; }
+
+    /// Whether the last micro-batch of the last lane has begun.
+    bool in_last_micro_batch() const { return in_last_; }
+    void begin_last_micro_batch() { in_last_ = true; }
+    /// Joins gradient buffer i of the model, that of `parameter`, with those that wait, before the last lane has ended:
+    /// nothing more is added to it. Does nothing after that.
+    void join_early(Parameter<Scalar>& parameter, std::size_t i) {
+        if (!in_last_) { return; }
+        for (std::size_t join = 1; join <= last_joins_; ++join) { waiting_[waits_ - join].add_to(parameter, i); }
+    }
 
     /// Throws     UsageError unless all lanes here have ended
     void check_complete(const char* where) const {
@@ -135,6 +149,8 @@ private:
     Index first_, last_;                            // lanes computed here
     std::vector<GradientBuffers<Scalar>> waiting_;  // sums that wait for a neighbour, from left to right
     std::size_t waits_ = 0;                         // so many do
+    std::size_t last_joins_ = 0;                    // so many joins follow the last lane
+    bool in_last_ = false;                          // the last micro-batch of the last lane has begun
     Index samples_ = 0;                             // of the batch
     Index lane_ = -1;                               // the one that is or will be added up
 };

@@ -61,15 +61,31 @@ public:
         }
     }
 
+    DataParallel(const DataParallel&) = delete;
+    DataParallel& operator=(const DataParallel&) = delete;
+
     /// This rank's lanes of a batch, the same on all ranks.
+    ///
+    /// Throws     UsageError if the exchange of the batch before has begun (ready()) and step() did not end it
     template <Dataset Data>
     LaneBatch<Scalar, Data> share(const Batch<Data>& batch) {
+        if (exchange_.begun()) {
+            throw UsageError("DataParallel::share", "expected step() after the last micro-batch, whose gradients are "
+                                                    "under way, got another batch");
+        }
         Crc64 sum;
         const auto samples = std::as_bytes(batch.samples);
         sum.add({reinterpret_cast<const std::uint8_t*>(samples.data()), samples.size()});
         samples_ = sum.value();
         return lanes_.of(batch);
     }
+
+    /// Give it to the model's backward, and the exchange of one parameter begins while the gradients of those before it are
+    /// computed, in the last micro-batch of a batch: model.backward(loss.backward(), group.ready()). The bits are the same.
+    /// That micro-batch has one backward then, and step() must follow.
+    ///
+    /// Throws     UsageError if that micro-batch has another backward
+    const GradientReady<Scalar>& ready() const { return ready_; }
 
     /// Exchanges the gradients of the batch, makes a step of the optimizer and zeroes the gradients. True if there was a
     /// step: not if all samples count for nothing.
@@ -233,6 +249,9 @@ private:
     detail::Messages messages_;  // those that are not part of the exchange
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
+    GradientReady<Scalar> ready_ = [this](Parameter<Scalar>& parameter) {
+        if (session_.ranks() > 1 && lanes_.in_last_micro_batch()) { exchange_.send(lanes_, parameter); }
+    };
     bool sliced_;                // this rank updates its slice of the values alone
     std::optional<detail::SlicedNorm<Scalar>> norm_;  // if it is sliced and clips
     std::uint64_t samples_ = 0;  // a checksum of the batch's samples

@@ -2,9 +2,11 @@
 
 #include <gacc/accumulation/lanes.hpp>
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/kernels/addition.hpp>
 #include <gacc/kernels/simd.hpp>
+#include <gacc/mpi/controls.hpp>
 #include <gacc/mpi/lane_joins.hpp>
 #include <gacc/mpi/messages.hpp>
 #include <gacc/mpi/session.hpp>
@@ -34,7 +36,7 @@ class Exchange {
 public:
     Exchange(Session& session, const Parameters<Scalar>& parameters, Index lanes)
         : parameters_(parameters), trained_(parameters.trained()), rank_(session.rank()), ranks_(session.ranks()),
-          joins_(lanes, ranks_), messages_(session) {
+          joins_(lanes, ranks_), messages_(session), controls_(rank_, ranks_), arrived_sums_(joins_.sums(), nullptr) {
         constexpr Index unit = gacc::detail::Simd<Scalar>::panel_width;
         std::vector<Extent> of_values, of_gradients;
         std::map<const Parameter<Scalar>*, Extent> extents;
@@ -44,7 +46,10 @@ public:
             extents[&parameter] = of_values.back();
             numbers += of_values.back().count;
         }
-        for (const auto& parameter : parameters_.with_gradients()) { of_gradients.push_back(extents.at(&parameter.owner())); }
+        for (auto& parameter : parameters_.with_gradients()) {
+            with_gradients_.push_back(&parameter);
+            of_gradients.push_back(extents.at(&parameter.owner()));
+        }
         const Slices gradient_slices(std::move(of_gradients), numbers, ranks_, unit);
         const Slices value_slices(std::move(of_values), numbers, ranks_, unit);
         for (Index rank = 0; rank < ranks_; ++rank) {
@@ -64,20 +69,41 @@ public:
     const std::vector<Index>& slices() const { return first_; }
     Messages& messages() { return messages_; }
 
+    /// Begins the first half: the gradients of these values are final, and so are those of all lanes before.
+    ///
+    /// Throws     UsageError if they were final before, or there are none
+    void send(Lanes<Scalar>& lanes, const Parameter<Scalar>& parameter) {
+        if (!begun_) { begin(lanes); }
+        bool found = false;
+        for (std::size_t i = 0; i < buffers(); ++i) {
+            if (&with_gradients_[i]->owner() != &parameter || ended_[i]) { continue; }
+            ended_[i] = found = true;
+        }
+        if (!found) {
+            throw UsageError("DataParallel::ready", "expected one backward of the group's model in the last micro-batch, "
+                                                    "got another one");
+        }
+        send_ended(lanes);
+        messages_.progress();
+    }
+    /// Whether the first half has begun and has not ended.
+    bool begun() const { return begun_; }
+
     /// The first half: the own slice of the model's gradients becomes the sum of all ranks. Returns the tally of all.
     ///
     /// `words` must be the same on all ranks: they describe the batch. `check` is called with the words of each rank.
     template <class Check>
     GradientTally sum_up(Lanes<Scalar>& lanes, State words, const Check& check) {
-        find_own(lanes);
-        exchange_controls(lanes, std::move(words));
-        send_sums();
+        if (!begun_) { begin(lanes); }
+        controls_.exchange(messages_, joins_, parameters_, lanes, std::move(words));
+        ended_.assign(buffers(), true);
+        send_ended(lanes);
         messages_.wait();
-        for (Index rank = 0; rank < ranks_; ++rank) { check(rank, words_of(rank)); }
-        const GradientTally tally = joined_tally();
+        begun_ = false;
+        for (Index rank = 0; rank < ranks_; ++rank) { check(rank, controls_.words_of(rank)); }
         join();
         messages_.count_exchange();
-        return tally;
+        return controls_.tally(joins_);
     }
 
     /// The second half: all gradients become the sums of all ranks.
@@ -95,10 +121,8 @@ public:
     std::size_t bytes() const { return arrived_.bytes(); }
 
 private:
-    static constexpr std::size_t tally_words = 7;
-
     const std::vector<Piece>& pieces(Index rank) const { return pieces_[static_cast<std::size_t>(rank)]; }
-    std::size_t buffers() const { return own_.size() / joins_.sums(rank_); }
+    std::size_t buffers() const { return with_gradients_.size(); }
     bool is_own(std::size_t sum) const { return sum >= joins_.first_sum(rank_) && sum < joins_.first_sum(rank_ + 1); }
 
     /// Where the buffers of the own sums lie: those that wait in the lanes, and the last one in the model.
@@ -106,69 +130,57 @@ private:
         own_.clear();
         for (std::size_t sum = 0; sum + 1 < joins_.sums(rank_); ++sum) {
             std::size_t i = 0;
-            for ([[maybe_unused]] auto& parameter : parameters_.with_gradients()) {
-                own_.push_back(lanes.sums(sum).grads(i++).data());
-            }
+            while (i < with_gradients_.size()) { own_.push_back(lanes.sums(sum).grads(i++).data()); }
         }
-        for (auto& parameter : parameters_.with_gradients()) { own_.push_back(parameter.materialize_grads().data()); }
+        for (auto* parameter : with_gradients_) { own_.push_back(parameter->grad_storage().data()); }
     }
     Scalar* own(std::size_t sum, const Piece& piece) const {
         return own_[(sum - joins_.first_sum(rank_)) * buffers() + piece.buffer] + piece.first;
     }
     Scalar* model(const Piece& piece) const { return own(joins_.first_sum(rank_ + 1) - 1, piece); }
 
-    /// Tells all others the words and the tallies of the own sums.
-    void exchange_controls(Lanes<Scalar>& lanes, State words) {
-        for (std::size_t sum = 0; sum < joins_.sums(rank_); ++sum) {
-            const bool last = sum + 1 == joins_.sums(rank_);
-            const State tally = last ? parameters_.tally().state() : lanes.sums(sum).tally().state();
-            words.insert(words.end(), tally.begin(), tally.end());
-        }
-        const std::size_t own_words = words.size() - tally_words * joins_.sums(rank_);
-        controls_.resize(static_cast<std::size_t>(ranks_));
-        for (Index rank = 0; rank < ranks_; ++rank) {
-            controls_[static_cast<std::size_t>(rank)].resize(own_words + tally_words * joins_.sums(rank));
-        }
-        controls_[static_cast<std::size_t>(rank_)] = std::move(words);
-        for (Index rank = 0; rank < ranks_; ++rank) {
-            if (rank == rank_) { continue; }
-            messages_.receive(rank, control, std::span(controls_[static_cast<std::size_t>(rank)]));
-            messages_.send(rank, control, std::span<const std::uint64_t>(controls_[static_cast<std::size_t>(rank_)]));
-        }
-    }
-    std::span<const std::uint64_t> words_of(Index rank) const {
-        const State& all = controls_[static_cast<std::size_t>(rank)];
-        return std::span(all).first(all.size() - tally_words * joins_.sums(rank));
-    }
-    GradientTally joined_tally() const {
-        std::vector<GradientTally> tallies;
-        for (Index rank = 0; rank < ranks_; ++rank) {
-            const State& all = controls_[static_cast<std::size_t>(rank)];
-            for (std::size_t at = words_of(rank).size(); at < all.size(); at += tally_words) {
-                tallies.emplace_back().set_state(std::span(all).subspan(at, tally_words));
-            }
-        }
-        for (const auto& [to, from] : joins_.joins()) { tallies[to].join(tallies[from]); }
-        return tallies.front();
-    }
-
-    /// Receives the sums of others in the own slice, and sends the own sums, each slice to its rank.
-    void send_sums() {
+    /// Prepares to receive the sums of others in the own slice. Each rank sends in the same order: the last buffer first, as
+    /// the backward pass ends them.
+    void begin(Lanes<Scalar>& lanes) {
+        find_own(lanes);
         Scalar* to = arrived_.data();
-        arrived_sums_.assign(joins_.sums(), nullptr);
         for (Index rank = 0; rank < ranks_; ++rank) {
             if (rank == rank_) { continue; }
             for (std::size_t sum = joins_.first_sum(rank); sum < joins_.first_sum(rank + 1); ++sum) {
                 arrived_sums_[sum] = to;
-                for (const Piece& piece : pieces(rank_)) {
-                    messages_.receive(rank, gradients, std::span(to, static_cast<std::size_t>(piece.count)));
-                    to += piece.count;
+                to += numbers_in(pieces(rank_));
+            }
+        }
+        Index offset = numbers_in(pieces(rank_));
+        for (std::size_t i = pieces(rank_).size(); i-- > 0;) {
+            const Piece& piece = pieces(rank_)[i];
+            offset -= piece.count;
+            for (Index rank = 0; rank < ranks_; ++rank) {
+                if (rank == rank_) { continue; }
+                for (std::size_t sum = joins_.first_sum(rank); sum < joins_.first_sum(rank + 1); ++sum) {
+                    messages_.receive(rank, gradients,
+                                      std::span(arrived_sums_[sum] + offset, static_cast<std::size_t>(piece.count)));
                 }
             }
-            for (std::size_t sum = joins_.first_sum(rank_); sum < joins_.first_sum(rank_ + 1); ++sum) {
+        }
+        ended_.assign(buffers(), false);
+        next_ = buffers();
+        begun_ = true;
+    }
+    /// Sends the own sums of buffers that have ended, each slice to its rank.
+    void send_ended(Lanes<Scalar>& lanes) {
+        for (; next_ > 0 && ended_[next_ - 1]; --next_) {
+            auto& parameter = *with_gradients_[next_ - 1];
+            parameter.materialize_grads();
+            lanes.join_early(parameter, next_ - 1);
+            for (Index rank = 0; rank < ranks_; ++rank) {
+                if (rank == rank_) { continue; }
                 for (const Piece& piece : pieces(rank)) {
-                    messages_.send(rank, gradients,
-                                   std::span<const Scalar>(own(sum, piece), static_cast<std::size_t>(piece.count)));
+                    if (piece.buffer != next_ - 1) { continue; }
+                    for (std::size_t sum = joins_.first_sum(rank_); sum < joins_.first_sum(rank_ + 1); ++sum) {
+                        messages_.send(rank, gradients,
+                                       std::span<const Scalar>(own(sum, piece), static_cast<std::size_t>(piece.count)));
+                    }
                 }
             }
         }
@@ -214,13 +226,17 @@ private:
     Index rank_, ranks_;
     LaneJoins joins_;
     Messages messages_;
+    Controls controls_;
+    std::vector<Parameter<Scalar>*> with_gradients_;
     std::vector<Index> first_;                // of each rank's slice
     std::vector<std::vector<Piece>> pieces_;  // of each rank's slice of the gradients
     std::vector<std::vector<Piece>> value_pieces_;
     Buffer<Scalar> arrived_;                  // the own slice of the sums of others, one after the other
     std::vector<Scalar*> arrived_sums_;       // where each sum begins there; null for the own ones
     std::vector<Scalar*> own_;                // the buffers of the own sums
-    std::vector<State> controls_;             // of each rank: the words, and the tallies of its sums
+    std::vector<char> ended_;                 // of each buffer: whether its sums are final
+    std::size_t next_ = 0;                    // buffers from this one on are sent
+    bool begun_ = false;
 };
 
 }  // namespace gacc::mpi::detail

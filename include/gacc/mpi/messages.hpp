@@ -58,6 +58,9 @@ public:
         });
     }
 
+    /// Lets MPI go on with what is under way: it works only while it is called.
+    void progress() { all_done(); }
+
     /// Returns when all have arrived.
     ///
     /// Throws     MessageError if a rank has ended without one of them

@@ -55,18 +55,27 @@ public:
         sum.join(tally_);
         std::size_t i = 0;
         for (auto& parameter : parameters.with_gradients()) {
-            Set& from = sets_[i++];
-            if (from.are_zero && parameter.grad_is_zero()) { continue; }
-            const auto to = parameter.materialize_grads();
-            detail::add_to(to.data(), materialized(from).data(), static_cast<Index>(to.size()));
+            if (!sets_[i].is_added) { add_to(parameter, i); }
+            ++i;
         }
         parameters.set_tally(sum);
         clear();
     }
+    /// Adds gradient buffer i alone, before the others: add_to(parameters) will leave it out. `parameter` is its own.
+    void add_to(Parameter<Scalar>& parameter, std::size_t i) {
+        Set& from = sets_[i];
+        from.is_added = true;
+        if (from.are_zero && parameter.grad_is_zero()) { return; }
+        const auto to = parameter.materialize_grads();
+        detail::add_to(to.data(), materialized(from).data(), static_cast<Index>(to.size()));
+    }
 
     /// Empties the gradients and the tally here.
     void clear() {
-        for (Set& set : sets_) { set.are_zero = true; }
+        for (Set& set : sets_) {
+            set.are_zero = true;
+            set.is_added = false;
+        }
         tally_ = GradientTally();
     }
 
@@ -86,7 +95,8 @@ private:
     struct Set {
         std::string name;  // of the parameter
         Buffer<Scalar> grads;
-        bool are_zero = true;  // then the content of grads does not matter
+        bool are_zero = true;   // then the content of grads does not matter
+        bool is_added = false;  // to the model's, before the others
     };
 
     static std::span<Scalar> materialized(Set& set) {
