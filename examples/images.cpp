@@ -34,7 +34,7 @@ public:
           test_(gacc::load_cifar10({std::filesystem::path(settings.data) / "test_batch.bin"})),
           moved_(train_, image(), augmentation(settings.seed)), as_they_are_(test_, image(), augmentation(0)) {
         if (!settings.quiet) {
-            std::cerr << train_.size() << " images for training, " << test_.size() << " for validation\n";
+            std::clog << train_.size() << " images for training, " << test_.size() << " for validation\n";
         }
     }
     ImagesData(const ImagesData&) = delete;  // its members refer to each other
@@ -74,7 +74,9 @@ struct ImagesProgram {
     static const char* less_memory(const Settings&) { return "try a smaller --micro-batch"; }
     static constexpr bool validates_each_epoch = true;
 
-    static int run(const Settings& settings, const Data& data) { return ::run<ImagesProgram>(settings, data); }
+    static int run(const Settings& settings, const Data& data, Ranks& ranks) {
+        return ::run<ImagesProgram>(settings, data, ranks);
+    }
     static std::vector<Subcommand<ImagesProgram>> subcommands() {
         return {comparison<ImagesProgram>(), auditing<ImagesProgram>()};
     }

@@ -63,7 +63,9 @@ struct Mnist {
     }
     static constexpr bool validates_each_epoch = false;
 
-    static int run(const Settings& settings, const Data& data) { return ::run<Mnist>(settings, data); }
+    static int run(const Settings& settings, const Data& data, Ranks& ranks) {
+        return ::run<Mnist>(settings, data, ranks);
+    }
     static std::vector<Subcommand<Mnist>> subcommands() { return {comparison<Mnist>(), auditing<Mnist>()}; }
 
     static void add_options(CLI::App& app, Settings& settings) {

@@ -65,7 +65,7 @@ private:
         prompt(vocabulary(), settings.sample.prompt);  // which it refuses before training
         if (settings.quiet) { return; }
         const auto count = [](Index number) { return grouped(static_cast<std::uint64_t>(number)); };
-        std::cerr << count(parts.first.size()) << " characters for training, " << count(parts.second.size())
+        std::clog << count(parts.first.size()) << " characters for training, " << count(parts.second.size())
                   << " for validation, " << count(vocabulary().size()) << " different ones\n";
     }
 

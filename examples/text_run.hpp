@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "group.hpp"
 #include "interruption.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
@@ -79,7 +80,7 @@ inline double mean_loss(const gacc::Sequential<float>& model, const gacc::Softma
 }
 
 template <class Program>
-TextResult train_text(const TextSettings& settings, const TextData& all) {
+TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& ranks) {
     const auto& data = all.training();
     const Arm arm{"", settings.batch_size, settings.micro_batch};
     forget_peak_memory();
@@ -100,20 +101,22 @@ TextResult train_text(const TextSettings& settings, const TextData& all) {
         check_done(settings, batches.count, settings.steps, "steps");
         check_position(settings, position, data.size(), arm.batch_size);
     }
+    Group group(ranks, model, optimizer, settings.lanes);
+    expect_same<Program>(group, settings);
     const bool live = stderr_is_terminal() && !settings.quiet;
     gacc::Settings notes = noted<Program>(settings);
     notes.emplace(vocabulary_key, written(all.vocabulary()));
-    Saving saving(checkpoint, settings.save, std::move(notes), live);
+    Saving saving(group, checkpoint, settings.save, std::move(notes), live);
 
     TextResult result;
-    result.plan = plan(arm, settings, data, model, loss, optimizer);
+    result.plan = plan(arm, settings, data, model, loss, optimizer, group);
     if (!settings.quiet) {
         const std::string text = result.plan.description();
-        std::cerr << text.substr(0, text.find('\n')) << ", " << grouped(result.plan.bytes.total()) << " bytes\n";
+        std::clog << text.substr(0, text.find('\n')) << ", " << grouped(result.plan.bytes.total()) << " bytes\n";
     }
     const auto rate = schedule(settings);
     std::ostream silent(nullptr);
-    StepProgress progress(settings.quiet ? silent : std::cerr,
+    StepProgress progress(settings.quiet ? silent : std::clog,
                           {.steps = settings.steps, .steps_done = batches.count, .live = live});
     const auto validate = [&] {
         progress.validation(mean.mean(), [&] {
@@ -124,38 +127,46 @@ TextResult train_text(const TextSettings& settings, const TextData& all) {
     };
     std::optional<Interruption> interruption;
     if (!settings.save.empty()) { interruption.emplace(); }
+    const auto signal = [&] { return interruption ? interruption->signal() : 0; };
+    const auto stop = [&](int by, const auto&... where) {
+        saving.save();
+        std::ostringstream at;
+        (at << ... << where);
+        throw Interrupted{by, at.str()};
+    };
     const auto train = [&](const auto& batch) {
         if (position.sample == 0 && batches.count % settings.validate_every == 0) { mean = gacc::MeanLoss(); }
-        for (const auto& micro : batch.from(position.sample).micro_batches(result.plan)) {
+        const auto rest = batch.from(position.sample);
+        Index own = 0;  // sequences of this rank
+        for (const auto& micro : group.share(rest).micro_batches(result.plan)) {
             const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
             if (guard.accepts(value)) {
                 model.backward(loss.backward());
-                if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { mean.add(value); }
+                if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { group.add(mean, micro, value); }
             }
             position.end_micro_batch(micro.size());
+            own += micro.size();
             progress.add(micro.size() * data.features(), mean.mean());
-            if (interruption && interruption->signal() != 0) {
-                saving.save();
-                std::ostringstream at;
-                at << "step " << batches.count + 1 << ", after " << position.sample << " of " << batch.size()
-                   << " sequences";
-                throw Interrupted{interruption->signal(), at.str()};
+            if (group.saves_in_batch() && signal() != 0) {
+                stop(signal(), "step ", batches.count + 1, ", after ", position.sample, " of ", batch.size(), " sequences");
             }
         }
-        if (!optimizer.parameters().tally().empty()) {
+        group.step([&] {
             if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
             optimizer.set_learning_rate(rate(optimizer.steps()));
-            optimizer.step();
-            optimizer.zero_grad();
-        }
+        });
+        const int stopped_by = group.end_batch(mean, signal());
+        if (own < rest.size()) { progress.add((rest.size() - own) * data.features(), mean.mean()); }
         position.end_batch();
         ++batches.count;
         progress.end_step();
+        return group.saves_in_batch() ? 0 : stopped_by;
     };
     while (batches.count < settings.steps) {
         for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng, position)) {
-            train(batch);
+            const int stopped_by = train(batch);
             if (settings.save_every > 0 && batches.count % settings.save_every == 0) { saving.save_on_the_way(); }
+            if (stopped_by != 0) { stop(stopped_by, "the run, after step ", batches.count); }
             if (batches.count == settings.steps) { break; }
             if (batches.count % settings.validate_every == 0) { validate(); }
         }
@@ -166,14 +177,14 @@ TextResult train_text(const TextSettings& settings, const TextData& all) {
     validate();
     result.updates = optimizer.steps();
     result.peak_memory = peak_memory();
-    if (guard.skipped() > 0) {
-        std::cerr << "gacc: skipped " << guard.skipped() << " micro-batch(es) that were not finite\n";
+    if (const Index skipped = ranks.sum(guard.skipped()); skipped > 0) {
+        std::clog << "gacc: skipped " << skipped << " micro-batch(es) that were not finite\n";
     }
     check_finite(model, Program::name);
     result.not_written = write_files(saving, settings, model);
     SampleOptions sample = settings.sample;
     sample.seed = settings.seed;
-    result.sample = sample_text(model, all.vocabulary(), sample);
+    if (ranks.first()) { result.sample = sample_text(model, all.vocabulary(), sample); }
     return result;
 }
 
@@ -214,9 +225,11 @@ inline void print(const TextResult& result, const SampleOptions& sample) {
 }
 
 template <class Program>
-int run_text(const TextSettings& settings, const TextData& data) {
-    if (settings.dry_run) { return dry_run<Program>({"", settings.batch_size, settings.micro_batch}, settings, data); }
-    const TextResult result = train_text<Program>(settings, data);
+int run_text(const TextSettings& settings, const TextData& data, Ranks& ranks) {
+    if (settings.dry_run) {
+        return dry_run<Program>({"", settings.batch_size, settings.micro_batch}, settings, data, ranks);
+    }
+    const TextResult result = train_text<Program>(settings, data, ranks);
     if (settings.json) {
         std::cout << json(result, settings.sample) << '\n';
     } else {

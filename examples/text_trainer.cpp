@@ -33,7 +33,9 @@ struct TextProgram {
         "gacc-text sample FILE draws text from a saved checkpoint: see gacc-text sample --help.";
     static const char* less_memory(const Settings&) { return "try a smaller --micro-batch or --width"; }
 
-    static int run(const Settings& settings, const Data& data) { return run_text<TextProgram>(settings, data); }
+    static int run(const Settings& settings, const Data& data, Ranks& ranks) {
+        return run_text<TextProgram>(settings, data, ranks);
+    }
     static std::vector<Subcommand<TextProgram>> subcommands() { return {auditing<TextProgram>()}; }
 
     static void add_options(CLI::App& app, Settings& settings) { add_text_options(app, settings); }
@@ -111,7 +113,8 @@ int sample_main(int argc, char** argv) {
         if (!std::cout) { throw gacc::OutputError("gacc-text", "expected to write the sample, got an error"); }
         return done;
     } catch (const std::exception& error) {
-        return report(error);
+        std::cerr << gacc::escaped(error.what()) << '\n';
+        return exit_code(error);
     }
 }
 

@@ -2,6 +2,7 @@
 
 // A program that trains, with gradients accumulated over micro-batches or without: gacc-mnist, gacc-images and gacc-text.
 //
+//   ranks.hpp, group.hpp   one process, or several that train together
 //   trainer_settings.hpp   what the command line says
 //   trainer_resume.hpp     what is asked of a checkpoint that it resumes
 //   trainer_saving.hpp     its files, and the exit codes
@@ -16,7 +17,7 @@
 //
 //   name, description, less_memory    texts; the last says what to do if there is not enough memory
 //   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images
-//   run(settings, data)               trains, and returns the exit code
+//   run(settings, data, ranks)        trains, and returns the exit code
 //   subcommands()                     what else it can do
 //   Settings                          derives from TrainerSettings, with the program's defaults
 //   add_options(app, settings)        all options of the command line
@@ -46,6 +47,7 @@
 #include <utility>
 
 #include "interruption.hpp"
+#include "ranks.hpp"
 #include "trainer_commands.hpp"
 #include "trainer_resume.hpp"
 #include "trainer_saving.hpp"
@@ -53,7 +55,7 @@
 
 /// What the command line asks for.
 template <class Program>
-using Command = int (*)(const typename Program::Settings&, const typename Program::Data&);
+using Command = int (*)(const typename Program::Settings&, const typename Program::Data&, Ranks&);
 
 /// Refuses --save and --export where they would replace the data, or be taken for data later.
 template <class Program>
@@ -105,9 +107,10 @@ void check_files(const TrainerSettings& settings) {
 /// The options, and with --resume those of the checkpoint. The exit code where that is all, as for --help.
 template <class Program>
 std::optional<int> parse(typename Program::Settings& settings, std::optional<Resumed>& resumed,
-                         Command<Program>& command, int argc, char** argv) {
+                         Command<Program>& command, Ranks& ranks, int argc, char** argv) {
     for (;;) {
         settings = {};
+        settings.ranks = ranks.count();
         CLI::App app(Program::description, Program::name);
         Program::add_options(app, settings);
         const auto subcommands = Program::subcommands();
@@ -123,6 +126,9 @@ std::optional<int> parse(typename Program::Settings& settings, std::optional<Res
             command = Program::run;
             for (const auto& each : subcommands) {
                 if (!app.got_subcommand(each.name)) { continue; }
+                if (ranks.count() > 1) {
+                    throw CLI::ValidationError(each.name, "expected one rank, got " + std::to_string(ranks.count()));
+                }
                 command = each.command;
                 for (const char* option : each.refused) {
                     if (app[option]->count() > 0) { throw CLI::ValidationError(option, each.instead); }
@@ -147,8 +153,7 @@ std::optional<int> parse(typename Program::Settings& settings, std::optional<Res
             std::ostringstream out, wrong;
             const int code = app.exit(error, out, wrong);
             std::cout << gacc::escaped(out.str(), "\n");
-            std::cerr << gacc::escaped(wrong.str(), "\n");
-            return code == 0 ? done : usage;
+            return code == 0 ? done : ranks.fail(gacc::escaped(wrong.str(), "\n"), usage);
         }
     }
 }
@@ -171,9 +176,7 @@ bool is(const std::exception& error) {
     return dynamic_cast<const E*>(&error) != nullptr;
 }
 
-/// Tells the error, and returns its exit code.
-inline int report(const std::exception& error) {
-    complain(error);
+inline int exit_code(const std::exception& error) {
     if (is<gacc::CheckpointError>(error)) { return bad_checkpoint; }
     if (is<gacc::MemoryError>(error)) { return over_budget; }
     if (is<gacc::DataError>(error)) { return bad_data; }
@@ -182,20 +185,22 @@ inline int report(const std::exception& error) {
     return usage;
 }
 
-/// The whole program.
+/// The program on one of its ranks.
 template <class Program>
-int trainer_main(int argc, char** argv) {
+int trainer_main(Ranks& ranks, int argc, char** argv) {
     typename Program::Settings settings;
     try {
         survive_full_files();
         Command<Program> command = Program::run;
         std::optional<Resumed> resumed;
-        if (const auto code = parse<Program>(settings, resumed, command, argc, argv)) { return *code; }
-        check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
-        check_output(settings.export_to, "--export", gacc::AtomicFile::Previous::replace);
-        gacc::set_threads(settings.threads);
+        if (const auto code = parse<Program>(settings, resumed, command, ranks, argc, argv)) { return *code; }
+        if (ranks.first()) {
+            check_output(settings.save, "--save", gacc::AtomicFile::Previous::keep);
+            check_output(settings.export_to, "--export", gacc::AtomicFile::Previous::replace);
+        }
+        ranks.set_threads(settings.threads);
         const typename Program::Data data(settings);
-        if (!settings.save.empty()) {
+        if (!settings.save.empty() || ranks.count() > 1) {
             std::ostringstream digits;
             digits << std::hex << std::setw(16) << std::setfill('0') << gacc::fingerprint(data.training());
             settings.fingerprint = digits.str();
@@ -204,25 +209,40 @@ int trainer_main(int argc, char** argv) {
             gacc::checkpoint_info(settings.resume).expect(Program::parameters(settings, data));
             resumed->notes.push_back(check_data(settings, resumed->fingerprint));
             for (const std::string& note : resumed->notes) {
-                if (!note.empty()) { std::cerr << gacc::escaped(note) << '\n'; }
+                if (!note.empty()) { std::clog << gacc::escaped(note) << '\n'; }
             }
         }
-        if (!settings.quiet) { std::cerr << gacc::threads() << " thread(s)\n"; }
-        const int code = command(settings, data);
+        if (!settings.quiet) {
+            if (ranks.count() > 1) { std::clog << ranks.count() << " ranks, " << settings.lanes << " lanes, each with "; }
+            std::clog << gacc::threads() << " thread(s)\n";
+        }
+        const int code = command(settings, data, ranks);
         std::cout.flush();
         if (!std::cout) { throw gacc::OutputError(Program::name, "expected to write the results, got an error"); }
         return code;
     } catch (const Interrupted& at) {
         if (!nobody_reads(at.signal)) {
-            std::cerr << "\ngacc: stopped in " << at.position << ", and saved. To go on:\n"
+            std::clog << "\ngacc: stopped in " << at.position << ", and saved. To go on:\n"
                       << resuming_command<Program>(settings, argc, argv) << '\n';
         }
         return interrupted + at.signal;
     } catch (const std::bad_alloc&) {
-        std::cerr << "gacc: " << Program::name << ": expected memory for this model, got none; "
-                  << Program::less_memory(settings) << '\n';
-        return over_budget;
+        return ranks.fail(std::string("gacc: ") + Program::name + ": expected memory for this model, got none; " +
+                              Program::less_memory(settings) + '\n',
+                          over_budget);
     } catch (const std::exception& error) {
-        return report(error);
+        return ranks.fail(gacc::escaped(error.what()) + '\n', exit_code(error));
+    }
+}
+
+/// The whole program.
+template <class Program>
+int trainer_main(int argc, char** argv) {
+    try {
+        Ranks ranks(argc, argv);
+        return trainer_main<Program>(ranks, argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << gacc::escaped(error.what()) << '\n';
+        return exit_code(error);
     }
 }

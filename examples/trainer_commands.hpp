@@ -15,25 +15,26 @@ template <class Program>
 struct Subcommand {
     const char* name;
     const char* description;
-    int (*command)(const typename Program::Settings&, const typename Program::Data&);
+    int (*command)(const typename Program::Settings&, const typename Program::Data&, Ranks&);
     const char* instead;  ///< said of refused options: "expected one run, got three"
     std::vector<const char*> refused;
 };
 
 /// Prints the plan of a training, without training.
 template <class Program>
-int dry_run(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& data) {
+int dry_run(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& data, Ranks& ranks) {
     auto model = Program::network(settings, data);
-    const auto optimizer = Program::optimizer(model.parameters(), settings);
-    std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer).description();
+    auto optimizer = Program::optimizer(model.parameters(), settings);
+    const Group group(ranks, model, optimizer, settings.lanes);
+    std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer, group).description();
     return done;
 }
 
 template <class Program>
-int run(const typename Program::Settings& settings, const typename Program::Data& data) {
+int run(const typename Program::Settings& settings, const typename Program::Data& data, Ranks& ranks) {
     const Arm arm{"", settings.batch_size, settings.micro_batch};
-    if (settings.dry_run) { return dry_run<Program>(arm, settings, data); }
-    const Result result = train<Program>(arm, settings, data);
+    if (settings.dry_run) { return dry_run<Program>(arm, settings, data, ranks); }
+    const Result result = train<Program>(arm, settings, data, ranks);
     if (settings.json) {
         std::cout << json(result) << '\n';
     } else {
@@ -45,7 +46,7 @@ int run(const typename Program::Settings& settings, const typename Program::Data
 /// Three runs on the same data and seed. The first two differ in two ways, in the number of updates and in
 /// accumulation; the last two in accumulation alone.
 template <class Program>
-int compare(const typename Program::Settings& settings, const typename Program::Data& data) {
+int compare(const typename Program::Settings& settings, const typename Program::Data& data, Ranks& ranks) {
     const Index batch = settings.batch_size, micro = settings.micro_batch;
     const std::string small = std::to_string(micro), whole = std::to_string(batch);
     // Room for all three from the start, so that none counts in the memory of the runs after it.
@@ -57,8 +58,8 @@ int compare(const typename Program::Settings& settings, const typename Program::
     for (const Arm& arm : {Arm{"step every " + small, micro, micro},
                            Arm{small + " accumulated " + std::to_string(settings.accumulate) + "x", batch, micro},
                            Arm{whole + " uncut", batch, batch}}) {
-        if (!settings.quiet) { std::cerr << arm.name << '\n'; }
-        results[i++] = train<Program>(arm, settings, data);
+        if (!settings.quiet) { std::clog << arm.name << '\n'; }
+        results[i++] = train<Program>(arm, settings, data, ranks);
     }
 
     const auto largest = difference(results[1], results[2]);
@@ -80,7 +81,7 @@ int compare(const typename Program::Settings& settings, const typename Program::
 
 /// One batch uncut and cut, with the first weights of a training.
 template <class Program>
-int audit(const typename Program::Settings& settings, const typename Program::Data& data) {
+int audit(const typename Program::Settings& settings, const typename Program::Data& data, Ranks&) {
     gacc::Rng rng(settings.seed);
     auto model = Program::network(settings, data);
     model.initialize(rng);
@@ -97,11 +98,11 @@ template <class Program>
 Subcommand<Program> comparison() {
     return {"compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut",
             compare<Program>, "expected one run, got the three of compare",
-            {"--save", "--resume", "--export", "--memory", "--dry-run"}};
+            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run"}};
 }
 template <class Program>
 Subcommand<Program> auditing() {
     return {"audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause",
             audit<Program>, "expected a training, got an audit",
-            {"--save", "--resume", "--export", "--memory", "--dry-run", "--json"}};
+            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run", "--json"}};
 }

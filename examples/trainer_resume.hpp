@@ -23,17 +23,18 @@ inline std::string resuming(const std::string& checkpoint) { return "--resume \"
 
 /// Other values would make another model, or take other samples for each step.
 inline bool stays_as_in_checkpoint(std::string_view option) {
-    constexpr std::string_view all[] = {"batch-size", "bytes", "heads",  "layers", "model",
-                                        "seed",       "stride", "tokens", "width"};
+    constexpr std::string_view all[] = {"batch-size", "bytes", "heads",  "lanes",  "layers",
+                                        "model",      "seed",  "stride", "tokens", "width"};
     return std::ranges::find(all, option) != std::end(all);
 }
 
 inline constexpr auto fingerprint_key = "data-fingerprint";
 
-/// The notes about the run in a checkpoint.
+/// The notes about the run in a checkpoint. They do not name one lane, as when there were none.
 template <class Program>
 gacc::Settings noted(const typename Program::Settings& settings) {
     gacc::Settings all = Program::noted(settings);
+    if (settings.lanes == 1) { all.erase("lanes"); }
     if (!settings.fingerprint.empty()) { all.emplace(fingerprint_key, settings.fingerprint); }
     return all;
 }
@@ -66,6 +67,7 @@ Resumed resume(const CLI::App& app, const typename Program::Settings& settings, 
     const std::string where = resuming(settings.resume);
     Resumed result{.arguments = {argv + 1, argv + argc}, .notes = {}, .fingerprint = {}};
     gacc::Settings in_file = gacc::checkpoint_settings(settings.resume);
+    in_file.emplace("lanes", "1");
     Program::complete(in_file);
     for (const auto& [name, value] : Program::recorded(settings)) {
         const auto found = in_file.find(name);
@@ -137,10 +139,12 @@ inline void check_position(const TrainerSettings& settings, const gacc::DataPosi
     }
 }
 
-/// The given command line, for a shell, changed so that it resumes from the checkpoint that it saves.
+/// The given command line, for a shell, changed so that it resumes from the checkpoint that it saves. It names no option
+/// of mpirun but the number of ranks.
 template <class Program>
 std::string resuming_command(const typename Program::Settings& settings, int argc, char** argv) {
     std::vector<std::string> words;
+    if (settings.ranks > 1) { words = {"mpirun", "-n", std::to_string(settings.ranks)}; }
     bool with_data = false;
     for (int i = 0; i < argc; ++i) {
         const std::string word = argv[i];

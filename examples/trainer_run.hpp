@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "group.hpp"
 #include "interruption.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
@@ -36,13 +37,15 @@ struct Interrupted {
     std::string position;
 };
 
+/// The ranks share the batches.
 template <class Data>
-double accuracy(const gacc::Sequential<float>& model, const Data& test) {
-    Index correct = 0;
+double accuracy(const gacc::Sequential<float>& model, const Data& test, Ranks& ranks) {
+    Index correct = 0, number = 0;
     for (const auto& batch : gacc::ordered_batches(test, {.batch_size = 128})) {
+        if (number++ % ranks.count() != ranks.rank()) { continue; }
         correct += gacc::count_correct(model.predict(batch.inputs), batch.labels);
     }
-    return static_cast<double>(correct) / static_cast<double>(test.size());
+    return static_cast<double>(ranks.sum(correct)) / static_cast<double>(test.size());
 }
 
 inline std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
@@ -53,17 +56,28 @@ inline std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
 
 template <class Data, class Optimizer>
 gacc::Plan plan(const Arm& arm, const TrainerSettings& settings, const Data& data, gacc::Sequential<float>& model,
-                const gacc::SoftmaxCrossEntropy<float>& loss, const Optimizer& optimizer) {
+                const gacc::SoftmaxCrossEntropy<float>& loss, const Optimizer& optimizer, const Group& group) {
     return gacc::plan({.batch_size = arm.batch_size,
                        .micro_batch = arm.micro_batch,
                        .memory = settings.memory,
                        .recomputation = settings.recompute ? gacc::Recomputation::always
                                                            : gacc::Recomputation::if_needed},
-                      model, loss, optimizer, data);
+                      model, loss, optimizer, data, group);
+}
+
+/// Throws     UsageError if an option on which the ranks' messages depend, or the data, are not the same on all ranks
+template <class Program>
+void expect_same(Group& group, const typename Program::Settings& settings) {
+    gacc::Settings all = Program::recorded(settings);
+    all.emplace("save", settings.save.empty() ? "0" : "1");
+    all.emplace("save-every", std::to_string(settings.save_every));
+    gacc::Settings options{{"training data", settings.fingerprint}};
+    for (const auto& [name, value] : all) { options.emplace("--" + name, value); }
+    group.expect_same(options);
 }
 
 template <class Program>
-Result train(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& all) {
+Result train(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& all, Ranks& ranks) {
     const auto& data = all.training();
     forget_peak_memory();
     gacc::Rng rng(settings.seed);
@@ -82,12 +96,14 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
         check_position(settings, position, data.size(), arm.batch_size);
         if (settings.schedule == "constant") { optimizer.set_learning_rate(settings.learning_rate); }
     }
+    Group group(ranks, model, optimizer, settings.lanes);
+    expect_same<Program>(group, settings);
     const bool live = stderr_is_terminal() && !settings.quiet;
-    Saving saving(checkpoint, settings.save, noted<Program>(settings), live);
-    const auto planned = plan(arm, settings, data, model, loss, optimizer);
+    Saving saving(group, checkpoint, settings.save, noted<Program>(settings), live);
+    const auto planned = plan(arm, settings, data, model, loss, optimizer, group);
     if (!settings.quiet) {
         const std::string text = planned.description();
-        std::cerr << text.substr(0, text.find('\n')) << ", " << grouped(planned.bytes.total()) << " bytes\n";
+        std::clog << text.substr(0, text.find('\n')) << ", " << grouped(planned.bytes.total()) << " bytes\n";
     }
     if (data.size() > 0 && settings.epochs > std::numeric_limits<Index>::max() / data.size()) {
         throw gacc::UsageError(Program::name, "expected fewer epochs of " + std::to_string(data.size()) +
@@ -97,7 +113,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     const gacc::LinearDecay decay(settings.learning_rate, settings.epochs * batches);
 
     std::ostream silent(nullptr);
-    gacc::Progress progress(settings.quiet ? silent : std::cerr,
+    gacc::Progress progress(settings.quiet ? silent : std::clog,
                             {.epochs = settings.epochs,
                              .samples_per_epoch = data.size(),
                              .samples_done = position.epoch * data.size() + position.batch * arm.batch_size + position.sample,
@@ -113,45 +129,54 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     Index trained = 0;  // samples
     std::optional<Interruption> interruption;
     if (!settings.save.empty()) { interruption.emplace(); }
+    const auto signal = [&] { return interruption ? interruption->signal() : 0; };
+    const auto stop = [&](int by, const auto&... where) {
+        saving.save();
+        std::ostringstream at;
+        at << "epoch " << position.epoch + 1;
+        (at << ... << where);
+        throw Interrupted{by, at.str()};
+    };
     for (; position.epoch < settings.epochs; position.end_epoch()) {
         const auto start = std::chrono::steady_clock::now();
         if (!position.drawn) { mean = gacc::MeanLoss(); }
         for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = arm.batch_size}, rng, position)) {
-            for (const auto& micro : batch.from(position.sample).micro_batches(planned)) {
+            const auto rest = batch.from(position.sample);
+            Index own = 0;  // samples of this rank
+            for (const auto& micro : group.share(rest).micro_batches(planned)) {
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 if (guard.accepts(value)) {
                     model.backward(loss.backward());
-                    if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { mean.add(value); }
+                    if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { group.add(mean, micro, value); }
                 }
                 position.end_micro_batch(micro.size());
-                trained += micro.size();
+                own += micro.size();
                 progress.add(micro.size(), mean.mean());
-                if (interruption && interruption->signal() != 0) {
-                    saving.save();
-                    std::ostringstream at;
-                    at << "epoch " << position.epoch + 1 << ", batch " << position.batch + 1 << ", after "
-                       << position.sample << " of " << batch.size() << " samples";
-                    throw Interrupted{interruption->signal(), at.str()};
+                if (group.saves_in_batch() && signal() != 0) {
+                    stop(signal(), ", batch ", position.batch + 1, ", after ", position.sample, " of ", batch.size(),
+                         " samples");
                 }
             }
-            if (!optimizer.parameters().tally().empty()) {
+            group.step([&] {
                 if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
                 if (settings.schedule == "linear") { optimizer.set_learning_rate(decay(optimizer.steps())); }
-                optimizer.step();
-                optimizer.zero_grad();
-            }
+            });
+            const int stopped_by = group.end_batch(mean, signal());
+            if (own < rest.size()) { progress.add(rest.size() - own, mean.mean()); }
+            trained += rest.size();
             position.end_batch();
             if (settings.save_every > 0 && optimizer.steps() % settings.save_every == 0) { saving.save_on_the_way(); }
+            if (!group.saves_in_batch() && stopped_by != 0) { stop(stopped_by, ", after batch ", position.batch); }
         }
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         progress.end_epoch(mean.mean(), [&] {
             if (!Program::validates_each_epoch) { return std::string(); }
-            result.validation_accuracy.push_back(accuracy(model, all.test()));
+            result.validation_accuracy.push_back(accuracy(model, all.test(), ranks));
             return "  validation accuracy " + fixed(100 * result.validation_accuracy.back(), 2) + " %";
         });
     }
-    if (guard.skipped() > 0) {
-        std::cerr << "gacc: skipped " << guard.skipped() << " micro-batch(es) that were not finite\n";
+    if (const Index skipped = ranks.sum(guard.skipped()); skipped > 0) {
+        std::clog << "gacc: skipped " << skipped << " micro-batch(es) that were not finite\n";
     }
 
     result.updates = optimizer.steps();
@@ -160,7 +185,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     result.seconds_per_epoch = trained == 0 ? 0 : static_cast<double>(data.size()) / result.samples_per_second;
     result.peak_memory = peak_memory();
     result.test_accuracy =
-        result.validation_accuracy.empty() ? accuracy(model, all.test()) : result.validation_accuracy.back();
+        result.validation_accuracy.empty() ? accuracy(model, all.test(), ranks) : result.validation_accuracy.back();
     result.parameters = values(model);
     check_finite(model, Program::name);
     result.not_written = write_files(saving, settings, model);

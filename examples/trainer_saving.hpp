@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "group.hpp"
 #include "trainer_resume.hpp"
 #include "trainer_settings.hpp"
 
@@ -26,26 +27,27 @@ enum ExitCode {
     interrupted = 128,  // and the number of the signal: 130 for Ctrl-C
 };
 
-inline void complain(const std::exception& error) { std::cerr << gacc::escaped(error.what()) << '\n'; }
+/// Tells an error that does not end the program.
+inline void complain(const std::exception& error) { std::clog << gacc::escaped(error.what()) << '\n'; }
 
 /// Loads the checkpoint that the settings name, and tells which of the optimizer's options are others than the program's.
 inline void load(gacc::Checkpoint<float>& checkpoint, const TrainerSettings& settings, const std::string& optimizer) {
     for (const auto& option : checkpoint.load(settings.resume)) {
         if (option.name.ends_with("learning_rate")) { continue; }  // of all groups: --learning-rate and --schedule decide
-        std::cerr << gacc::escaped("gacc: " + resuming(settings.resume) + ": " + optimizer + "'s " + option.name)
+        std::clog << gacc::escaped("gacc: " + resuming(settings.resume) + ": " + optimizer + "'s " + option.name)
                   << " is the checkpoint's " << option.in_checkpoint << ", not the program's " << option.in_program
                   << '\n';
     }
 }
 
-/// Saves a checkpoint, if a file is named.
+/// Saves a checkpoint, if a file is named. All ranks call it.
 class Saving {
 public:
-    Saving(const gacc::Checkpoint<float>& checkpoint, std::string path, gacc::Settings notes, bool live)
-        : checkpoint_(checkpoint), path_(std::move(path)), notes_(std::move(notes)), live_(live) {}
+    Saving(Group& group, const gacc::Checkpoint<float>& checkpoint, std::string path, gacc::Settings notes, bool live)
+        : group_(group), checkpoint_(checkpoint), path_(std::move(path)), notes_(std::move(notes)), live_(live) {}
 
-    void save() const {
-        if (!path_.empty()) { checkpoint_.save(path_, notes_); }
+    void save() {
+        if (!path_.empty()) { group_.save(checkpoint_, path_, notes_); }
     }
     /// The same, but training goes on if it fails. The first failure is told.
     void save_on_the_way() {
@@ -53,13 +55,16 @@ public:
             save();
         } catch (const gacc::OutputError& error) {
             if (std::exchange(told_, true)) { return; }
-            if (live_) { std::cerr << '\n'; }
+            if (live_) { std::clog << '\n'; }
             complain(error);
-            std::cerr << "gacc: goes on training, and tries again to save\n";
+            std::clog << "gacc: goes on training, and tries again to save\n";
         }
     }
 
+    bool first() const { return group_.ranks().first(); }
+
 private:
+    Group& group_;
     const gacc::Checkpoint<float>& checkpoint_;
     std::string path_;
     gacc::Settings notes_;
@@ -78,7 +83,7 @@ inline void check_finite(gacc::Sequential<float>& model, const char* program) {
 }
 
 /// Writes the checkpoint and the export at the end. Returns the exit code: the results are shown even if it fails.
-inline int write_files(const Saving& saving, const TrainerSettings& settings, gacc::Sequential<float>& model) {
+inline int write_files(Saving& saving, const TrainerSettings& settings, gacc::Sequential<float>& model) {
     int not_written = 0;
     const auto write = [&](const auto& file) {
         try {
@@ -90,7 +95,7 @@ inline int write_files(const Saving& saving, const TrainerSettings& settings, ga
         }
     };
     write([&] { saving.save(); });
-    if (!settings.export_to.empty()) {
+    if (!settings.export_to.empty() && saving.first()) {
         write([&] { gacc::save_safetensors(settings.export_to, model.parameters()); });
     }
     return not_written;

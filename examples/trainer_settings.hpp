@@ -30,6 +30,8 @@ struct TrainerSettings {
     bool dry_run = false;
     double learning_rate = 1e-3;
     int threads = 0;
+    Index lanes = 0;  // 0: 1, or 8 on several ranks
+    Index ranks = 1;
     std::uint64_t seed = 1;
     gacc::NonFinite non_finite = gacc::NonFinite::stop;
     std::string save;         // a checkpoint
@@ -86,9 +88,14 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
     app.add_option("--learning-rate", settings.learning_rate, texts.learning_rate)
         ->check(CLI::Range(0.0, 1e6))
         ->capture_default_str();
-    app.add_option("--threads", settings.threads, "0: as many as the machine has")
+    app.add_option("--threads", settings.threads, "0: as many as the machine has, shared by its ranks")
         ->check(CLI::Range(0, 64))
         ->capture_default_str();
+    app.add_option("--lanes", settings.lanes,
+                   "Parts of a batch that are added up apart from each other, as many as ranks or more. The result depends "
+                   "on them, but not on the ranks")
+        ->check(positive())
+        ->default_str("1, or 8 on several ranks of mpirun");
     app.add_option("--seed", settings.seed, "Of the first weights and the order of the samples")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
@@ -118,11 +125,13 @@ inline void add_epoch_options(CLI::App& app, EpochSettings& settings) {
         ->capture_default_str();
 }
 
-/// Sets micro_batch or accumulate, whichever was not given. Sets neither if a memory budget decides.
+/// Sets the lanes, and micro_batch or accumulate, whichever was not given. Sets neither of these if a memory budget
+/// decides.
 ///
 /// Throws     CLI::ValidationError if the given options contradict each other
 inline void derive(TrainerSettings& settings) {
     const Index batch = settings.batch_size;
+    if (settings.lanes == 0) { settings.lanes = settings.ranks > 1 ? 8 : 1; }
     if (!std::isfinite(settings.learning_rate)) {
         throw CLI::ValidationError("--learning-rate",
                                    "expected a finite number, got " + std::to_string(settings.learning_rate));
@@ -159,6 +168,7 @@ inline std::string exact(double number) {
 inline gacc::Settings recorded_trainer(const TrainerSettings& settings) {
     return {{"batch-size", std::to_string(settings.batch_size)},
             {"non-finite", settings.non_finite == gacc::NonFinite::skip ? "skip" : "stop"},
+            {"lanes", std::to_string(settings.lanes)},
             {"learning-rate", exact(settings.learning_rate)},
             {"seed", std::to_string(settings.seed)}};
 }

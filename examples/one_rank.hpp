@@ -1,0 +1,39 @@
+#pragma once
+
+#include <gacc/gacc.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+/// The training of one rank that has all lanes.
+class OneRank {
+public:
+    OneRank(gacc::Sequential<float>& model, gacc::Optimizer<float>& optimizer, gacc::Index lanes)
+        : lanes_(model.parameters(), lanes), optimizer_(optimizer) {}
+
+    template <class Data>
+    gacc::LaneBatch<float, Data> share(const gacc::Batch<Data>& batch) {
+        return lanes_.of(batch);
+    }
+    template <class Prepare>
+    void step(const Prepare& prepare) {
+        lanes_.join();
+        if (optimizer_.parameters().tally().empty()) { return; }  // all micro-batches were left out
+        prepare();
+        optimizer_.step();
+        optimizer_.zero_grad();
+    }
+    template <class Checkpoint>
+    void save(const Checkpoint& checkpoint, const std::filesystem::path& path, const gacc::Settings& notes) {
+        checkpoint.save(path, notes);
+    }
+    void expect_same(const std::string&, std::uint64_t) {}
+    gacc::Index lanes() const { return lanes_.lanes(); }
+    std::size_t bytes() const { return lanes_.bytes(); }
+
+private:
+    gacc::Lanes<float> lanes_;
+    gacc::Optimizer<float>& optimizer_;
+};
