@@ -25,22 +25,22 @@
 
 using gacc::Index;
 
-/// As many ranks as mpirun says that it has started; 0 if it has not started this program, or does not say.
+/// As many ranks as mpirun says that it has started: 1 if it has not started this program, 0 if it does not say how many.
 inline Index started_ranks() {
     for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {  // Open MPI's, MPICH's
         if (const char* number = std::getenv(name)) { return static_cast<Index>(std::atoi(number)); }
     }
-    return 0;
+    return std::getenv("PMIX_RANK") != nullptr ? 0 : 1;
 }
 
-/// The processes of the program. MPI is initialized only if mpirun has started several: it takes half a second.
+/// The processes of the program. MPI is initialized only if mpirun has started several: that takes part of a second.
 ///
 /// Output     std::cout and std::clog are silent on all ranks but the first
 /// Throws     UsageError if there is one rank though mpirun has started several: they would all write the same files
 class Ranks {
 public:
     Ranks(int& argc, char**& argv)
-        : processes_(argc, argv, started_ranks() > 1 || std::getenv("PMIX_RANK") != nullptr) {
+        : processes_(argc, argv, started_ranks() != 1) {
         if (count() < started_ranks()) {
             throw gacc::UsageError("mpirun", "expected a program for the " + std::to_string(started_ranks()) +
                                                  " ranks that it has started, got one for a single rank; build it where "
