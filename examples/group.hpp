@@ -36,7 +36,8 @@ public:
         return std::visit([&](auto& training) { return training->share(batch); }, training_);
     }
 
-    /// Adds the losses of a micro-batch to the mean: now on one rank, else when the batch ends, in the order of its samples.
+    /// Adds the losses of a micro-batch to the mean. On several ranks that waits for the end of the batch, so that they
+    /// are added in the order of its samples.
     template <class Micro>
     void add(gacc::MeanLoss& mean, const Micro& micro, const gacc::LossValue<float>& value) {
         if (ranks_.count() == 1) { return mean.add(value); }
@@ -45,8 +46,8 @@ public:
         std::ranges::copy(value.weights, numbers_.begin() + static_cast<Index>(samples_.size()) * rows_ + first);
     }
 
-    /// Joins the gradients, calls prepare(), and makes a step. On one rank neither of the last two if all samples were
-    /// left out.
+    /// Joins the gradients, calls prepare(), and makes a step, unless all samples were left out. prepare() sees the
+    /// gradients of this rank.
     template <class Prepare>
     void step(const Prepare& prepare) {
         std::visit([&](auto& training) { training->step(prepare); }, training_);
@@ -95,7 +96,8 @@ public:
 private:
     /// The number that the text is, or else a checksum of the text.
     static std::uint64_t number_of(const std::string& text) {
-        if (!text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == text.npos) { return std::stoull(text); }
+        const bool digits = text.find_first_not_of("0123456789") == text.npos;
+        if (digits && !text.empty() && text.size() < 19) { return std::stoull(text); }
         gacc::Crc64 sum;
         sum.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
         return sum.value();

@@ -20,9 +20,10 @@ public:
     template <class Prepare>
     void step(const Prepare& prepare) {
         lanes_.join();
-        if (optimizer_.parameters().tally().empty()) { return; }  // all micro-batches were left out
+        const bool empty = optimizer_.parameters().tally().empty();  // all samples were left out
+        if (empty && lanes() == 1) { return; }
         prepare();
-        optimizer_.step();
+        if (!empty) { optimizer_.step(); }
         optimizer_.zero_grad();
     }
     template <class Checkpoint>

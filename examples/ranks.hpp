@@ -25,7 +25,8 @@
 
 using gacc::Index;
 
-/// As many ranks as mpirun says that it has started: 1 if it has not started this program, 0 if it does not say how many.
+/// As many ranks as mpirun says that it has started: 1 if it has not started this program, 0 if it does not say how
+/// many.
 inline Index started_ranks() {
     for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {  // Open MPI's, MPICH's
         if (const char* number = std::getenv(name)) { return static_cast<Index>(std::atoi(number)); }
@@ -39,12 +40,12 @@ inline Index started_ranks() {
 /// Throws     UsageError if there is one rank though mpirun has started several: they would all write the same files
 class Ranks {
 public:
-    Ranks(int& argc, char**& argv)
-        : processes_(argc, argv, started_ranks() != 1) {
+    Ranks(int& argc, char**& argv) : processes_(argc, argv, started_ranks() != 1) {
         if (count() < started_ranks()) {
-            throw gacc::UsageError("mpirun", "expected a program for the " + std::to_string(started_ranks()) +
-                                                 " ranks that it has started, got one for a single rank; build it where "
-                                                 "CMake finds MPI, and start it with the mpirun of that MPI");
+            throw gacc::UsageError("mpirun",
+                                   "expected a program for the " + std::to_string(started_ranks()) +
+                                       " ranks that it has started, got one for a single rank; build it where CMake "
+                                       "finds MPI, and start it with the mpirun of that MPI");
         }
         if (first()) { return; }
         before_ = {std::cout.rdbuf(&nowhere_), std::clog.rdbuf(&nowhere_)};

@@ -142,13 +142,16 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
             const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
             if (guard.accepts(value)) {
                 model.backward(loss.backward());
-                if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { group.add(mean, micro, value); }
+                if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
+                    group.add(mean, micro, value);
+                }
             }
             position.end_micro_batch(micro.size());
             own += micro.size();
             progress.add(micro.size() * data.features(), mean.mean());
             if (group.saves_in_batch() && signal() != 0) {
-                stop(signal(), "step ", batches.count + 1, ", after ", position.sample, " of ", batch.size(), " sequences");
+                stop(signal(), "step ", batches.count + 1, ", after ", position.sample, " of ", batch.size(),
+                     " sequences");
             }
         }
         group.step([&] {

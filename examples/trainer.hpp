@@ -213,7 +213,9 @@ int trainer_main(Ranks& ranks, int argc, char** argv) {
             }
         }
         if (!settings.quiet) {
-            if (ranks.count() > 1) { std::clog << ranks.count() << " ranks, " << settings.lanes << " lanes, each with "; }
+            if (ranks.count() > 1) {
+                std::clog << ranks.count() << " ranks, " << settings.lanes << " lanes, each with ";
+            }
             std::clog << gacc::threads() << " thread(s)\n";
         }
         const int code = command(settings, data, ranks);

@@ -22,11 +22,13 @@ struct Subcommand {
 
 /// Prints the plan of a training, without training.
 template <class Program>
-int dry_run(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& data, Ranks& ranks) {
+int dry_run(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& data,
+            Ranks& ranks) {
     auto model = Program::network(settings, data);
     auto optimizer = Program::optimizer(model.parameters(), settings);
     const Group group(ranks, model, optimizer, settings.lanes);
-    std::cout << plan(arm, settings, data.training(), model, gacc::SoftmaxCrossEntropy(), optimizer, group).description();
+    const gacc::SoftmaxCrossEntropy loss;
+    std::cout << plan(arm, settings, data.training(), model, loss, optimizer, group).description();
     return done;
 }
 

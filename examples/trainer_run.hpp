@@ -77,7 +77,8 @@ void expect_same(Group& group, const typename Program::Settings& settings) {
 }
 
 template <class Program>
-Result train(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& all, Ranks& ranks) {
+Result train(const Arm& arm, const typename Program::Settings& settings, const typename Program::Data& all,
+             Ranks& ranks) {
     const auto& data = all.training();
     forget_peak_memory();
     gacc::Rng rng(settings.seed);
@@ -147,7 +148,9 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 if (guard.accepts(value)) {
                     model.backward(loss.backward());
-                    if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) { group.add(mean, micro, value); }
+                    if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
+                        group.add(mean, micro, value);
+                    }
                 }
                 position.end_micro_batch(micro.size());
                 own += micro.size();

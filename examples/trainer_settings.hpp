@@ -92,9 +92,9 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
         ->check(CLI::Range(0, 64))
         ->capture_default_str();
     app.add_option("--lanes", settings.lanes,
-                   "Parts of a batch that are added up apart from each other, as many as ranks or more. The result depends "
-                   "on them, but not on the ranks")
-        ->check(positive())
+                   "Parts of a batch that are added up apart from each other, as many as ranks or more. The result "
+                   "depends on them, but not on the ranks")
+        ->check(CLI::Range(Index{1}, Index{1'000'000}))
         ->default_str("1, or 8 on several ranks of mpirun");
     app.add_option("--seed", settings.seed, "Of the first weights and the order of the samples")
         ->check(CLI::NonNegativeNumber)
