@@ -21,7 +21,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 on() {
     local ranks=$1
     shift
-    timeout 60 "$mpirun" -n "$ranks" "$mnist" "$@"
+    timeout -k 5 60 "$mpirun" -n "$ranks" "$mnist" "$@"
 }
 # The processes of the ranks. The program's name is of this test alone.
 ranks_of_run() { pgrep -f "^$mnist .*--save $work/run"; }
@@ -100,15 +100,17 @@ while [ $# -gt 1 ]; do
         fi
     fi
 
-    # Ranks killed at random moments. Each run goes on from what the one before it left, on another number of ranks.
+    # Ranks killed at random moments of their training. Each run goes on from what the one before it left, on another
+    # number of ranks. (Open MPI's mpirun 4.1 can wait forever if a rank is killed while MPI starts.)
     rm -f "$work/run"*
     killed=0 ended=0 slowest=0
     while [ $killed -lt "${KILLS:-4}" ]; do
         from=("${small[@]}" --epochs 3)
         [ -s "$work/run" ] && from=(--data "$work/data" --resume "$work/run")
         ranks=$((RANDOM % 4 + 1))
-        on $ranks "${from[@]}" --save "$work/run" --save-every 1 --quiet >"$work/out" 2>"$work/err" </dev/null &
-        sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
+        on $ranks "${from[@]}" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &
+        until grep -q " thread(s)$" "$work/err" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
+        sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
         start=$(date +%s%N)
         rank=$(ranks_of_run | shuf -n 1)
         [ -n "$rank" ] && kill -9 "$rank" 2>/dev/null
@@ -125,7 +127,7 @@ while [ $# -gt 1 ]; do
         took=$((($(date +%s%N) - start) / 1000000))
         [ $took -le $slowest ] || slowest=$took
         check "$mpi: a killed rank ends all, not with status $code after $took ms" '[ $code != 124 ] && [ $took -lt 20000 ]'
-        check "$mpi: none of them says that the checkpoint is damaged" '! grep -q "^rank [0-9]*: gacc\|^gacc" "$work/err"'
+        check "$mpi: none says that the checkpoint is damaged" '! grep -qE "^(rank [0-9]+: )?gacc: .*$work/run" "$work/err"'
     done
     if [ -s "$work/run" ]; then
         expect "$mpi: resumed after the last one" 0 '' on 2 --data "$work/data" --resume "$work/run"
