@@ -108,8 +108,9 @@ while [ $# -gt 1 ]; do
         from=("${small[@]}" --epochs 3)
         [ -s "$work/run" ] && from=(--data "$work/data" --resume "$work/run")
         ranks=$((RANDOM % 4 + 1))
+        rm -f "$work/err"
         on $ranks "${from[@]}" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &
-        until grep -q " thread(s)$" "$work/err" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
+        until grep -qs " thread(s)$" "$work/err" || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
         sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
         start=$(date +%s%N)
         rank=$(ranks_of_run | shuf -n 1)
