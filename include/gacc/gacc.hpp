@@ -84,6 +84,10 @@
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
 #include <gacc/optim/schedule.hpp>
+#include <gacc/optim/step_decay.hpp>
+#include <gacc/optim/one_cycle.hpp>
+#include <gacc/optim/then.hpp>
+#include <gacc/optim/plateau.hpp>
 
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/regression_dataset.hpp>
