@@ -76,9 +76,9 @@ public:
     ///
     /// Throws     UsageError that names the first that differs
     void expect_same(const gacc::Settings& settings) {
-        for (const auto& [name, value] : settings) {
-            const std::uint64_t number = number_of(value);
-            std::visit([&](auto& training) { training->expect_same(name, number); }, training_);
+        for (const auto& setting : settings) {
+            const std::uint64_t number = number_of(setting.second);
+            std::visit([&](auto& training) { training->expect_same(setting.first, number); }, training_);
         }
     }
 
