@@ -39,8 +39,8 @@ struct Subject {
 
 Subject subject(const std::string& network) {
     if (network == "cnn") { return {mnist().model, 28 * 28, 32}; }
-    if (network == "small") {
-        return {gacc::Sequential(gacc::Linear(widths[0], 256), gacc::ReLU(), gacc::Linear(256, 10)), widths[0], 128};
+    if (network == "small") {  // its exchange is mostly latency
+        return {gacc::Sequential(gacc::Linear(widths[0], 32), gacc::ReLU(), gacc::Linear(32, 10)), widths[0], 128};
     }
     return {gacc::Sequential(gacc::Linear(widths[0], widths[1]), gacc::ReLU(), gacc::Linear(widths[1], widths[2]),
                              gacc::ReLU(), gacc::Linear(widths[2], widths[3]), gacc::ReLU(),
