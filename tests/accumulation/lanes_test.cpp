@@ -150,6 +150,7 @@ TEST_CASE("Lanes: gradients that are final may be joined before the last lane ha
             late.compute(lanes, 2);
             early.compute(others, 2, true);
             CHECK_FALSE(others.in_last_micro_batch());
+            for (const std::size_t i : {0, 1, 2, 3}) { others.join_early(early.parameters[i], i); }  // too late
             CHECK(same(numbers(late.parameters), numbers(early.parameters)));
             CHECK(late.parameters.tally().weight() == early.parameters.tally().weight());
             for (auto* each : {&late, &early}) { each->parameters.zero_grad(); }
