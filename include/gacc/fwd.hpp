@@ -100,6 +100,10 @@ class AdamW;
 template <class Scalar>
 class NonFiniteGuard;
 template <class Scalar>
+class NoiseScale;
+template <class Scalar>
+class AdaptiveBatch;
+template <class Scalar>
 class Lanes;
 
 struct Plan;

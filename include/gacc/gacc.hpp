@@ -134,8 +134,12 @@
 #include <gacc/model/recomputation.hpp>
 
 #include <gacc/accumulation/policy.hpp>
+#include <gacc/accumulation/batch_schedule.hpp>
 #include <gacc/accumulation/accumulator.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
+#include <gacc/accumulation/gradient_sample.hpp>
+#include <gacc/accumulation/noise_scale.hpp>
+#include <gacc/accumulation/adaptive_batch.hpp>
 #include <gacc/accumulation/lane_tree.hpp>
 #include <gacc/accumulation/lane_batch.hpp>
 #include <gacc/accumulation/lanes.hpp>

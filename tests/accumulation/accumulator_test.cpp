@@ -265,4 +265,34 @@ TEST_CASE("Accumulator: an update without a backward is an error, and changes no
     CHECK(training.adam.steps() == 1);
 }
 
+TEST_CASE("Accumulator: the last, smaller batch of an epoch steps, is dropped or is carried over") {
+    Training step, drop, carried;
+    Accumulator by_step(step.adam, EverySamples(10)), by_drop(drop.adam, EverySamples(10), gacc::LastBatch::drop),
+        by_carrying(carried.adam, EverySamples(10), gacc::LastBatch::carry_over);
+    for (Training* training : {&step, &drop, &carried}) { training->micro_batch(6); }
+    CHECK_FALSE(by_step.update());
+    CHECK_FALSE(by_drop.update());
+    CHECK_FALSE(by_carrying.update());
+
+    CHECK(by_step.end_epoch());
+    CHECK(step.adam.steps() == 1);
+    CHECK(by_step.held().samples == 0);
+    CHECK_FALSE(by_drop.end_epoch());
+    CHECK(drop.adam.steps() == 0);
+    CHECK(by_drop.held().samples == 0);
+    CHECK_FALSE(by_carrying.end_epoch());
+    CHECK(carried.adam.steps() == 0);
+    CHECK(by_carrying.held().samples == 6);
+
+    carried.micro_batch(4);
+    CHECK(by_carrying.update());
+    Training whole;  // without an end of an epoch between
+    Accumulator accumulator(whole.adam, EverySamples(10));
+    whole.micro_batch(6);
+    accumulator.update();
+    whole.micro_batch(4);
+    accumulator.update();
+    CHECK(carried.values() == whole.values());
+}
+
 }  // namespace accumulator_test

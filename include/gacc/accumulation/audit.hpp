@@ -34,6 +34,7 @@ struct Audit {
     AuditedNumbers loss;                    ///< its sum over the samples, in the same way
     AuditedNumbers weight;                  ///< the divisor of a step, in the same way
     std::vector<Run> runs;
+    std::vector<std::string> notes;   ///< parts of the training that depend on the cut, each "part: why"
     std::vector<std::string> causes;  ///< likely causes, each "layer: what is wrong"; empty if all is the same
 
     /// Whether no run changed a bit.
@@ -64,12 +65,17 @@ struct Audit {
         for (const auto* row : rows) { table += numbers(*row); }
         table += numbers(loss) + numbers(weight);
         for (const Run& run : runs) { table += run.name + ": " + (run.same ? "the same\n" : "different\n"); }
-        if (same()) { return table + "The cut changes not one bit.\n"; }
+        std::string other_parts;
+        for (const std::string& note : notes) { other_parts += "depends on the cut: " + note + '\n'; }
+        if (same()) {
+            const char* of = notes.empty() ? "" : " of the gradients";
+            return table + "The cut changes not one bit" + of + ".\n" + other_parts;
+        }
         const auto differ = std::count_if(gradients.begin(), gradients.end(),
                                           [](const AuditedNumbers& row) { return !row.same; });
         table += detail::text("The cut changes bits: ", differ, " of ", gradients.size(), " gradients differ.\n");
         for (const std::string& cause : causes) { table += "likely cause: " + cause + '\n'; }
-        return table;
+        return table + other_parts;
     }
 };
 
@@ -95,6 +101,7 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
                 .loss = {},
                 .weight = {},
                 .runs = {},
+                .notes = {},
                 .causes = {}};
     const int several = std::max(threads(), 2);
     const ThreadsMeanwhile meanwhile(several);
@@ -156,13 +163,21 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
 /// forward. A batch comes from shuffled_batches() or ordered_batches(), or has `inputs`, and `labels` or `targets`,
 /// like those. Memory: some copies of the model, and the activations of the whole batch.
 ///
+/// `parts` are other objects of the training, such as a policy or an optimizer. If what they do depends on the cut, as
+/// with AdaptiveBatch, the audit notes it. It does not run them.
+///
 /// Throws     UsageError if micro_batch < 1, or a layer cannot be copied; what the model and the loss throw
 /// Example    const auto audit = gacc::audit(model, loss, batch, 7);
 ///            std::cout << audit.description();
-template <class Scalar, class Loss, detail::AuditableBatch<Scalar> B>
-Audit audit(const Sequential<Scalar>& model, Loss& loss, const B& batch, Index micro_batch) {
-    return detail::with_targets<Scalar>(
+template <class Scalar, class Loss, detail::AuditableBatch<Scalar> B, class... Parts>
+Audit audit(const Sequential<Scalar>& model, Loss& loss, const B& batch, Index micro_batch, const Parts&... parts) {
+    Audit audit = detail::with_targets<Scalar>(
         batch, [&](const auto& samples) { return detail::audit(model, loss, samples, micro_batch); });
+    const auto note = [&](const auto& part) {
+        if constexpr (requires { part.depends_on_cut(); }) { audit.notes.push_back(part.depends_on_cut()); }
+    };
+    (note(parts), ...);
+    return audit;
 }
 
 /// The same for inputs, samples x features, and labels or rows of targets: one for each row of outputs.

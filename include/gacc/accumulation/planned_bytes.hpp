@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/accumulation/noise_scale.hpp>
 #include <gacc/accumulation/non_finite_guard.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/shape.hpp>
@@ -44,6 +45,12 @@ template <class Scalar>
 memory::Bytes bytes_of(const NonFiniteGuard<Scalar>& guard, const PlanContext&) {
     memory::Bytes all;
     all[memory::Kind::gradients] = guard.state_bytes();
+    return all;
+}
+template <class Scalar>
+memory::Bytes bytes_of(const NoiseScale<Scalar>& noise, const PlanContext&) {
+    memory::Bytes all;
+    all[memory::Kind::gradients] = noise.state_bytes();
     return all;
 }
 /// Lanes of a batch: the sums of lanes that wait.
