@@ -106,6 +106,11 @@ class AdaptiveBatch;
 template <class Scalar>
 class Lanes;
 
+class LogLine;
+class Log;
+class CsvLog;
+class JsonLinesLog;
+class TensorBoardLog;
 struct Plan;
 struct Audit;
 struct GradientCheck;

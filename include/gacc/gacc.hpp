@@ -155,3 +155,8 @@
 
 #include <gacc/train/metrics.hpp>
 #include <gacc/train/progress.hpp>
+#include <gacc/train/log.hpp>
+#include <gacc/train/log_file.hpp>
+#include <gacc/train/csv_log.hpp>
+#include <gacc/train/json_lines_log.hpp>
+#include <gacc/train/tensorboard_log.hpp>
