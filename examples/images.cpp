@@ -15,6 +15,7 @@
 
 #include "resnet.hpp"
 #include "trainer.hpp"
+#include "trainer_advice.hpp"
 
 namespace {
 
@@ -78,7 +79,7 @@ struct ImagesProgram {
         return ::run<ImagesProgram>(settings, data, ranks);
     }
     static std::vector<Subcommand<ImagesProgram>> subcommands() {
-        return {comparison<ImagesProgram>(), auditing<ImagesProgram>()};
+        return {comparison<ImagesProgram>(), auditing<ImagesProgram>(), advising<ImagesProgram>()};
     }
 
     static void add_options(CLI::App& app, Settings& settings) {

@@ -20,6 +20,7 @@ constexpr gacc::IdxReader reader = gacc::read_idx;
 
 #include "mnist_networks.hpp"
 #include "trainer.hpp"
+#include "trainer_advice.hpp"
 
 namespace {
 
@@ -66,7 +67,9 @@ struct Mnist {
     static int run(const Settings& settings, const Data& data, Ranks& ranks) {
         return ::run<Mnist>(settings, data, ranks);
     }
-    static std::vector<Subcommand<Mnist>> subcommands() { return {comparison<Mnist>(), auditing<Mnist>()}; }
+    static std::vector<Subcommand<Mnist>> subcommands() { return {
+        return {comparison<Mnist>(), auditing<Mnist>(), advising<Mnist>()};
+    }
 
     static void add_options(CLI::App& app, Settings& settings) {
         if (const char* folder = std::getenv("GACC_DATA")) { settings.data = folder; }

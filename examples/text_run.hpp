@@ -29,8 +29,10 @@
 #include "text_sample.hpp"
 #include "text_settings.hpp"
 #include "trainer_commands.hpp"
+#include "trainer_log.hpp"
 #include "trainer_run.hpp"
 #include "trainer_saving.hpp"
+#include "trainer_seeds.hpp"
 
 struct TextResult {
     gacc::Plan plan;
@@ -118,10 +120,12 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
     std::ostream silent(nullptr);
     StepProgress progress(settings.quiet ? silent : std::clog,
                           {.steps = settings.steps, .steps_done = batches.count, .live = live});
+    TrainerLog log(settings, optimizer, "tokens", data.features());
     const auto validate = [&] {
         progress.validation(mean.mean(), [&] {
             const double value = mean_loss(model, loss, all.held_out(), result.plan.micro_batch);
             result.validation_loss.push_back({batches.count, value});
+            log.validation("validation/loss", value);
             return value;
         });
     };
@@ -141,9 +145,12 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
         for (const auto& micro : group.share(rest).micro_batches(result.plan)) {
             const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
             if (guard.accepts(value)) {
-                model.backward(loss.backward());
+                log.backward(model, loss.backward());
                 if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
                     group.add(mean, micro, value);
+                    log.add(value);
+                } else {
+                    log.leave_out();
                 }
             }
             position.end_micro_batch(micro.size());
@@ -157,7 +164,9 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
         group.step([&] {
             if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
             optimizer.set_learning_rate(rate(optimizer.steps()));
+            log.before_step();
         });
+        log.after_step();
         const int stopped_by = group.end_batch(mean, signal());
         if (own < rest.size()) { progress.add((rest.size() - own) * data.features(), mean.mean()); }
         position.end_batch();
@@ -231,6 +240,13 @@ template <class Program>
 int run_text(const TextSettings& settings, const TextData& data, Ranks& ranks) {
     if (settings.dry_run) {
         return dry_run<Program>({"", settings.batch_size, settings.micro_batch}, settings, data, ranks);
+    }
+    if (settings.seeds > 1) {
+        return run_seeds(
+            settings, "validation loss", 1, "",
+            [&](const TextSettings& each) { return train_text<Program>(each, data, ranks); },
+            [](const TextResult& result) { return result.validation_loss.back().second; },
+            [&](const TextResult& result) { return json(result, settings.sample); });
     }
     const TextResult result = train_text<Program>(settings, data, ranks);
     if (settings.json) {

@@ -20,6 +20,7 @@
 #include "text_sample.hpp"
 #include "text_settings.hpp"
 #include "trainer.hpp"
+#include "trainer_advice.hpp"
 
 namespace {
 
@@ -36,7 +37,9 @@ struct TextProgram {
     static int run(const Settings& settings, const Data& data, Ranks& ranks) {
         return run_text<TextProgram>(settings, data, ranks);
     }
-    static std::vector<Subcommand<TextProgram>> subcommands() { return {auditing<TextProgram>()}; }
+    static std::vector<Subcommand<TextProgram>> subcommands() { return {
+        return {auditing<TextProgram>(), advising<TextProgram>()};
+    }
 
     static void add_options(CLI::App& app, Settings& settings) { add_text_options(app, settings); }
     static void check(const Settings& settings) { ::check(settings.sample); }

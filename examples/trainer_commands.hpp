@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "trainer_run.hpp"
+#include "trainer_seeds.hpp"
 
 /// A command beside the training itself.
 template <class Program>
@@ -36,6 +37,12 @@ template <class Program>
 int run(const typename Program::Settings& settings, const typename Program::Data& data, Ranks& ranks) {
     const Arm arm{"", settings.batch_size, settings.micro_batch};
     if (settings.dry_run) { return dry_run<Program>(arm, settings, data, ranks); }
+    if (settings.seeds > 1) {
+        return run_seeds(
+            settings, "test accuracy", 100, " %",
+            [&](const auto& each) { return train<Program>(arm, each, data, ranks); },
+            [](const Result& result) { return result.test_accuracy; }, [](const Result& result) { return json(result); });
+    }
     const Result result = train<Program>(arm, settings, data, ranks);
     if (settings.json) {
         std::cout << json(result) << '\n';
@@ -100,11 +107,11 @@ template <class Program>
 Subcommand<Program> comparison() {
     return {"compare", "Three runs side by side: a step every micro-batch, accumulated, and the batch uncut",
             compare<Program>, "expected one run, got the three of compare",
-            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run"}};
+            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run", "--log", "--tensorboard", "--seeds"}};
 }
 template <class Program>
 Subcommand<Program> auditing() {
     return {"audit", "One batch uncut and cut: whether each gradient has the same bits, and else the likely cause",
             audit<Program>, "expected a training, got an audit",
-            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run", "--json"}};
+            {"--save", "--resume", "--export", "--lanes", "--memory", "--dry-run", "--json", "--log", "--tensorboard", "--seeds"}};
 }

@@ -20,6 +20,7 @@
 #include "interruption.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
+#include "trainer_log.hpp"
 #include "trainer_results.hpp"
 #include "trainer_resume.hpp"
 #include "trainer_saving.hpp"
@@ -120,6 +121,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                              .samples_done = position.epoch * data.size() + position.batch * arm.batch_size + position.sample,
                              .live = live,
                              .color = std::getenv("NO_COLOR") == nullptr});
+    TrainerLog log(settings, optimizer, "samples");
     Result result;
     result.plan = planned;
     result.name = arm.name;
@@ -147,9 +149,12 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
             for (const auto& micro : group.share(rest).micro_batches(planned)) {
                 const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
                 if (guard.accepts(value)) {
-                    model.backward(loss.backward());
+                    log.backward(model, loss.backward());
                     if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
                         group.add(mean, micro, value);
+                        log.add(value);
+                    } else {
+                        log.leave_out();
                     }
                 }
                 position.end_micro_batch(micro.size());
@@ -163,7 +168,9 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
             group.step([&] {
                 if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
                 if (settings.schedule == "linear") { optimizer.set_learning_rate(decay(optimizer.steps())); }
+                log.before_step();
             });
+            log.after_step();
             const int stopped_by = group.end_batch(mean, signal());
             if (own < rest.size()) { progress.add(rest.size() - own, mean.mean()); }
             trained += rest.size();
@@ -175,6 +182,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
         progress.end_epoch(mean.mean(), [&] {
             if (!Program::validates_each_epoch) { return std::string(); }
             result.validation_accuracy.push_back(accuracy(model, all.test(), ranks));
+            log.validation("validation/accuracy", result.validation_accuracy.back());
             return "  validation accuracy " + fixed(100 * result.validation_accuracy.back(), 2) + " %";
         });
     }

@@ -39,6 +39,9 @@ struct TrainerSettings {
     bool other_data = false;  // allow other data than those of the resumed run
     Index save_every = 0;     // steps; 0: only at the end
     std::string export_to;    // the parameters alone
+    std::string log;          // lines of numbers
+    std::string tensorboard;  // a folder of them
+    Index seeds = 1;          // runs
     bool quiet = false;
     bool json = false;
     std::string fingerprint;  // of the training data; empty: not needed
@@ -114,6 +117,13 @@ inline void add_trainer_options(CLI::App& app, TrainerSettings& settings, const 
     app.add_flag("--other-data", settings.other_data, "Go on with other training data than the checkpoint's")
         ->needs(resume);
     app.add_option("--export", settings.export_to, "Write the trained parameters here (safetensors)");
+    app.add_option("--log", settings.log,
+                   "Append numbers after each step to this file: CSV if it ends with .csv, else JSON Lines, which "
+                   "bench/curves draws. It takes the memory of an eighth of the gradients, beyond the plan");
+    app.add_option("--tensorboard", settings.tensorboard, "Write the same to this folder, for TensorBoard");
+    app.add_option("--seeds", settings.seeds, "Train so many times, with --seed and those after it: prints mean and spread")
+        ->check(CLI::Range(Index{1}, Index{10'000}))
+        ->capture_default_str();
     app.add_flag("--quiet", settings.quiet, "No progress on standard error");
     app.add_flag("--json", settings.json, "Results as JSON")->excludes(dry_run);
 }
@@ -135,6 +145,15 @@ inline void derive(TrainerSettings& settings) {
     if (!std::isfinite(settings.learning_rate)) {
         throw CLI::ValidationError("--learning-rate",
                                    "expected a finite number, got " + std::to_string(settings.learning_rate));
+    }
+    if (settings.ranks > 1 && !(settings.log.empty() && settings.tensorboard.empty())) {
+        throw CLI::ValidationError("--log", "expected one process for --log or --tensorboard, got " +
+                                                std::to_string(settings.ranks) + " ranks");
+    }
+    if (settings.seeds > 1 && !(settings.save.empty() && settings.resume.empty() && settings.export_to.empty() &&
+                                settings.log.empty() && settings.tensorboard.empty() && !settings.dry_run)) {
+        throw CLI::ValidationError("--seeds", "expected no --save, --resume, --export, --log, --tensorboard or --dry-run "
+                                              "with several seeds, got one of them");
     }
     if (settings.accumulate > batch) {
         throw CLI::ValidationError("--accumulate", "expected at most the " + std::to_string(batch) +

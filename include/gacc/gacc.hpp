@@ -160,3 +160,5 @@
 #include <gacc/train/csv_log.hpp>
 #include <gacc/train/json_lines_log.hpp>
 #include <gacc/train/tensorboard_log.hpp>
+#include <gacc/train/advice.hpp>
+#include <gacc/train/advise.hpp>

@@ -173,7 +173,7 @@ template <class Scalar, class Loss, detail::AuditableBatch<Scalar> B, class... P
 Audit audit(const Sequential<Scalar>& model, Loss& loss, const B& batch, Index micro_batch, const Parts&... parts) {
     Audit audit = detail::with_targets<Scalar>(
         batch, [&](const auto& samples) { return detail::audit(model, loss, samples, micro_batch); });
-    const auto note = [&](const auto& part) {
+    [[maybe_unused]] const auto note = [&](const auto& part) {
         if constexpr (requires { part.depends_on_cut(); }) { audit.notes.push_back(part.depends_on_cut()); }
     };
     (note(parts), ...);

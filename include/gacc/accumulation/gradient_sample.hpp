@@ -24,7 +24,7 @@ namespace gacc::inline GACC_ABI::detail {
 template <class Scalar>
 class GradientSample {
 public:
-    GradientSample(Parameters<Scalar> parameters, Index one_in) : parameters_(std::move(parameters)) {
+    GradientSample(const Parameters<Scalar>& parameters, Index one_in) : parameters_(parameters.trained()) {
         std::size_t most = 0;
         Index numbers = 0;
         for (Index phase = 0; phase < one_in; ++phase) {

@@ -41,8 +41,8 @@ struct NoiseScaleOptions {
 template <class Scalar>
 class NoiseScale {
 public:
-    explicit NoiseScale(Parameters<Scalar> parameters, NoiseScaleOptions options = {})
-        : sample_(std::move(parameters), checked(options).one_in), keeps_(std::exp2(-1 / options.half_life)) {}
+    explicit NoiseScale(const Parameters<Scalar>& parameters, NoiseScaleOptions options = {})
+        : sample_(parameters, checked(options).one_in), keeps_(std::exp2(-1 / options.half_life)) {}
 
     /// model.backward(loss), measured.
     void backward(Sequential<Scalar>& model, const LossGradient<Scalar>& loss) {

@@ -1,0 +1,104 @@
+#pragma once
+
+// --log and --tensorboard: what a trainer writes after each step.
+
+#include <gacc/gacc.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "trainer_settings.hpp"
+
+/// Writes a line after each step to the files that the settings name; without them it does nothing. It measures the
+/// noise scale and the norm of the gradient only for a log, and changes no bit of the training.
+template <class Optimizer>
+class TrainerLog {
+public:
+    /// `unit` is what is counted in a second: "samples" or "tokens"; there are so many in a sample.
+    TrainerLog(const TrainerSettings& settings, const Optimizer& optimizer, std::string unit, Index units = 1)
+        : optimizer_(optimizer), unit_(std::move(unit)), units_(units) {
+        if (settings.log.ends_with(".csv")) {
+            logs_.push_back(std::make_unique<gacc::CsvLog>(
+                settings.log, std::vector<std::string>{"loss", "learning_rate", "batch", "gradient_norm", "noise_scale",
+                                                       unit_ + "_per_second", "live_bytes", "peak_bytes",
+                                                       "validation/loss", "validation/accuracy"}));
+        } else if (!settings.log.empty()) {
+            logs_.push_back(std::make_unique<gacc::JsonLinesLog>(settings.log));
+        }
+        if (!settings.tensorboard.empty()) { logs_.push_back(std::make_unique<gacc::TensorBoardLog>(settings.tensorboard)); }
+        if (logs_.empty()) { return; }
+        noise_ = std::make_unique<gacc::NoiseScale<float>>(optimizer.parameters());
+        norm_ = std::make_unique<gacc::GradientNorm<float>>(optimizer.parameters());
+    }
+
+    /// model.backward(gradient), measured.
+    void backward(gacc::Sequential<float>& model, const gacc::LossGradient<float>& gradient) {
+        if (!noise_) { return model.backward(gradient); }
+        noise_->backward(model, gradient);
+        ++micro_batches_;
+    }
+    /// The last backward has left the batch.
+    void leave_out() {
+        if (!noise_) { return; }
+        noise_->leave_out();
+        --micro_batches_;
+    }
+    /// After a micro-batch, with its loss.
+    void add(const gacc::LossValue<float>& value) {
+        if (noise_) { loss_.add(value); }
+    }
+    /// Before the step.
+    void before_step() {
+        if (!noise_) { return; }
+        const auto& tally = optimizer_.parameters().tally();
+        if (tally.micro_batches() == micro_batches_) { noise_->end_batch(); }  // else a resumed batch began elsewhere
+        length_ = (*norm_)() / tally.weight();
+        samples_ = tally.samples();
+    }
+    /// After the step, or where there was none.
+    void after_step() {
+        if (!noise_ || samples_ == 0) { return; }
+        const auto now = Clock::now();
+        const double seconds = std::chrono::duration<double>(now - last_).count();
+        last_ = now;
+        gacc::LogLine line(optimizer_.steps());
+        line.add("loss", loss_.mean())
+            .add("learning_rate", optimizer_.options().learning_rate)
+            .add("batch", static_cast<double>(samples_))
+            .add("gradient_norm", length_)
+            .add(unit_ + "_per_second", static_cast<double>(samples_ * units_) / seconds)
+            .add("live_bytes", static_cast<double>(gacc::memory::live().total()))
+            .add("peak_bytes", static_cast<double>(gacc::memory::peak_total()));
+        if (const auto scale = noise_->value()) { line.add("noise_scale", *scale); }
+        loss_ = gacc::MeanLoss();
+        micro_batches_ = samples_ = 0;
+        write(line);
+    }
+    /// What a validation found, such as "validation/loss". Its time does not count.
+    void validation(const std::string& name, double value) {
+        if (noise_) { write(gacc::LogLine(optimizer_.steps()).add(name, value)); }
+        last_ = Clock::now();
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    void write(const gacc::LogLine& line) {
+        for (const auto& log : logs_) { log->write(line); }
+    }
+
+    const Optimizer& optimizer_;
+    std::string unit_;
+    Index units_;
+    std::vector<std::unique_ptr<gacc::Log>> logs_;
+    std::unique_ptr<gacc::NoiseScale<float>> noise_;  // none without a log
+    std::unique_ptr<gacc::GradientNorm<float>> norm_;
+    gacc::MeanLoss loss_;       // of this batch
+    Index micro_batches_ = 0;   // of this batch
+    Index samples_ = 0;         // of the batch before its step
+    double length_ = 0;         // of its mean gradient
+    Clock::time_point last_ = Clock::now();
+};
