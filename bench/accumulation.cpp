@@ -1,9 +1,9 @@
 // One batch, uncut and in ever smaller micro-batches: time, samples a second, bytes planned and bytes measured, for
-// three perceptrons (2048 samples) and two convolutional networks (512). bench_accumulation --benchmark_format=json;
-// bench/report makes a page of it.
+// three perceptrons (2048 samples), two convolutional networks (512) and two GPTs (64 sequences).
+// bench_accumulation --benchmark_format=json; bench/report makes a page of it.
 //
 //   bench_accumulation                                  threads: as many as the machine has, or GACC_BENCH_THREADS
-//   bench_accumulation --benchmark_filter=perceptron    one of perceptron, wide, deep, mnist, resnet20
+//   bench_accumulation --benchmark_filter=perceptron    one of perceptron, wide, deep, mnist, resnet20, gpt/, gpt_larger
 //
 // Each row runs in a process of its own, whose peak of resident memory beyond the idle process is "rss_bytes".
 
@@ -33,7 +33,8 @@ namespace {
 using gacc::Index;
 
 bool is_convolutional(const std::string& model) { return model == "mnist" || model == "resnet20"; }
-Index batch_of(const std::string& model) { return is_convolutional(model) ? 512 : 2048; }
+bool is_gpt(const std::string& model) { return model.starts_with("gpt"); }
+Index batch_of(const std::string& model) { return is_gpt(model) ? 64 : is_convolutional(model) ? 512 : 2048; }
 
 struct Row {
     std::string model;
@@ -50,7 +51,7 @@ struct Found {
 };
 
 gacc::Sequential<float> build(const std::string& name) {
-    if (is_convolutional(name)) { return network(name).model; }
+    if (is_convolutional(name) || is_gpt(name)) { return network(name).model; }
     std::vector<Index> widths = {784, 512, 256, 128, 10};
     if (name == "wide") { widths = {4096, 4096, 4096, 4096, 4096}; }
     if (name == "deep") { widths = std::vector<Index>(65, 256); }
@@ -62,18 +63,32 @@ gacc::Sequential<float> build(const std::string& name) {
     return model;
 }
 
-/// Steps until a second is over, but 64 at most, and three at least unless that takes ten.
-Found train(const Row& row) {
+/// Random samples of a model that is no GPT.
+gacc::TensorDataset<float> samples(const Row& row, gacc::Rng& rng) {
     const Index batch_size = batch_of(row.model);
-    gacc::Rng rng(1);
     const Index features = build(row.model).in_features(), classes = build(row.model).out_features();
     gacc::Tensor<float> inputs({batch_size, features});
     std::generate_n(inputs.data(), inputs.size(), [&] { return static_cast<float>(rng.uniform(-1, 1)); });
     std::vector<gacc::Label> labels(static_cast<std::size_t>(batch_size));
     std::ranges::generate(labels,
                           [&] { return static_cast<gacc::Label>(rng.below(static_cast<std::uint64_t>(classes))); });
-    const gacc::TensorDataset<float> data(std::move(inputs), std::move(labels));
+    return {std::move(inputs), std::move(labels)};
+}
 
+/// Sequences of a random text for a GPT.
+gacc::TextDataset<float> sequences(const Row& row, gacc::Rng& rng) {
+    const Index tokens = network(row.model).tokens;
+    std::string characters;
+    for (char c = '0'; c < '0' + gpt_characters; ++c) { characters += c; }
+    std::string text(static_cast<std::size_t>(tokens * batch_of(row.model) + 1), ' ');
+    std::ranges::generate(text, [&] { return characters[rng.below(gpt_characters)]; });
+    return {gacc::Text(text, gacc::Vocabulary(characters)), {.tokens = tokens}};
+}
+
+/// Steps until a second is over, but 64 at most, and three at least unless that takes ten.
+template <class Dataset>
+Found train(const Row& row, const Dataset& data, gacc::Rng& rng) {
+    const Index batch_size = batch_of(row.model);
     // Threads and their scratch belong to the idle process.
     gacc::detail::ThreadPool::instance().run(64, gacc::threads(), [](Index) {});
     gacc::detail::ThreadScratch::reserve_mine();
@@ -182,7 +197,9 @@ void step(benchmark::State& state, const Row& row) {
 int main(int argc, char** argv) {
     if (const char* threads = std::getenv("GACC_BENCH_THREADS")) { gacc::set_threads(std::atoi(threads)); }
     if (argc == 5 && std::strcmp(argv[1], "--row") == 0) {
-        const Found found = train({argv[2], std::atol(argv[3]), argv[4][0] == '1'});
+        const Row row{argv[2], std::atol(argv[3]), argv[4][0] == '1'};
+        gacc::Rng rng(1);
+        const Found found = is_gpt(row.model) ? train(row, sequences(row, rng), rng) : train(row, samples(row, rng), rng);
         return std::fwrite(&found, sizeof found, 1, stdout) == 1 ? 0 : 1;
     }
     const auto add = [](const Row& row) {
@@ -193,7 +210,7 @@ int main(int argc, char** argv) {
             ->Iterations(1)
             ->Unit(benchmark::kMillisecond);
     };
-    for (const char* model : {"perceptron", "wide", "deep", "mnist", "resnet20"}) {
+    for (const char* model : {"perceptron", "wide", "deep", "mnist", "resnet20", "gpt", "gpt_larger"}) {
         for (Index micro = batch_of(model); micro >= 1; micro /= 2) { add({model, micro, false}); }
     }
     for (const Index micro : {Index{2048}, Index{128}, Index{32}}) { add({"deep", micro, true}); }

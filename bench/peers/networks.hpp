@@ -5,12 +5,16 @@
 #include <stdexcept>
 #include <string>
 
-/// A convolutional network that all peers train, and the floating-point operations of the forward and backward products
-/// of one sample (the first layer has no grad_x).
+#include "../../examples/gpt.hpp"
+
+/// A network that all peers train, and the floating-point operations of the forward and backward products of one sample
+/// (the first layer has no grad_x).
 struct Network {
     gacc::Sequential<float> model;
     gacc::Shape input;
     double flops = 0;
+    gacc::Index tokens = 0;  // of a sample; 0: samples are images
+    double scores = 0;       // of a sample's attention, whose exponentials are computed once at least
 };
 
 /// PyTorch's example for MNIST, without dropout.
@@ -60,8 +64,25 @@ inline Network resnet20() {
     return net;
 }
 
+constexpr gacc::Index gpt_characters = 65;
+
+/// The network of gacc-text. A Linear has three products. Attention has two forward and five backward, where scores are
+/// computed again; half of the pairs of tokens count.
+inline Network gpt_network(const GptOptions& options) {
+    Network net{gpt(gpt_characters, options), {options.tokens}};
+    const auto tokens = static_cast<double>(options.tokens), width = static_cast<double>(options.width);
+    const auto layers = static_cast<double>(options.layers), pairs = tokens * (tokens + 1) / 2;
+    net.flops = 6 * tokens * (layers * 12 * width * width + width * gpt_characters) + layers * 7 * 2 * pairs * width;
+    net.tokens = options.tokens;
+    net.scores = layers * static_cast<double>(options.heads) * pairs;
+    return net;
+}
+
+/// mnist, resnet20, gpt (nanoGPT's for the CPU) or gpt_larger (10.7 million parameters)
 inline Network network(const std::string& name) {
     if (name == "mnist") { return mnist(); }
     if (name == "resnet20") { return resnet20(); }
-    throw std::invalid_argument("networks: expected mnist or resnet20, got " + name);
+    if (name == "gpt") { return gpt_network({}); }
+    if (name == "gpt_larger") { return gpt_network({.tokens = 256, .layers = 6, .heads = 6, .width = 384}); }
+    throw std::invalid_argument("networks: expected mnist, resnet20, gpt or gpt_larger, got " + name);
 }

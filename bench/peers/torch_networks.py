@@ -7,6 +7,8 @@ import time
 import torch
 from torch import nn
 
+import torch_gpt
+
 
 def mnist():
     return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
@@ -38,8 +40,27 @@ def resnet20():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-NETWORKS = {"mnist": mnist, "resnet20": resnet20}
+def gpt():
+    return torch_gpt.GPT(65)
+
+
+def gpt_larger():
+    return torch_gpt.GPT(65, tokens=256, layers=6, heads=6, width=384)
+
+
+NETWORKS = {"mnist": mnist, "resnet20": resnet20, "gpt": gpt, "gpt_larger": gpt_larger}
 SHAPES = {"mnist": (1, 28, 28), "resnet20": (3, 32, 32)}
+TOKENS = {"gpt": 64, "gpt_larger": 256}
+
+
+def data(name, samples):
+    if name in TOKENS:
+        return torch.randint(65, (samples, TOKENS[name])), torch.randint(65, (samples, TOKENS[name]))
+    return torch.rand(samples, *SHAPES[name]) * 2 - 1, torch.randint(0, 10, (samples,))
+
+
+def loss(outputs, labels):
+    return nn.functional.cross_entropy(outputs.flatten(0, -2), labels.flatten())
 
 
 def main():
@@ -47,13 +68,11 @@ def main():
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
     model = NETWORKS[name]()
-    inputs = torch.rand(128, *SHAPES[name]) * 2 - 1
-    labels = torch.randint(0, 10, (128,))
+    inputs, labels = data(name, 48 if name in TOKENS else 128)
     if mode == "channels_last":
         model = model.to(memory_format=torch.channels_last)
         inputs = inputs.to(memory_format=torch.channels_last)
-    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    loss = nn.CrossEntropyLoss()
+    adam = torch_gpt.adamw(model) if name in TOKENS else torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def loss_of(x, y):
         return loss(model(x), y)

@@ -1,5 +1,6 @@
-// gacc_reference_networks cnn|gpt [FOLDER], or gacc_reference_networks networks NETWORKS_JSON [FOLDER]: compares networks
-// with PyTorch's. FOLDER is GACC_REFERENCE if it is left out. Exit code 77: there is nothing to compare with.
+// gacc_reference_networks cnn|gpt [FOLDER], gacc_reference_networks networks NETWORKS_JSON [FOLDER], or
+// gacc_reference_networks gpt2 GPT2_JSON [FOLDER]: compares networks with PyTorch's. Except for gpt2, FOLDER is
+// GACC_REFERENCE if it is left out. Exit code 77: there is nothing to compare with.
 
 #include "traces.hpp"
 
@@ -10,6 +11,7 @@ int main(int argc, char** argv) {
     if (which == "cnn") { return reference::cnn(first); }
     if (which == "gpt") { return reference::gpt(first); }
     if (which == "networks" && first != nullptr) { return reference::networks(first, second); }
-    std::puts("expected cnn, gpt, or networks and its file");
+    if (which == "gpt2" && first != nullptr) { return reference::gpt2(first, second); }
+    std::puts("expected cnn, gpt, or networks or gpt2 and its file");
     return 2;
 }

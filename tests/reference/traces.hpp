@@ -70,6 +70,7 @@ inline double largest_share(const std::vector<double>& ours, const std::vector<d
 /// The programs, which are compiled as one: each takes what follows its name on the command line.
 int cnn(const char* given);
 int gpt(const char* given);
+int gpt2(const char* golden, const char* folder);
 int networks(const char* golden, const char* given);
 
 }  // namespace reference
