@@ -1,5 +1,6 @@
 #include <gacc/model/transformer_block.hpp>
 
+#include <gacc/core/memory.hpp>
 #include <gacc/model/residual.hpp>
 
 #include "support/layer_check.hpp"
@@ -7,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +65,24 @@ TEST_CASE("TransformerBlock: with gpt2_blocks, weights are normal with 0.02, and
     }
     CHECK_THROWS_WITH_AS(gacc::TransformerBlock(4, {.gpt2_blocks = -1}),
                          "gacc: TransformerBlock: expected 0 or more blocks, got -1", gacc::ShapeError);
+}
+
+TEST_CASE("TransformerBlock: there is no memory for all pairs of 256 tokens, and it grows as the tokens") {
+    gacc::Rng rng(4);
+    const std::size_t pairs = 256 * 256 * sizeof(float), heads = 4, samples = 4;
+    const auto train = [&](Index tokens) {  // the bytes at the peak
+        const std::size_t before = gacc::memory::live().total();
+        gacc::memory::forget_peak();
+        Sequential model(gacc::Input(tokens, 16), gacc::TransformerBlock(16, {.heads = 4}));
+        model.initialize(rng);
+        const Matrix<float> x = Matrix<float>::Random(samples, tokens * 16);
+        model.backward(model.forward(x));
+        return gacc::memory::peak_total() - before;
+    };
+    train(512);  // so that the threads have their scratch
+    const std::size_t half = train(128), whole = train(256);
+    CHECK(whole < heads * pairs);  // though it is all that is kept of all samples
+    CHECK(whole < 2 * half);       // the parameters are the same
 }
 
 TEST_CASE("TransformerBlock: dropout ends both branches") {
