@@ -36,11 +36,11 @@ gacc::Sequential<Scalar> gpt2(gacc::Index tokens, const Gpt2Options& options) {
     Sequential<Scalar> model(Input(tokens), Embedding<Scalar>(options.vocabulary, width, {.deviation = 0.02}),
                              PositionEmbedding<Scalar>(options.positions, width));
     for (Index i = 0; i < options.layers; ++i) {
-        model.add(Residual<Scalar>(LayerNorm<Scalar>(width, norm),
+        model.add(Residual(LayerNorm<Scalar>(width, norm),
                                    CausalSelfAttention<Scalar>(width, {.heads = options.heads,
                                                                        .initialization = Initialization::gpt2,
                                                                        .projection_scale = scale})));
-        model.add(Residual<Scalar>(LayerNorm<Scalar>(width, norm), Linear<Scalar>(width, 4 * width, in),
+        model.add(Residual(LayerNorm<Scalar>(width, norm), Linear<Scalar>(width, 4 * width, in),
                                    GELU<Scalar>({.approximation = Approximation::tanh}),
                                    Linear<Scalar>(4 * width, width, out)));
     }
@@ -73,19 +73,23 @@ struct Gpt2Tensor {
 /// What the parameter `own` of gpt2() is in transformers: "3.branch.1.weight" is "h.0.mlp.c_fc.weight", transposed.
 inline Gpt2Tensor gpt2_tensor(const std::string& own, gacc::Index layers) {
     const auto first = own.find('.'), last = own.rfind('.');
-    const gacc::Index layer = std::stol(own.substr(0, first));
+    const gacc::Index layer = std::stol(own.substr(0, first)), end = 2 + 2 * layers;
     const std::string kind = own.substr(last);  // ".weight" or ".bias"
-    if (layer == 0) { return {"wte" + kind, false}; }
-    if (layer == 1) { return {"wpe" + kind, false}; }
-    if (layer == 2 + 2 * layers) { return {"ln_f" + kind, false}; }
-    const std::string inside = own.substr(first + 1, last - first - 1);
-    const std::string block = "h." + std::to_string((layer - 2) / 2) + '.';
-    for (const Gpt2Layer& each : gpt2_layers) {
-        if (each.block_part == layer % 2 && each.own == inside) {
-            return {block + std::string(each.theirs) + kind, each.transposed && kind == ".weight"};
+    if (first == last) {
+        if (layer == 0) { return {"wte" + kind, false}; }
+        if (layer == 1) { return {"wpe" + kind, false}; }
+        if (layer == end) { return {"ln_f" + kind, false}; }
+    } else if (layer >= 2 && layer < end) {
+        const std::string inside = own.substr(first + 1, last - first - 1);
+        for (const Gpt2Layer& each : gpt2_layers) {
+            if (each.block_part == layer % 2 && each.own == inside) {
+                return {"h." + std::to_string((layer - 2) / 2) + '.' + std::string(each.theirs) + kind,
+                        each.transposed && kind == ".weight"};
+            }
         }
     }
-    throw gacc::UsageError("gpt2_tensor", "expected a parameter of gpt2(), got " + own);
+    throw gacc::UsageError("gpt2_tensor", "expected a parameter of a GPT-2 with " + std::to_string(layers) +
+                                              " layers, got " + own);
 }
 
 /// The parameters of a GPT-2 as transformers keeps them: other names and, for Linear layers, transposed weights. They

@@ -132,10 +132,8 @@ bool of_transformers(const std::filesystem::path& folder) {
     std::filesystem::copy_file(folder / "config.json", back / "config.json",
                                std::filesystem::copy_options::overwrite_existing);
     for (auto& parameter : model.parameters()) {
-        std::uint32_t i = 0;
-        const gacc::Matrix<float> value = parameter.value();
-        gacc::Matrix<float> other = value;
-        for (float& each : other.reshaped()) { each += 0.01F * static_cast<float>(number(7, i++)); }
+        gacc::Matrix<float> other = parameter.value();
+        for (Index i = 0; i < other.size(); ++i) { other.data()[i] += 0.01F * static_cast<float>(number(7, i)); }
         parameter.set_value(other);
     }
     save_gpt2(back / "model.safetensors", model, options);

@@ -20,6 +20,8 @@ grep -q 'expected heads that divide the width, got 5 heads for a width of 12' er
 sed 's/"n_layer":2/"n_layer":3/' gpt2_test/config.json >again/config.json
 ! "$gpt2" import again third.safetensors 2>error
 grep -q 'h\.2\.' error
+! "$gpt2" export first.safetensors again 2>error
+grep -q 'expected a parameter of a GPT-2 with 3 layers, got 6.weight' error
 sed 's/{/{"activation_function":"relu",/' gpt2_test/config.json >again/config.json
 ! "$gpt2" import again third.safetensors 2>error
 grep -q 'expected activation_function "gelu_new", got "relu"' error
