@@ -2,6 +2,7 @@
 // products reach; the softmax is in the same time: bench_attention
 
 #include <gacc/layers/dot_product_attention.hpp>
+#include <gacc/model/activation.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -17,16 +18,16 @@ double peak = 0;  // of float
 
 /// Tokens with rows as far apart as those of a model's activations.
 struct Tokens {
-    Tokens(Index rows, Index features)
-        : numbers(gacc::Matrix<float>::Random(rows, gacc::detail::row_stride<float>(features, rows))),
-          features(features) {}
+    Tokens(Index rows, Index of_token)
+        : numbers(gacc::Matrix<float>::Random(rows, gacc::detail::row_stride<float>(of_token, rows))),
+          features(of_token) {}
 
     gacc::MatrixView<float> view() {
         return {numbers.data(), numbers.rows(), features, Eigen::OuterStride<>(numbers.cols())};
     }
 
     gacc::Matrix<float> numbers;
-    Index features;
+    Index features;  // of a token
 };
 
 enum class Part { forward, backward };
