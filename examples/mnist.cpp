@@ -67,7 +67,7 @@ struct Mnist {
     static int run(const Settings& settings, const Data& data, Ranks& ranks) {
         return ::run<Mnist>(settings, data, ranks);
     }
-    static std::vector<Subcommand<Mnist>> subcommands() { return {
+    static std::vector<Subcommand<Mnist>> subcommands() {
         return {comparison<Mnist>(), auditing<Mnist>(), advising<Mnist>()};
     }
 

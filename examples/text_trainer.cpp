@@ -37,7 +37,7 @@ struct TextProgram {
     static int run(const Settings& settings, const Data& data, Ranks& ranks) {
         return run_text<TextProgram>(settings, data, ranks);
     }
-    static std::vector<Subcommand<TextProgram>> subcommands() { return {
+    static std::vector<Subcommand<TextProgram>> subcommands() {
         return {auditing<TextProgram>(), advising<TextProgram>()};
     }
 
