@@ -79,7 +79,8 @@ TEST_CASE("TransformerBlock: there is no memory for all pairs of 256 tokens, and
         model.initialize(rng);
         const Matrix<float> x = Matrix<float>::Random(samples, tokens * 16);
         gacc::MeanSquaredError<float> loss;
-        loss.forward(model.forward(x), Matrix<float>::Zero(samples * tokens, 16));
+        const Matrix<float> targets = Matrix<float>::Zero(samples * tokens, 16);
+        loss.forward(model.forward(x), targets);
         model.backward(loss.backward());
         return gacc::memory::peak_total() - before;
     };
