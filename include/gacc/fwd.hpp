@@ -98,6 +98,8 @@ class Adam;
 template <class Scalar>
 class AdamW;
 template <class Scalar>
+class WeightAverage;
+template <class Scalar>
 class NonFiniteGuard;
 template <class Scalar>
 class NoiseScale;

@@ -83,6 +83,7 @@
 #include <gacc/optim/sgd.hpp>
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
+#include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>
 #include <gacc/optim/one_cycle.hpp>

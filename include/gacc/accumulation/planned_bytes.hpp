@@ -7,6 +7,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
+#include <gacc/optim/weight_average.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -51,6 +52,12 @@ template <class Scalar>
 memory::Bytes bytes_of(const NoiseScale<Scalar>& noise, const PlanContext&) {
     memory::Bytes all;
     all[memory::Kind::gradients] = noise.state_bytes();
+    return all;
+}
+template <class Scalar>
+memory::Bytes bytes_of(const WeightAverage<Scalar>& average, const PlanContext&) {
+    memory::Bytes all;
+    all[memory::Kind::moments] = average.state_bytes();
     return all;
 }
 /// Lanes of a batch: the sums of lanes that wait.
