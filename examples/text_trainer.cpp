@@ -32,7 +32,9 @@ struct TextProgram {
     static constexpr auto description =
         "Trains a GPT on the characters of a text, with gradients accumulated over micro-batches.\n"
         "gacc-text sample FILE draws text from a saved checkpoint: see gacc-text sample --help.";
-    static const char* less_memory(const Settings&) { return "try a smaller --micro-batch, or fewer --tokens, --layers or --width"; }
+    static const char* less_memory(const Settings&) {
+        return "try a smaller --micro-batch, or fewer --tokens, --layers or --width";
+    }
 
     static int run(const Settings& settings, const Data& data, Ranks& ranks) {
         return run_text<TextProgram>(settings, data, ranks);

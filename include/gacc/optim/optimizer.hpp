@@ -28,8 +28,9 @@ struct OptimizerOption {
 /// divides the gradients by the weight that was added to them. Nothing else must divide them.
 ///
 /// Your own   override update(), and prepare() if something may throw. All that it keeps from one step to the next must
-///            be in moments() (numbers for every parameter) or in state() and set_state() (options that change, counts). If it keeps no moments, it must
-///            override moments() to return {}: a Checkpoint refuses an optimizer that does not override it
+///            be in moments() (numbers for every parameter) or in state() and set_state() (options that change, counts).
+///            If it keeps no moments, it must override moments() to return {}: a Checkpoint refuses an optimizer that does
+///            not override it
 template <class Scalar>
 class Optimizer {
 public:
