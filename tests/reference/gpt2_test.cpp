@@ -29,19 +29,11 @@ namespace {
 
 using gacc::Index;
 using reference::Json;
+using reference::number;
 
 constexpr Index samples = 2;
 constexpr std::uint32_t tokens_number = 1000;
 constexpr Gpt2Options small{.vocabulary = 23, .positions = 12, .layers = 2, .heads = 2, .width = 12};
-
-/// Number i of tensor `which`, from -0.5 to 0.5.
-double number(std::uint32_t which, Index i) {
-    std::uint32_t x = static_cast<std::uint32_t>(i + 1) * 0x9E3779B1U + (which + 1) * 0x85EBCA77U;
-    x ^= x >> 16;
-    x *= 0x7FEB352DU;
-    x ^= x >> 15;
-    return static_cast<double>(x) / 4294967296.0 - 0.5;
-}
 
 template <class Scalar>
 void save(const std::filesystem::path& path, std::deque<gacc::Parameter<Scalar>>& tensors) {

@@ -26,18 +26,10 @@ namespace {
 
 using gacc::Index;
 using reference::Json;
+using reference::number;
 
 constexpr Index samples = 3;
 constexpr std::uint32_t images_number = 1000;
-
-/// Number i of tensor `which`, from -0.5 to 0.5.
-double number(std::uint32_t which, Index i) {
-    std::uint32_t x = static_cast<std::uint32_t>(i + 1) * 0x9E3779B1U + (which + 1) * 0x85EBCA77U;
-    x ^= x >> 16;
-    x *= 0x7FEB352DU;
-    x ^= x >> 15;
-    return static_cast<double>(x) / 4294967296.0 - 0.5;
-}
 
 /// Parameter `which` as networks.py fills it.
 std::vector<double> weights(std::uint32_t which, const std::string& name, const gacc::Shape& shape) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -65,6 +67,15 @@ inline double largest_share(const std::vector<double>& ours, const std::vector<d
     double most = 0;
     for (std::size_t i = 0; i < ours.size(); ++i) { most = std::max(most, std::abs(ours[i] / theirs[i] - 1)); }
     return most;
+}
+
+/// Number i of tensor `which`, from -0.5 to 0.5: what networks.py and gpt2.py compute too.
+inline double number(std::uint32_t which, std::ptrdiff_t i) {
+    std::uint32_t x = static_cast<std::uint32_t>(i + 1) * 0x9E3779B1U + (which + 1) * 0x85EBCA77U;
+    x ^= x >> 16;
+    x *= 0x7FEB352DU;
+    x ^= x >> 15;
+    return static_cast<double>(x) / 4294967296.0 - 0.5;
 }
 
 /// The programs, which are compiled as one: each takes what follows its name on the command line.

@@ -8,9 +8,9 @@
 #include <gacc/model/sequential.hpp>
 #include <gacc/mpi/agreement.hpp>
 #include <gacc/mpi/exchange.hpp>
-#include <gacc/mpi/messages.hpp>
 #include <gacc/mpi/session.hpp>
 #include <gacc/mpi/sliced_norm.hpp>
+#include <gacc/mpi/talk.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <cstddef>
@@ -21,7 +21,6 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace gacc::inline GACC_ABI::mpi {
 
@@ -51,7 +50,7 @@ class DataParallel {
 public:
     DataParallel(Session& session, Sequential<Scalar>& model, Optimizer<Scalar>& optimizer,
                  const DataParallelOptions& options = {})
-        : session_(session), parameters_(model.parameters()), optimizer_(optimizer), messages_(session),
+        : session_(session), parameters_(model.parameters()), optimizer_(optimizer), talk_(session),
           lanes_((check(session, options, model.parameters(), optimizer), lanes_of(session, options))),
           exchange_(session, parameters_, options.lanes),
           sliced_(session.ranks() > 1 &&
@@ -133,7 +132,7 @@ public:
             }
         }
         if (sliced_ && session_.rank() == 0) { optimizer_.keep_slice(exchange_.first(0), exchange_.count(0)); }
-        for (Index rank = 1; rank < session_.ranks(); ++rank) { send_text(0, rank, error); }
+        for (Index rank = 1; rank < session_.ranks(); ++rank) { talk_.send_text(0, rank, error); }
         if (failed) { std::rethrow_exception(failed); }
         if (!error.empty()) {
             throw OutputError("DataParallel::save", "expected rank 0 to save, got its error \"" + error + '"');
@@ -147,23 +146,11 @@ public:
     void expect_same(const std::string& what, std::uint64_t number) {
         detail::Facts facts;
         facts.add(what, number);
-        agree("DataParallel::expect_same", facts);
+        talk_.agree("DataParallel::expect_same", facts);
     }
 
     /// The sum of all ranks' numbers, in the order of ranks: of losses, for the mean loss of an epoch.
-    double sum(double number) {
-        std::vector<double> all(static_cast<std::size_t>(session_.ranks()), number);
-        for (Index rank = 0; rank < session_.ranks(); ++rank) {
-            if (rank == session_.rank()) { continue; }
-            messages_.receive(rank, detail::control, std::span(all).subspan(static_cast<std::size_t>(rank), 1));
-            messages_.send(rank, detail::control,
-                           std::span<const double>(all).subspan(static_cast<std::size_t>(session_.rank()), 1));
-        }
-        messages_.wait();
-        double sum = 0;
-        for (const double each : all) { sum += each; }
-        return sum;
-    }
+    double sum(double number) { return talk_.sum(number); }
 
     /// What this rank has exchanged so far.
     const Traffic& traffic() const { return exchange_.traffic(); }
@@ -176,7 +163,7 @@ private:
     /// All ranks throw, or none.
     void check(Session& session, const DataParallelOptions& options, const Parameters<Scalar>& parameters,
                Optimizer<Scalar>& optimizer) {
-        agree("DataParallel", detail::facts_of(parameters, optimizer, options.lanes));
+        talk_.agree("DataParallel", detail::facts_of(parameters, optimizer, options.lanes));
         if (options.lanes < session.ranks()) {
             throw UsageError("DataParallel", gacc::detail::text("expected as many lanes as ranks or more, got ",
                                                                 options.lanes, " lanes for ", session.ranks(),
@@ -195,41 +182,14 @@ private:
     void gather_moments() {
         if (session_.rank() == 0) { optimizer_.keep_slice(0, exchange_.first(session_.ranks())); }
         for (const auto& moments : optimizer_.moments()) {
-            if (session_.rank() > 0) { messages_.send(0, detail::control, std::span<const Scalar>(moments.stored)); }
+            if (session_.rank() > 0) { talk_.messages().send(0, detail::control, std::span<const Scalar>(moments.stored)); }
             for (Index rank = 1; session_.rank() == 0 && rank < session_.ranks(); ++rank) {
-                messages_.receive(rank, detail::control,
+                talk_.messages().receive(rank, detail::control,
                                   moments.stored.subspan(static_cast<std::size_t>(exchange_.first(rank)),
                                                          static_cast<std::size_t>(exchange_.count(rank))));
             }
         }
-        messages_.wait();
-    }
-
-    /// Compares facts with those of rank 0. If some differ, all ranks throw the first difference.
-    void agree(const char* where, const detail::Facts& facts) {
-        const Index own = session_.rank();
-        std::string text = facts.text(), difference;
-        for (Index rank = 1; rank < session_.ranks(); ++rank) { send_text(0, rank, text); }
-        if (own > 0) { difference = detail::Facts::difference(text, facts.text(), own); }
-        for (Index rank = 1; rank < session_.ranks(); ++rank) {
-            std::string of_rank = difference;
-            send_text(rank, 0, of_rank);
-            if (own == 0 && difference.empty()) { difference = of_rank; }
-        }
-        for (Index rank = 1; rank < session_.ranks(); ++rank) { send_text(0, rank, difference); }
-        if (!difference.empty()) { throw UsageError(where, "expected the same on all ranks, got " + difference); }
-    }
-    /// On rank `to`, the text becomes that of rank `from`. Other ranks do nothing.
-    void send_text(Index from, Index to, std::string& text) {
-        std::uint64_t size = text.size();
-        const auto send = [&]<class T>(std::span<T> numbers) {
-            if (session_.rank() == from) { messages_.send(to, detail::control, std::span<const T>(numbers)); }
-            if (session_.rank() == to) { messages_.receive(from, detail::control, numbers); }
-            messages_.wait();
-        };
-        send(std::span(&size, 1));
-        if (session_.rank() == to) { text.resize(static_cast<std::size_t>(size)); }
-        send(std::span(text));
+        talk_.messages().wait();
     }
 
     void check_batch(Index rank, std::span<const std::uint64_t> own, std::span<const std::uint64_t> got) const {
@@ -246,7 +206,7 @@ private:
     Session& session_;
     Parameters<Scalar> parameters_;
     Optimizer<Scalar>& optimizer_;
-    detail::Messages messages_;  // those that are not part of the exchange
+    detail::Talk talk_;  // beside the exchange
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
     GradientReady<Scalar> ready_ = [this](Parameter<Scalar>& parameter) {
