@@ -70,6 +70,7 @@ struct ImagesProgram {
     using Data = ImagesData;
 
     static constexpr auto name = "gacc-images";
+    static constexpr auto samples = "images";
     static constexpr auto description =
         "Trains a ResNet-20 with group normalisation on CIFAR-10, with gradients accumulated over micro-batches.";
     static const char* less_memory(const Settings&) { return "try a smaller --micro-batch"; }

@@ -57,6 +57,7 @@ struct Mnist {
     using Data = MnistData;
 
     static constexpr auto name = "gacc-mnist";
+    static constexpr auto samples = "samples";
     static constexpr auto description =
         "Trains a perceptron or a convolutional network on MNIST, with gradients accumulated over micro-batches.";
     static const char* less_memory(const Settings& settings) {

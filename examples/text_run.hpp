@@ -101,7 +101,7 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
     if (!settings.resume.empty()) {
         load(checkpoint, settings, optimizer.name());
         check_done(settings, batches.count, settings.steps, "steps");
-        check_position(settings, position, data.size(), arm.batch_size);
+        check_position(settings, position, data.size(), arm.batch_size, Program::samples);
     }
     Group group(ranks, model, optimizer, settings.lanes);
     expect_same<Program>(group, settings);

@@ -29,6 +29,7 @@ struct TextProgram {
     using Data = TextData;
 
     static constexpr auto name = "gacc-text";
+    static constexpr auto samples = "sequences";
     static constexpr auto description =
         "Trains a GPT on the characters of a text, with gradients accumulated over micro-batches.\n"
         "gacc-text sample FILE draws text from a saved checkpoint: see gacc-text sample --help.";

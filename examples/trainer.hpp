@@ -16,6 +16,7 @@
 // What differs from program to program is in its Program:
 //
 //   name, description, less_memory    texts; the last says what to do if there is not enough memory
+//   samples                           what samples are called
 //   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images
 //   run(settings, data, ranks)        trains, and returns the exit code
 //   subcommands()                     what else it can do

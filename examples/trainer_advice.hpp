@@ -17,7 +17,7 @@ int advise(const typename Program::Settings& settings, const typename Program::D
     model.initialize(rng);
     const gacc::SoftmaxCrossEntropy loss;
     const auto advice = gacc::advise(
-        {.batch_size = settings.batch_size, .memory = settings.memory}, model, loss,
+        {.batch_size = settings.batch_size, .memory = settings.memory, .unit = Program::samples}, model, loss,
         [&](const gacc::Parameters<float>& parameters) { return Program::optimizer(parameters, settings); },
         data.training());
     std::cout << advice.description();

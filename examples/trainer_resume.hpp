@@ -116,9 +116,11 @@ inline void check_done(const TrainerSettings& settings, Index done, Index all, c
                                     std::to_string(done) + "; give more --" + what);
 }
 
+/// `unit` is what samples are called.
+///
 /// Throws     CheckpointError if training on this data, in batches of this size, cannot continue from this position
 inline void check_position(const TrainerSettings& settings, const gacc::DataPosition& position, Index samples,
-                           Index batch_size) {
+                           Index batch_size, const std::string& unit) {
     const auto refuse = [&](const auto&... what) {
         std::ostringstream text;
         (text << ... << what);
@@ -126,7 +128,7 @@ inline void check_position(const TrainerSettings& settings, const gacc::DataPosi
     };
     if (!position.drawn && position.batch == 0 && position.sample == 0) { return; }  // between two epochs
     if (position.data_size != samples) {
-        refuse("expected the ", position.data_size, " training samples of the checkpoint, got ", samples);
+        refuse("expected the ", position.data_size, " training ", unit, " of the checkpoint, got ", samples);
     }
     if (position.batch_size != batch_size) {
         refuse("expected batches of ", position.batch_size, " as in the checkpoint, got ", batch_size);
@@ -134,8 +136,8 @@ inline void check_position(const TrainerSettings& settings, const gacc::DataPosi
     const Index batches = samples / batch_size + (samples % batch_size != 0 ? 1 : 0);
     const Index left = position.batch < batches ? samples - position.batch * batch_size : 0;  // samples of this batch and on
     if (position.batch > batches || position.sample > std::min(left, batch_size)) {
-        refuse("expected a place within an epoch of ", samples, " samples, got batch ", position.batch + 1, " after ",
-               position.sample, " samples of it");
+        refuse("expected a place within an epoch of ", samples, ' ', unit, ", got batch ", position.batch + 1,
+               " after ", position.sample, ' ', unit, " of it");
     }
 }
 

@@ -95,7 +95,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     if (!settings.resume.empty()) {
         load(checkpoint, settings, optimizer.name());
         check_done(settings, position.epoch, settings.epochs, "epochs");
-        check_position(settings, position, data.size(), arm.batch_size);
+        check_position(settings, position, data.size(), arm.batch_size, Program::samples);
         if (settings.schedule == "constant") { optimizer.set_learning_rate(settings.learning_rate); }
     }
     Group group(ranks, model, optimizer, settings.lanes);

@@ -148,6 +148,7 @@
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/given_values.hpp>
 #include <gacc/accumulation/audit_layer.hpp>
 #include <gacc/accumulation/audit_judge.hpp>
 #include <gacc/accumulation/audit_causes.hpp>

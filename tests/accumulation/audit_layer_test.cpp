@@ -24,8 +24,8 @@ const Matrix<double> x{{1, 0}, {0, 1}, {2, 2}, {3, -1}};
 const gacc::detail::Cut uncut{4}, cut{3, 1};
 
 TEST_CASE("AuditLayer: y, grad_x and gradients of one layer, with the same grad_y for every cut") {
-    Layer layer(linear(), {2}, 4, true);
-    const auto whole = layer.pass(x, uncut), parts = layer.pass(x, cut);
+    Layer layer(linear(), x, {2}, x, {2}, true);
+    const auto whole = layer.pass(uncut), parts = layer.pass(cut);
     CHECK(whole.y == Matrix<double>{{8, 11, 14}, {9, 12, 15}, {13, 22, 31}, {8, 13, 18}});
     CHECK(parts.y == whole.y);
     CHECK(parts.grad_x == whole.grad_x);
@@ -33,19 +33,19 @@ TEST_CASE("AuditLayer: y, grad_x and gradients of one layer, with the same grad_
     REQUIRE(whole.gradients.size() == 2);  // weight and bias, nothing of a probe
     CHECK(whole.gradients[0].rows() == 3);
     CHECK(parts.gradients == whole.gradients);
-    CHECK(layer.pass(x, uncut).gradients == whole.gradients);  // no sums of passes before
+    CHECK(layer.pass(uncut).gradients == whole.gradients);  // no sums of passes before
 }
 
 TEST_CASE("AuditLayer: grad_x stays zero where the layer makes none") {
-    CHECK(Layer(linear(), {2}, 4, false).pass(x, uncut).grad_x.isZero());
+    CHECK(Layer(linear(), x, {2}, x, {2}, false).pass(uncut).grad_x.isZero());
 }
 
 TEST_CASE("AuditLayer: the gradients of each micro-batch alone add up") {
-    Layer layer(linear(), {2}, 4, true);
-    const auto each = layer.gradients_of_each(x, cut);
+    Layer layer(linear(), x, {2}, x, {2}, true);
+    const auto each = layer.gradients_of_each(cut);
     REQUIRE(each.size() == 2);
     REQUIRE(each[0].size() == 2);
-    const Matrix<double> bias = layer.pass(x, uncut).gradients[1];
+    const Matrix<double> bias = layer.pass(uncut).gradients[1];
     CHECK((each[0][1] + each[1][1] - bias).cwiseAbs().maxCoeff() < 1e-15);
 }
 
@@ -68,7 +68,7 @@ private:
 };
 
 TEST_CASE("AuditLayer: a micro-batch alone is at its place in the batch, as masks are drawn by it") {
-    const auto each = Layer(Places(), {2}, 4, false).gradients_of_each(x, cut);
+    const auto each = Layer(Places(), x, {2}, x, {2}, false).gradients_of_each(cut);
     CHECK(each[0][0](0, 0) == 0 + 1 + 2);
     CHECK(each[1][0](0, 0) == 3);
 }

@@ -66,6 +66,8 @@ expect "with a prompt" 0 '^é and' "$text" sample "$work/whole" --sample 3 --pro
 expect "the likeliest" 0 '' "$text" sample "$work/whole" --sample 40 --top-k 1 --seed 5
 check "is that without temperature" 'cmp "$work/out" "$work/likeliest"'
 expect "a prompt of other characters" 3 'expected characters of the vocabulary, got "X" at byte 0' "$text" sample "$work/whole" --prompt X
+expect "a prompt that is not UTF-8" 3 'gacc: Vocabulary::encode: expected UTF-8, got \\xff at byte 1, where no character begins' \
+    "$text" sample "$work/whole" --prompt $'a\xff'
 expect "before training" 3 'expected characters of the vocabulary, got "X" at byte 0' "$text" "${small[@]}" --prompt X
 expect "a temperature that is no number" 2 '--temperature' "$text" sample "$work/whole" --temperature nan
 expect "from weights alone" 4 'expected a checkpoint, got a safetensors file of another kind' "$text" sample "$work/weights"
@@ -87,6 +89,8 @@ expect "a number of micro-batches" 0 '^batch of 6 = 3 micro-batches of at most 2
 expect "a budget that cannot be met" 6 'gacc: plan: a micro-batch of 1 needs [0-9,]+ bytes' "$text" "${small[@]}" --memory 1KiB
 : >"$work/empty"
 expect "an empty text" 3 'gacc: load_text "empty": expected a text of 1 character or more, got an empty one' "$text" --data "$work/empty"
+expect "of bytes too" 3 'gacc: load_text "empty": expected a text of 1 character or more, got an empty one' \
+    "$text" --data "$work/empty" --bytes
 expect "no text" 3 'gacc: load_text "nowhere": expected' "$text" --data "$work/nowhere"
 expect "too short a text" 3 \
     'gacc: gacc-text: expected 3001 characters or more, so that the last tenth holds a sequence of 300 tokens, got 2800; try fewer --tokens' \

@@ -156,6 +156,7 @@ TEST_CASE("LayerRegistry: it names the parameters of each of gacc's layers as th
         gacc::Conv2d(4, 6, {.initialization = gacc::Initialization::gpt2}),
         gacc::DotProductAttention(8, {.heads = 2, .causal = true, .dropout = 0.25, .rotary_positions = 5}),
         gacc::DotProductAttention(3),
+        gacc::DotProductAttention(3, {.padding_token = 5}),
         gacc::Embedding(5, 2),
         gacc::Embedding(5, 2, {.deviation = 0.02}),
         gacc::PositionEmbedding(5, 2),

@@ -65,7 +65,10 @@ Sequential<Scalar> every_layer() {
         statistics<Scalar>(6), LayerNorm<Scalar>(6), GELU<Scalar>({.approximation = Approximation::tanh}),
         Residual(CausalSelfAttention<Scalar>(6, {.heads = 3, .dropout = 0.25, .rotary_positions = 3}),
                  SelfAttention<Scalar>(
-                     6, {.bias = false, .initialization = Initialization::gpt2, .projection_scale = 0.5})),
+                     6, {.bias = false,
+                         .padding_token = 4,
+                         .initialization = Initialization::gpt2,
+                         .projection_scale = 0.5})),
         Flatten<Scalar>(), Chain(Linear<Scalar>(18, 3)), ReLU<Scalar>());
     Rng rng(1);
     model.initialize(rng);
@@ -524,6 +527,30 @@ TEST_CASE(
     INFO(refused, " refused, ", loaded, " loaded");
     CHECK(loaded < 200);
 }
+
+#ifdef __linux__
+TEST_CASE("load_model: many layers of attention take no memory for the positions that a file names") {
+    const Saved saved(Sequential<float>(gacc::Input(2, 6), gacc::Linear(6, 6)));
+    Parts parts(saved.path);
+    const std::string attention = R"({"type":"DotProductAttention","width":2,"heads":1,"causal":true,"dropout":0,)"
+                                  R"("rotary_positions":524288})";  // 4 MiB of sines and cosines
+    const std::string block = R"({"type":"Concat","parts":[)" + attention + ',' + attention + ',' + attention + "]}";
+    for (int i = 1; i <= 60; ++i) { parts.header.metadata["gacc.model." + std::to_string(i)] = block; }
+    parts.header.metadata["gacc.model"] = R"({"version":1,"input":[2,6],"blocks":61})";
+    const fs::path other = saved.folder.path() / "other";
+    parts.write(other);
+    const auto resident = [] {
+        std::size_t all = 0, pages = 0;
+        std::ifstream("/proc/self/statm") >> all >> pages;
+        return pages * 4096;
+    };
+    const std::size_t before = resident();
+    const auto model = gacc::load_model(other);
+    const Matrix<float> x = Matrix<float>::Ones(1, 12);
+    CHECK(model.predict(x).allFinite());
+    CHECK(resident() < before + (64U << 20));  // tables for all positions would take 720 MiB
+}
+#endif
 
 TEST_CASE("load_model: every truncation and every changed byte of a header is an error, or a model") {
     const Saved saved;

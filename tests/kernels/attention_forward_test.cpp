@@ -17,11 +17,12 @@ using gacc::Matrix;
 namespace {
 
 template <class Scalar, class Drop>
-void check_forward(gacc::Rng& rng, bool causal) {
+void check_forward(gacc::Rng& rng, bool causal, bool padded = false) {
     const Index tokens = random_tokens(rng), size = 1 + static_cast<Index>(rng.below(40));
     CAPTURE(tokens);
     CAPTURE(size);
     auto numbers = random_attention<Scalar>(rng, tokens, size);
+    if (padded) { add_padding(numbers, rng); }
     run_attention<Scalar, Drop>(numbers, causal);
     const auto expected = defined_attention(numbers, causal, Drop::drops);
     // Some units in the last place of numbers up to 20; a wrong key or scale changes y by 0.01 and more.
@@ -39,6 +40,34 @@ TEST_CASE_TEMPLATE("AttentionForward: y and the logarithms are those of the defi
     for (int trial = 0; trial < 100; ++trial) {
         check_forward<Scalar, gacc::detail::DropNothing>(rng, trial % 2 == 0);
         check_forward<Scalar, DropSome>(rng, trial % 2 == 0);
+    }
+}
+
+TEST_CASE_TEMPLATE("AttentionForward: padding does not count; without a key, y and the logarithm are 0", Scalar, float,
+                   double) {
+    gacc::Rng rng(3);
+    for (int trial = 0; trial < 200; ++trial) {
+        check_forward<Scalar, gacc::detail::DropNothing>(rng, trial % 2 == 0, true);
+        check_forward<Scalar, DropSome>(rng, trial % 2 == 0, true);
+    }
+}
+
+TEST_CASE("AttentionForward: padding is not read, and at the ends of a sample it changes no bit") {
+    gacc::Rng rng(4);
+    for (int trial = 0; trial < 100; ++trial) {
+        const bool causal = trial % 2 == 0;
+        const Index tokens = random_tokens(rng), before = trial % 4 == 1 ? random_tokens(rng) : 0,
+                    after = random_tokens(rng);
+        auto alone = random_attention<float>(rng, tokens, 20);
+        run_attention(alone, causal);
+        auto padded = random_attention<float>(rng, before + tokens + after, 20);
+        padded.tokens.assign(padded.lse.size(), 0);
+        std::fill_n(padded.tokens.begin() + before, tokens, 1.0F);
+        padded.x.rightCols(40).setConstant(std::numeric_limits<float>::quiet_NaN());
+        padded.x.middleRows(before, tokens) = alone.x;
+        run_attention(padded, causal);
+        CHECK(padded.y.middleRows(before, tokens) == alone.y);
+        CHECK(std::equal(alone.lse.begin(), alone.lse.end(), padded.lse.begin() + before));
     }
 }
 

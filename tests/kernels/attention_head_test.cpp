@@ -34,6 +34,23 @@ TEST_CASE("AttentionHead: blocks of keys end where the queries see no more") {
     CHECK(blocks(causal, most + 99) == Blocks{{0, most}, {most, 10}});
 }
 
+TEST_CASE("AttentionHead: blocks of keys end before padding, and begin after it") {
+    using Blocks = std::vector<std::pair<Index, Index>>;
+    constexpr Index most = Head::most_keys;
+    std::vector<float> tokens(static_cast<std::size_t>(2 * most), 7);
+    Head head{2 * most, 8, true, 1, {}, {}, {}, {tokens.data(), 9}};
+    CHECK(blocks(head, 2 * most) == Blocks{{0, most}, {most, most}});
+    for (const Index i : {Index{0}, Index{1}, Index{4}, 2 * most - 2, 2 * most - 1}) {
+        tokens[static_cast<std::size_t>(i)] = 9;
+    }
+    CHECK(blocks(head, 2) == Blocks{});
+    CHECK(blocks(head, 4) == Blocks{{2, 2}});
+    CHECK(blocks(head, 5) == Blocks{{2, 2}});
+    CHECK(blocks(head, 2 * most) == Blocks{{2, 2}, {5, most}, {most + 5, most - 7}});
+    std::fill(tokens.begin(), tokens.end(), 9.0F);
+    CHECK(blocks(head, 2 * most) == Blocks{});
+}
+
 TEST_CASE("AttentionHead: keys after the first query are hidden from some queries, if it is causal") {
     Head head{100, 8, true, 1, {}, {}, {}};
     CHECK(!head.hides(5, 0, 6));

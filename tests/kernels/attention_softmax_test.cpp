@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,26 @@ TEST_CASE("PanelSoftmax: blocks of keys give the softmax over all keys") {
             CHECK(std::abs(lse[static_cast<std::size_t>(i)] - largest - std::log(p.sum())) < 1e-13);
             CHECK(std::abs(y(0, i) - values.col(0).dot(p.col(0)) / p.sum()) < 1e-13);
         }
+    }
+}
+
+TEST_CASE("PanelSoftmax: queries that see a key late, or no key, have sums of what they see") {
+    constexpr double hidden = -std::numeric_limits<double>::infinity();
+    Matrix<double> scores = Matrix<double>::Constant(4, width, hidden), y = Matrix<double>::Zero(1, width);
+    scores.row(2).tail(width - 1).setConstant(3);  // the first query sees no key, the last also the first key
+    scores(0, width - 1) = 3;
+    Softmax softmax(0.5, true);
+    for (const Index key : {0, 1, 2, 3}) {
+        softmax.add(1, scores.data() + key * width, key == 0, 1, y.data());
+        y += 5 * scores.row(key);
+    }
+    CHECK((scores.array() == scores.array().round()).all());  // probabilities of 0 and 1
+    const auto lse = softmax.finish(1, y.data());
+    CHECK(y(0, 0) == 0);
+    CHECK(lse.front() == 0);
+    for (Index i = 1; i < width; ++i) {
+        CHECK(y(0, i) == 5);
+        CHECK(std::abs(lse[static_cast<std::size_t>(i)] - (0.5 * 3 + (i + 1 < width ? 0 : std::log(2)))) < 1e-14);
     }
 }
 

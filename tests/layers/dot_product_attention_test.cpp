@@ -87,6 +87,17 @@ TEST_CASE("DotProductAttention: with dropout, the weights are dropped in trainin
     CHECK(other != y);
 }
 
+TEST_CASE("DotProductAttention: keys at the padding token do not count, by hand") {
+    const double log3 = std::log(3.0);
+    const Matrix<double> x{{1, 0, 8}, {1, 9, 900}, {1, log3, 4}}, tokens{{7, 2, 0}}, only_padding{{2, 2, 2}};
+    const DotProductAttention<double> padded(1, {.padding_token = 2});
+    CHECK(padded.plan({3, 3}).reads_tokens);
+    CHECK(!DotProductAttention<double>(1).plan({3, 3}).reads_tokens);
+    const auto y = forward<double>(padded, x, {3, 3}, {}, tokens);
+    for (Index i = 0; i < 3; ++i) { CHECK(y(i, 0) == doctest::Approx(8 * 0.25 + 4 * 0.75).epsilon(1e-15)); }
+    CHECK(forward<double>(padded, x, {3, 3}, {}, only_padding) == Matrix<double>::Zero(3, 1));
+}
+
 TEST_CASE("DotProductAttention: keeps a number a token and head, however many the pairs of tokens") {
     const DotProductAttention<float> layer(24, {.heads = 3, .causal = true});
     const auto plan = layer.plan({256, 72});
@@ -114,6 +125,13 @@ TEST_CASE("DotProductAttention: what it cannot take is an error") {
     CHECK_THROWS_WITH_AS(make(4, {.rotary_positions = -1}),
                          "gacc: DotProductAttention: expected rotary positions from 0 to 262144, got -1", ShapeError);
     CHECK_THROWS_AS(make(4, {.rotary_positions = std::numeric_limits<Index>::max()}), ShapeError);
+    CHECK_THROWS_WITH_AS(
+        make(4, {.padding_token = -2}),
+        "gacc: DotProductAttention: expected a padding token from 0 to 16777216, or -1 for none, got -2",
+        gacc::UsageError);
+    CHECK_NOTHROW(make(4, {.padding_token = 16777216}));
+    CHECK_THROWS_AS(make(4, {.padding_token = 16777217}), gacc::UsageError);
+    CHECK_NOTHROW(DotProductAttention<double>(4, {.padding_token = 16777217}));
 
     const DotProductAttention<float> layer(4, {.heads = 2, .causal = true, .rotary_positions = 5});
     CHECK(layer.description() == "DotProductAttention(4, 2 heads, causal)");

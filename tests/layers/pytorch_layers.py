@@ -17,7 +17,7 @@ def numbers(tensor):
 
 def case(name, layer, shape, channels_last=False, tokens=None, ties=False, frozen=None):
     """channels_last: gacc's samples have their channels last, PyTorch's second. ties: whole numbers, many equal. frozen:
-    more values; there are no gradients then."""
+    more values; parameters have no gradients then."""
     x = torch.randint(tokens, (3, *shape)) if tokens else 2 * torch.randn(3, *shape)
     x = x.round() if ties else x
     for parameter in layer.parameters():
@@ -179,6 +179,32 @@ for tokens, width, heads in [(1, 3, 1), (5, 6, 2), (18, 20, 2), (7, 12, 3)]:
         name = f"DotProductAttention({width}, {heads} head{'s' if heads > 1 else ''}{', causal' if causal else ''})"
         if not rotary or width // heads % 2 == 0:
             cases.append(case(name + (" rotary" if rotary else ""), Attention(heads, causal, rotary), (tokens, 3 * width)))
+
+
+class PaddedAttention(Attention):
+    """Keys whose token is 0 do not count. A query may see no key: PyTorch gives 0 then."""
+
+    def __init__(self, heads, causal, tokens):
+        super().__init__(heads, causal, False)
+        self.tokens = tokens
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in x.chunk(3, -1))
+        counts = (self.tokens != 0)[:, None, None, :].expand(-1, -1, q.shape[-2], -1)
+        mask = counts.tril() if self.causal else counts
+        y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return y.transpose(1, 2).flatten(2)
+
+
+for count, width, heads in [(6, 4, 2), (19, 6, 2)]:
+    ends = torch.tensor([count, count - 4, 3])  # of the tokens of three samples
+    at_the_end = torch.where(torch.arange(count) < ends[:, None], torch.randint(1, 5, (3, count)), 0)
+    anywhere = torch.randint(0, 3, (3, count))
+    anywhere[0, :2], anywhere[1] = 0, 0
+    for tokens in [at_the_end, anywhere]:
+        for causal in [True, False]:
+            name = f"DotProductAttention({width}, {heads} heads{', causal' if causal else ''}) padded"
+            cases.append(case(name, PaddedAttention(heads, causal, tokens), (count, 3 * width), frozen=[tokens.double()]))
 Path(__file__).with_suffix(".hpp").write_text(f"""#pragma once
 
 // Written by pytorch_layers.py with PyTorch {torch.__version__.split("+")[0]}.
@@ -189,7 +215,7 @@ struct PyTorchLayer {{
     const char* layer;
     std::vector<long> shape;  // of a sample; there are three
     std::vector<double> x, y, grad_y, grad_x;
-    std::vector<std::vector<double>> values, grads;  // of the parameters, or what FrozenBatchNorm takes
+    std::vector<std::vector<double>> values, grads;  // of the parameters, what FrozenBatchNorm takes, or tokens
 }};
 
 // clang-format off

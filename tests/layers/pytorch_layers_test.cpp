@@ -130,14 +130,18 @@ Made made_convolution(const std::string& name, bool bias) {
 
 /// Null if none of the cases has this name.
 Made made_attention(const std::string& name) {
-    for (const auto& [width, heads] : {std::pair<Index, Index>{3, 1}, {6, 2}, {20, 2}, {12, 3}}) {
+    const bool padded = name.ends_with(" padded");
+    for (const auto& [width, heads] : {std::pair<Index, Index>{3, 1}, {4, 2}, {6, 2}, {20, 2}, {12, 3}}) {
         for (const bool causal : {true, false}) {
             for (const Index rotary_positions : {0, 18}) {
                 if (width / heads % 2 != 0 && rotary_positions > 0) { continue; }
                 auto layer = std::make_unique<gacc::DotProductAttention<double>>(
-                    width, gacc::DotProductAttentionOptions{
-                               .heads = heads, .causal = causal, .rotary_positions = rotary_positions});
-                if (layer->description() + (rotary_positions > 0 ? " rotary" : "") == name) { return layer; }
+                    width, gacc::DotProductAttentionOptions{.heads = heads,
+                                                            .causal = causal,
+                                                            .rotary_positions = rotary_positions,
+                                                            .padding_token = padded ? 0 : -1});
+                const char* end = padded ? " padded" : rotary_positions > 0 ? " rotary" : "";
+                if (layer->description() + end == name) { return layer; }
             }
         }
     }
@@ -190,7 +194,7 @@ void check_same(const Matrix<double>& ours, const Matrix<double>& theirs) {
 }  // namespace
 
 TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
-    CHECK(pytorch_layers.size() == 95);
+    CHECK(pytorch_layers.size() == 103);
     for (const PyTorchLayer& theirs : pytorch_layers) {
         CAPTURE(theirs.layer);
         const Shape shape(theirs.shape.begin(), theirs.shape.end());
@@ -203,8 +207,10 @@ TEST_CASE("Layers: outputs and gradients are those of PyTorch in double") {
         }
         const Index columns = layer->plan(shape).y.back();
         const auto x = rows_of_numbers(theirs.x, shape.back()), grad_y = rows_of_numbers(theirs.grad_y, columns);
-        check_same(forward(*layer, x, shape), rows_of_numbers(theirs.y, columns));
-        const auto grad_x = backward(*layer, x, grad_y, shape);
+        Matrix<double> tokens;
+        if (layer->plan(shape).reads_tokens) { tokens = rows_of_numbers(theirs.values[0], shape[0]); }
+        check_same(forward(*layer, x, shape, {}, tokens), rows_of_numbers(theirs.y, columns));
+        const auto grad_x = backward(*layer, x, grad_y, shape, {}, tokens);
         if (!theirs.grad_x.empty()) { check_same(grad_x, rows_of_numbers(theirs.grad_x, shape.back())); }
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             check_same(parameters[i]->grad(), rows_of_numbers(theirs.grads[i], parameters[i]->cols()));

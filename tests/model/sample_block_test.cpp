@@ -50,6 +50,15 @@ TEST_CASE("SampleBlock: the place of a sample counts rows from the first one of 
     CHECK(where.first_row == (10 + 2 + 1) * 2);
 }
 
+TEST_CASE("SampleBlock: the tokens of its own samples, for an operation that reads them") {
+    Model model;
+    const gacc::detail::SampleBlock<float> block{model.graph, model.workspace, model.inputs, 2, 4, {}};
+    auto operation = model.graph.operations()[0];
+    CHECK(block.tokens(operation, 1, 2).size() == 0);
+    operation.plan.reads_tokens = true;
+    CHECK(block.tokens(operation, 1, 2) == model.inputs.middleRows(3, 2));
+}
+
 TEST_CASE("SampleBlock: an operation with parameters takes all samples at once") {
     Model model;
     const gacc::detail::SampleBlock<float> block{model.graph, model.workspace, model.inputs, 2, 4, {}};

@@ -1,13 +1,19 @@
 #include <gacc/model/self_attention.hpp>
 
+#include <gacc/layers/embedding.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/model/residual.hpp>
+#include <gacc/model/transformer_block.hpp>
 
 #include "support/layer_check.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace self_attention_test {
@@ -66,6 +72,114 @@ TEST_CASE("SelfAttention: gradients, the same bytes for every cut, threads, and 
             },
             {tokens, 4}, rng, -1, 1);
     }
+}
+
+namespace {
+
+/// A model of texts of up to this many tokens, where token 0 is padding, with random parameters.
+template <class S>
+Sequential<S> padded_model(Index tokens, bool causal, double dropout = 0, Index rotary_positions = 0) {
+    const gacc::SelfAttentionOptions options{
+        .heads = 2, .dropout = dropout, .rotary_positions = rotary_positions, .padding_token = 0};
+    Sequential<S> model;
+    model.add(gacc::Input(tokens));
+    model.add(gacc::Embedding<S>(7, 8));
+    model.add(gacc::Residual(causal ? gacc::CausalSelfAttention<S>(8, options) : gacc::SelfAttention<S>(8, options)));
+    model.add(gacc::TransformerBlock<S>(8, {.heads = 2,
+                                            .causal = causal,
+                                            .dropout = dropout,
+                                            .rotary_positions = rotary_positions,
+                                            .padding_token = 0}));
+    model.add(gacc::Linear<S>(8, 7));
+    gacc::Rng rng(1);
+    model.initialize(rng);
+    return model;
+}
+
+/// Texts of different lengths, with padding after them, whose labels are ignored. Some have padding anywhere.
+template <class S>
+std::pair<Matrix<S>, std::vector<gacc::Label>> padded_texts(gacc::Rng& rng, Index samples, Index tokens) {
+    Matrix<S> x = Matrix<S>::Zero(samples, tokens);
+    std::vector<gacc::Label> labels(static_cast<std::size_t>(x.size()), -100);
+    for (Index i = 0; i < samples; ++i) {
+        const auto length = static_cast<Index>(rng.below(static_cast<std::uint64_t>(tokens) + 1));
+        for (Index t = 0; t < length; ++t) {
+            x(i, t) = static_cast<S>(i % 3 == 0 ? rng.below(3) : 1 + rng.below(6));
+            labels[static_cast<std::size_t>(i * tokens + t)] = static_cast<gacc::Label>(rng.below(7));
+        }
+    }
+    return {x, labels};
+}
+
+}  // namespace
+
+TEST_CASE("SelfAttention: with padding, gradients, and the same bytes for every cut, threads, and computed again") {
+    gacc::Rng rng(4);
+    for (int trial = 0; trial < 10; ++trial) {
+        const bool causal = trial % 2 == 0;
+        const double dropout = trial % 3 == 0 ? 0.2 : 0;
+        const Index tokens = 1 + static_cast<Index>(rng.below(20)), rotary = trial % 4 == 0 ? 20 : 0;
+        const auto [x, labels] = padded_texts<float>(rng, 1 + static_cast<Index>(rng.below(20)), tokens);
+        check_cuts(padded_model<float>(tokens, causal, dropout, rotary), gacc::SoftmaxCrossEntropy<float>(), x, labels);
+        const auto [few, few_labels] = padded_texts<double>(rng, 4, tokens);
+        check_differences(padded_model<double>(tokens, causal, dropout, rotary), gacc::SoftmaxCrossEntropy<double>(),
+                          few, few_labels);
+    }
+}
+
+TEST_CASE("SelfAttention: a text with padding after it has the bytes of the text alone") {
+    gacc::Rng rng(5);
+    for (const Index rotary : {0, 200}) {
+        for (const Index length : {1, 5, 16, 63, 64, 100}) {
+            for (const bool causal : {false, true}) {
+                const Index tokens = length + 1 + static_cast<Index>(rng.below(80));
+                auto padded = padded_model<float>(tokens, causal, 0, rotary);
+                auto alone = padded_model<float>(length, causal, 0, rotary);
+                Matrix<float> x = Matrix<float>::Zero(3, tokens), text(1, length);
+                std::vector<gacc::Label> labels(static_cast<std::size_t>(3 * tokens), -100), own;
+                for (Index t = 0; t < length; ++t) {
+                    text(0, t) = x(1, t) = static_cast<float>(1 + rng.below(6));
+                    own.push_back(static_cast<gacc::Label>(rng.below(7)));
+                    labels[static_cast<std::size_t>(tokens + t)] = own.back();
+                }
+                x.row(2).setConstant(3);  // a text that no label counts
+                CHECK(padded.predict(x).middleRows(tokens, length) == alone.predict(text));
+                gacc::SoftmaxCrossEntropy<float> loss;
+                loss.forward(padded.forward(x), labels);
+                padded.backward(loss.backward());
+                loss.forward(alone.forward(text), own);
+                alone.backward(loss.backward());
+                for (std::size_t i = 0; i < alone.parameters().size(); ++i) {
+                    CAPTURE(alone.parameters()[i].name());
+                    CHECK(padded.parameters()[i].grad() == alone.parameters()[i].grad());
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("SelfAttention: padding changes no sample, and its own values count nowhere") {
+    auto model = padded_model<float>(6, false);
+    Matrix<float> x{{1, 2, 3, 0, 0, 0}, {4, 0, 5, 0, 6, 0}, {0, 0, 0, 0, 0, 0}};
+    const Matrix<float> y = model.predict(x);
+    Matrix<float> embedding = model.parameters()[0].value();
+    embedding.row(0) *= 3;
+    model.parameters()[0].set_value(embedding);
+    const Matrix<float> other = model.predict(x);
+    for (Index i = 0; i < 18; ++i) { CHECK((y.row(i) == other.row(i)) == (x(i / 6, i % 6) != 0)); }
+    CHECK(y.allFinite());
+    x.row(2).setConstant(2);
+    CHECK(model.predict(x).topRows(12) == other.topRows(12));
+}
+
+TEST_CASE("SelfAttention: padding needs a model of tokens") {
+    const auto make = [] {
+        Sequential<float>(gacc::Input(5, 6), gacc::SelfAttention(6, {.heads = 3, .padding_token = 0}));
+    };
+    CHECK_THROWS_WITH_AS(make(),
+                         "gacc: DotProductAttention(6, 3 heads): expected a model whose input is 5 tokens, which it "
+                         "reads to find padding, got inputs of shape 5 x 6",
+                         ShapeError);
 }
 
 TEST_CASE("SelfAttention: first values as GPT-2's, with a scale of the last projection") {

@@ -1,7 +1,11 @@
 #include <gacc/model/transformer_block.hpp>
 
 #include <gacc/core/memory.hpp>
+#include <gacc/core/parallel.hpp>
+#include <gacc/layers/embedding.hpp>
+#include <gacc/layers/position_embedding.hpp>
 #include <gacc/losses/mean_squared_error.hpp>
+#include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/model/residual.hpp>
 
 #include "support/layer_check.hpp"
@@ -40,6 +44,7 @@ TEST_CASE("TransformerBlock: it is two Residuals") {
                                             "0.1.branch.3.weight"});
     const auto x = random_matrix<float>(rng, 3, 30);
     CHECK(block.predict(x) == parts.predict(x));
+    CHECK_THROWS_AS(Sequential(gacc::Input(5, 6), gacc::TransformerBlock(6, {.padding_token = 0})), gacc::ShapeError);
 }
 
 TEST_CASE("TransformerBlock: the same bytes for every cut, threads, and computed again") {
@@ -88,6 +93,42 @@ TEST_CASE("TransformerBlock: there is no memory for all pairs of 256 tokens, and
     const std::size_t half = train(128), whole = train(256);
     CHECK(2 * whole < 4 * heads * pairs);  // though this is all that training takes
     CHECK(2 * whole < 5 * half);                 // memory for pairs would grow fourfold
+}
+
+TEST_CASE("TransformerBlock: a GPT refuses unknown tokens and labels, too many tokens, and heads that do not divide") {
+    const auto gpt = [](Index tokens, Index heads) {
+        return Sequential(gacc::Input(tokens), gacc::Embedding(5, 6), gacc::PositionEmbedding(4, 6),
+                          gacc::TransformerBlock(6, {.heads = heads}), gacc::Linear(6, 5));
+    };
+    CHECK_THROWS_WITH_AS(gpt(5, 2),
+                         "gacc: PositionEmbedding(4, 6): expected samples of at most 4 x 6, got samples of shape 5 x 6",
+                         gacc::ShapeError);
+    CHECK_THROWS_WITH_AS(
+        gpt(4, 4), "gacc: DotProductAttention: expected heads that divide the width, got 4 heads for a width of 6",
+        gacc::ShapeError);
+    auto model = gpt(4, 2);
+    gacc::Rng rng(5);
+    model.initialize(rng);
+    const Matrix<float> unknown{{0, 1, 5, 2}}, longer{{0, 1, 2, 3, 4}};
+    for (const int threads : {1, 2}) {
+        gacc::set_threads(threads);
+        CHECK_THROWS_WITH_AS(model.predict(unknown), "gacc: Embedding(5, 6): expected tokens from 0 to 4, got 5",
+                             gacc::DataError);
+        CHECK_THROWS_WITH_AS(model.forward(unknown), "gacc: Embedding(5, 6): expected tokens from 0 to 4, got 5",
+                             gacc::DataError);
+    }
+    gacc::set_threads(0);
+    CHECK_THROWS_WITH_AS(model.forward(longer),
+                         "gacc: Embedding(5, 6): expected 4 features a sample, got a micro-batch of shape 1 x 5 "
+                         "(samples x features)",
+                         gacc::ShapeError);
+    const Matrix<float> known{{0, 1, 2, 4}};
+    const std::vector<gacc::Label> labels{0, 1, 2, 5};
+    gacc::SoftmaxCrossEntropy loss;
+    CHECK_THROWS_WITH_AS(loss.forward(model.forward(known), labels),
+                         "gacc: SoftmaxCrossEntropy: expected labels from 0 to 4 (or -100 to ignore a sample), got 5 "
+                         "for sample 3 of the micro-batch",
+                         gacc::UsageError);
 }
 
 TEST_CASE("TransformerBlock: dropout ends both branches") {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -31,7 +32,20 @@ template <class Scalar>
 struct AttentionNumbers {
     Matrix<Scalar> x, y, grad_y, grad_x;
     std::vector<Scalar> lse;
+    std::vector<Scalar> tokens = {};  // those that are 0 are padding; empty: none is
+    bool is_padding(Index key) const { return !tokens.empty() && tokens[static_cast<std::size_t>(key)] == 0; }
 };
+
+/// Some of the tokens are padding: none, the last ones, the first ones, or any, perhaps all.
+template <class Scalar>
+void add_padding(AttentionNumbers<Scalar>& to, Rng& rng) {
+    const Index tokens = to.x.rows(), of_it = static_cast<Index>(rng.below(static_cast<std::uint64_t>(tokens) + 1));
+    const std::uint64_t kind = rng.below(5);
+    for (Index i = 0; i < tokens; ++i) {
+        const bool is_it = kind == 1 ? i >= tokens - of_it : kind == 2 ? i < of_it : kind > 2 && rng.below(kind - 1) == 0;
+        to.tokens.push_back(is_it ? Scalar(0) : Scalar(1));
+    }
+}
 
 /// By the definition, in double: for each query the softmax over the keys that it sees.
 template <class Scalar>
@@ -45,10 +59,15 @@ AttentionNumbers<double> defined_attention(const AttentionNumbers<Scalar>& of, b
     std::vector<double> lse;
     for (Index i = 0; i < tokens; ++i) {
         for (Index j = 0; j < tokens; ++j) {
-            if (causal && j > i) { p(i, j) = -std::numeric_limits<double>::infinity(); }
+            if ((causal && j > i) || of.is_padding(j)) { p(i, j) = -std::numeric_limits<double>::infinity(); }
             if (drops) { factors(i, j) = DropSome::is_dropped(i, j) ? 0 : 2; }
         }
         const double largest = p.row(i).maxCoeff();
+        if (std::isinf(largest)) {  // it sees no key
+            lse.push_back(0);
+            p.row(i).setZero();
+            continue;
+        }
         lse.push_back(largest + std::log((p.row(i).array() - largest).exp().sum()));
         p.row(i) = (p.row(i).array() - lse.back()).exp();
     }
@@ -69,19 +88,27 @@ AttentionNumbers<Scalar> random_attention(Rng& rng, Index tokens, Index size) {
 }
 
 template <class Scalar>
-detail::AttentionHead<Scalar> head_of(const Matrix<Scalar>& x, bool causal) {
+detail::AttentionHead<Scalar> head_of(const AttentionNumbers<Scalar>& of, bool causal) {
+    const Matrix<Scalar>& x = of.x;
     const Index row = x.outerStride(), size = x.cols() / 3;
     const auto scale = static_cast<Scalar>(1 / std::sqrt(static_cast<double>(size)));
-    return {
-        x.rows(), size, causal, scale, {x.data(), row, 1}, {x.data() + size, row, 1}, {x.data() + 2 * size, row, 1}};
+    return {x.rows(),
+            size,
+            causal,
+            scale,
+            {x.data(), row, 1},
+            {x.data() + size, row, 1},
+            {x.data() + 2 * size, row, 1},
+            {of.tokens.empty() ? nullptr : of.tokens.data(), 0}};
 }
 
 /// Writes y and lse.
 template <class Scalar, class Drop = detail::DropNothing>
 void run_attention(AttentionNumbers<Scalar>& of, bool causal) {
     using Forward = detail::AttentionForward<Scalar, Drop>;
-    const auto head = head_of(of.x, causal);
-    std::vector<Scalar> scratch(static_cast<std::size_t>(Forward::scratch(head.size)), Scalar(77));
+    const auto head = head_of(of, causal);
+    std::vector<Scalar> scratch(static_cast<std::size_t>(Forward::scratch(head.size)),
+                                std::numeric_limits<Scalar>::quiet_NaN());
     Forward{head, {of.y.data(), of.y.outerStride()}, of.lse.data()}.run(scratch.data());
 }
 
@@ -89,8 +116,9 @@ void run_attention(AttentionNumbers<Scalar>& of, bool causal) {
 template <class Scalar, class Drop = detail::DropNothing>
 void run_attention_backward(AttentionNumbers<Scalar>& of, bool causal, bool over_x = false) {
     using Backward = detail::AttentionBackward<Scalar, Drop>;
-    const auto head = head_of(of.x, causal);
-    std::vector<Scalar> scratch(static_cast<std::size_t>(Backward::scratch(head.tokens, head.size)), Scalar(77));
+    const auto head = head_of(of, causal);
+    std::vector<Scalar> scratch(static_cast<std::size_t>(Backward::scratch(head.tokens, head.size)),
+                                std::numeric_limits<Scalar>::quiet_NaN());
     Scalar* to = over_x ? of.x.data() : of.grad_x.data();
     const Index row = of.x.outerStride(), of_y = of.y.outerStride();
     Backward(head, {of.y.data(), of_y, 1}, of.lse.data(), {of.grad_y.data(), of_y, 1},

@@ -37,13 +37,14 @@ LayerPlan plan_of(const Layer<Scalar>& layer, Index features, const Shape& shape
     return layer.plan(shape.empty() ? Shape{features} : shape);
 }
 
-/// Calls forward with samples of this shape; without a shape, a sample is one row. Returns the kept numbers.
+/// Calls forward with samples of this shape; without a shape, a sample is one row. `tokens` are the model's input, for
+/// layers that read it. Returns the kept numbers.
 template <class Scalar>
 Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y,
-                           const Shape& shape = {}, const Where& where = {}) {
+                           const Shape& shape = {}, const Where& where = {}, const Matrix<Scalar>& tokens = {}) {
     const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
     Matrix<Scalar> kept = Matrix<Scalar>::Constant(samples, plan_of(layer, x.cols(), shape).kept, Scalar(77));
-    layer.forward({x, y, samples, view_of(kept), where, shape});
+    layer.forward({x, y, samples, view_of(kept), where, shape, tokens});
     return kept;
 }
 
@@ -51,8 +52,9 @@ Matrix<Scalar> run_forward(const Layer<Scalar>& layer, const ConstMatrixView<Sca
 template <class Scalar>
 void run_backward(Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, const ConstMatrixView<Scalar>& y,
                   const ConstMatrixView<Scalar>& grad_y, MatrixView<Scalar> grad_x, const Matrix<Scalar>& kept = {},
-                  const Shape& shape = {}, const Where& where = {}) {
-    Backward<Scalar> call{x, y, x.rows() / (shape.empty() ? 1 : rows_of(shape)), kept, grad_y, grad_x, where};
+                  const Shape& shape = {}, const Where& where = {}, const Matrix<Scalar>& tokens = {}) {
+    const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
+    Backward<Scalar> call{x, y, samples, kept, grad_y, grad_x, where, tokens};
     call.shape = shape;
     layer.backward(call);
 }
@@ -60,22 +62,22 @@ void run_backward(Layer<Scalar>& layer, const ConstMatrixView<Scalar>& x, const 
 /// The outputs of a layer in a matrix of their own.
 template <class Scalar>
 Matrix<Scalar> forward(const Layer<Scalar>& layer, const Matrix<Scalar>& x, const Shape& shape = {},
-                       const Where& where = {}) {
+                       const Where& where = {}, const Matrix<Scalar>& tokens = {}) {
     const Shape y_shape = plan_of(layer, x.cols(), shape).y;
     const Index samples = x.rows() / (shape.empty() ? 1 : rows_of(shape));
     Matrix<Scalar> y = Matrix<Scalar>::Constant(samples * rows_of(y_shape), y_shape.back(), Scalar(77));
-    run_forward<Scalar>(layer, x, view_of(y), shape, where);
+    run_forward<Scalar>(layer, x, view_of(y), shape, where, tokens);
     return y;
 }
 
 /// Adds to the gradients of the layer's parameters; returns grad_x.
 template <class Scalar>
 Matrix<Scalar> backward(Layer<Scalar>& layer, const Matrix<Scalar>& x, const Matrix<Scalar>& grad_y,
-                        const Shape& shape = {}, const Where& where = {}) {
-    Matrix<Scalar> y = forward(layer, x, shape, where);
-    const Matrix<Scalar> kept = run_forward<Scalar>(layer, x, view_of(y), shape, where);
+                        const Shape& shape = {}, const Where& where = {}, const Matrix<Scalar>& tokens = {}) {
+    Matrix<Scalar> y = forward(layer, x, shape, where, tokens);
+    const Matrix<Scalar> kept = run_forward<Scalar>(layer, x, view_of(y), shape, where, tokens);
     Matrix<Scalar> grad_x = Matrix<Scalar>::Constant(x.rows(), x.cols(), Scalar(77));
-    run_backward<Scalar>(layer, x, y, grad_y, view_of(grad_x), kept, shape, where);
+    run_backward<Scalar>(layer, x, y, grad_y, view_of(grad_x), kept, shape, where, tokens);
     return grad_x;
 }
 

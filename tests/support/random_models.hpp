@@ -38,19 +38,21 @@ Block<S> random_convolution(Rng& rng, const Shape& shape, Index& out) {
                      {.kernel = kernel, .padding = padding, .dilation = dilation, .groups = groups, .bias = bias});
 }
 
-/// Random attention that keeps the shape of a sequence.
+/// Random attention that keeps the shape of a sequence, perhaps with padding if the model's inputs are its tokens.
 template <class S>
-Block<S> random_attention(Rng& rng, Index width) {
+Block<S> random_attention(Rng& rng, Index width, bool of_tokens) {
     SelfAttentionOptions options{.bias = rng.below(2) == 0, .dropout = rng.below(3) == 0 ? 0.3 : 0};
     if (width % 3 == 0) { options.heads = 3; }
     if (width % 2 == 0 && rng.below(2) == 0) { options.heads = 2; }
     if (width / options.heads % 2 == 0 && rng.below(2) == 0) { options.rotary_positions = 64; }
+    if (of_tokens && rng.below(2) == 0) { options.padding_token = static_cast<Index>(rng.below(7)); }
     return rng.below(2) == 0 ? CausalSelfAttention<S>(width, options) : SelfAttention<S>(width, options);
 }
 
-/// A random layer for samples of this shape. It sets the number of features of its output.
+/// A random layer for samples of this shape, in a model whose inputs are so many tokens (0: are no tokens). It sets the
+/// number of features of its output.
 template <class S>
-Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
+Block<S> random_layer(Rng& rng, const Shape& shape, Index& out, Index tokens) {
     const Index in = shape.back();
     out = in;
     if (shape.size() > 1 && rng.below(3) == 0) { return random_convolution<S>(rng, shape, out); }
@@ -72,7 +74,7 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out) {
             if (shape.size() == 2) { return PositionEmbedding<S>(shape[0], in); }
             [[fallthrough]];
         case 14:
-            if (shape.size() == 2) { return random_attention<S>(rng, in); }
+            if (shape.size() == 2) { return random_attention<S>(rng, in, shape[0] == tokens); }
             [[fallthrough]];
         default:
             out = 1 + static_cast<Index>(rng.below(24));
@@ -97,14 +99,14 @@ Block<S> random_pool(Rng& rng, const Shape& image) {
     }
 }
 
-/// A random layer or block, nested up to `depth`.
+/// A random layer or block, nested up to `depth`, in a model whose inputs are so many tokens (0: are no tokens).
 template <class S>
-Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out) {
+Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out, Index tokens = 0) {
     const Index in = shape.back();
     const auto next = [&](Index features) {
         shape.back() = features;
         Index made = 0;
-        auto block = random_block<S>(rng, shape, depth - 1, made);
+        auto block = random_block<S>(rng, shape, depth - 1, made, tokens);
         out = made;
         return block;
     };
@@ -130,7 +132,7 @@ Block<S> random_block(Rng& rng, Shape shape, int depth, Index& out) {
             auto first = next(in), second = next(out);
             return Chain(first, second);
         }
-        default: return random_layer<S>(rng, shape, out);
+        default: return random_layer<S>(rng, shape, out, tokens);
     }
 }
 
@@ -216,10 +218,12 @@ Sequential<S> random_layers(Rng& rng) {
     Shape shape{1 + static_cast<Index>(rng.below(20))};
     if (rng.below(3) == 0) { shape.insert(shape.begin(), 1 + static_cast<Index>(rng.below(5))); }
     const bool embedded = rng.below(4) == 0;
+    const Index tokens = embedded ? shape[0] : 0;
     if (embedded) {
         model.add(Input(shape[0]));
         shape = {shape[0], 1 + static_cast<Index>(rng.below(20))};
         model.add(Embedding<S>(7, shape[1]));
+        if (rng.below(2) == 0) { model.add(random_attention<S>(rng, shape[1], true)); }
     } else if (shape.size() == 2 && rng.below(2) == 0) {
         shape.insert(shape.begin(), 1 + static_cast<Index>(rng.below(4)));
         model.add(Input(shape));
@@ -228,7 +232,7 @@ Sequential<S> random_layers(Rng& rng) {
     }
     for (std::uint64_t depth = 1 + rng.below(12); depth > 0; --depth) {
         Index out = 0;
-        model.add(random_block<S>(rng, shape, 2, out));
+        model.add(random_block<S>(rng, shape, 2, out, tokens));
         shape.back() = out;
         if (rng.below(6) == 0) { model.add(random_frozen_norm<S>(rng, out)); }
         if (rng.below(8) == 0) { add_sharing(model, out); }

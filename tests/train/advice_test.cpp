@@ -50,6 +50,19 @@ TEST_CASE("Advice: says to accumulate where it does not fit") {
                      "Use a micro-batch of 32"));
 }
 
+TEST_CASE("Advice: calls samples by their name") {
+    Advice made = advice();
+    made.unit = "sequences";
+    CHECK(made.description().starts_with("micro-batch sequences/s      memory\n"
+                                         "         16      10,000       8 MiB\n"));
+    for (const double scale : {100, 31, 513}) {
+        made.noise_scale = scale;
+        CHECK(!says(made, "samples"));
+    }
+    CHECK(says(made, "about 20,000 sequences/s.\n"));
+    CHECK(says(made, "Noise scale: 513 sequences (measured"));
+}
+
 TEST_CASE("Advice: compares the batch with the noise scale") {
     Advice made = advice();
     CHECK(says(made, "Noise scale: 100 samples (measured in the first 8 steps; it grows in training). The batch is of its "

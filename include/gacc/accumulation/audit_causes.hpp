@@ -3,6 +3,7 @@
 #include <gacc/accumulation/audit_judge.hpp>
 #include <gacc/accumulation/audit_layer.hpp>
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/given_values.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/block.hpp>
@@ -26,8 +27,10 @@ public:
     template <class Loss, class Targets>
     std::vector<std::string> find(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch,
                                   const Matrix<Scalar>& outputs) && {
-        Matrix<Scalar> x = batch.inputs;
-        Shape shape = model.input_shape();
+        inputs_ = batch.inputs;
+        input_shape_ = model.input_shape();
+        Matrix<Scalar> x = inputs_;
+        Shape shape = input_shape_;
         for (std::size_t i = 0; i < model.size(); ++i) {
             Block<Scalar> block = model[i];
             std::vector<std::string> names;
@@ -58,9 +61,10 @@ private:
             parameters_before_ = parameters_before_ || parameters_before;
         }
         Sequential<Scalar> alone;
-        alone.add(Input(shape));
+        alone.add(Input(input_shape_));
+        alone.add(GivenValues<Scalar>(x, shape));
         alone.add(std::move(block));
-        const Matrix<Scalar> y = flat(alone.forward(x));
+        const Matrix<Scalar> y = flat(alone.forward(inputs_));
         shape = alone.output_shape();
         return y;
     }
@@ -78,17 +82,17 @@ private:
             const std::string& name = parameter->name();
             names.push_back(name.substr(name.rfind('.') + 1));
         }
-        AuditLayer<Scalar> layer(block, shape, samples_, parameters_before_);
+        AuditLayer<Scalar> layer(block, inputs_, input_shape_, x, shape, parameters_before_);
         parameters_before_ = parameters_before_ || !names.empty();
 
-        const AuditPass<Scalar> uncut = layer.pass(x, {samples_}), cut = layer.pass(x, cut_);
+        const AuditPass<Scalar> uncut = layer.pass({samples_}), cut = layer.pass(cut_);
         compare_rows(where, "outputs", uncut.y, cut.y);
         compare_rows(where, "grad_x", uncut.grad_x, cut.grad_x);
 
         std::vector<std::vector<Matrix<Scalar>>> alone_each;  // gradients of each micro-batch alone
         for (std::size_t p = 0; p < names.size(); ++p) {
             if (judge_.same(uncut.gradients[p], cut.gradients[p])) { continue; }
-            if (alone_each.empty()) { alone_each = layer.gradients_of_each(x, cut_); }
+            if (alone_each.empty()) { alone_each = layer.gradients_of_each(cut_); }
             std::vector<Matrix<Scalar>> parts;
             for (auto& of_micro_batch : alone_each) { parts.push_back(of_micro_batch[p]); }
             note(where, judge_.cause_in_sum(names[p], uncut.gradients[p], cut.gradients[p], parts));
@@ -133,6 +137,8 @@ private:
 
     Index samples_;
     const Cut& cut_;
+    Matrix<Scalar> inputs_;  // of the model
+    Shape input_shape_;
     AuditJudge<Scalar> judge_;
     bool parameters_before_ = false;  // of the examined layer; then it makes a grad_x
     std::vector<std::string> causes_;

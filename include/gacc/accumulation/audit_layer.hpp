@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/given_values.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/layers/layer.hpp>
@@ -46,36 +47,39 @@ struct AuditPass {
 
 /// A layer of a model alone, with given x and a random grad_y. grad_y of a row is the same for every cut.
 ///
-/// Shapes     x, y, grad_x  rows of the samples x features
+/// Shapes     inputs, x  samples x numbers of a sample;  y, grad_x  rows of the samples x features
 template <class Scalar>
 class AuditLayer {
 public:
-    /// The first layer with parameters makes no grad_x. For it `wants_grad_x` is false, and grad_x stays zero.
-    AuditLayer(const Block<Scalar>& layer, const Shape& x, Index samples, bool wants_grad_x)
-        : samples_(samples), probes_(wants_grad_x ? 1 : 0), grad_x_(std::make_shared<Matrix<Scalar>>()) {
-        *grad_x_ = Matrix<Scalar>::Zero(samples * rows_of(x), x.back());
-        model_.add(Input(x));
+    /// `inputs` are those of the model, which must stay. The first layer with parameters makes no grad_x. For it
+    /// `wants_grad_x` is false, and grad_x stays zero.
+    AuditLayer(const Block<Scalar>& layer, const Matrix<Scalar>& inputs, const Shape& input_shape,
+               const Matrix<Scalar>& x, const Shape& shape, bool wants_grad_x)
+        : inputs_(inputs), samples_(x.rows()), probes_(wants_grad_x ? 1 : 0),
+          grad_x_(std::make_shared<Matrix<Scalar>>(Matrix<Scalar>::Zero(x.rows() * rows_of(shape), shape.back()))) {
+        model_.add(Input(input_shape));
+        model_.add(GivenValues<Scalar>(x, shape));
         if (wants_grad_x) { model_.add(GradientProbe<Scalar>(grad_x_)); }
         model_.add(layer);
     }
 
     /// Runs all samples forward and backward, in these micro-batches.
-    AuditPass<Scalar> pass(const Matrix<Scalar>& x, const Cut& cut) {
+    AuditPass<Scalar> pass(const Cut& cut) {
         begin(0);
         AuditPass<Scalar> pass;
         pass.y.resize(samples_, elements(model_.output_shape()));
-        for_each_part(cut, [&](Index first, Index count, std::size_t) { run(x, first, count, &pass.y); });
+        for_each_part(cut, [&](Index first, Index count, std::size_t) { run(first, count, &pass.y); });
         pass.grad_x = *grad_x_;
         pass.gradients = gradients();
         return pass;
     }
 
     /// The gradients of the layer's parameters, for each micro-batch alone.
-    std::vector<std::vector<Matrix<Scalar>>> gradients_of_each(const Matrix<Scalar>& x, const Cut& cut) {
+    std::vector<std::vector<Matrix<Scalar>>> gradients_of_each(const Cut& cut) {
         std::vector<std::vector<Matrix<Scalar>>> all;
         for_each_part(cut, [&](Index first, Index count, std::size_t) {
             begin(first);
-            run(x, first, count, nullptr);
+            run(first, count, nullptr);
             all.push_back(gradients());
         });
         return all;
@@ -89,8 +93,8 @@ private:
         model_.parameters().zero_grad();
         model_.parameters().set_tally(tally);
     }
-    void run(const Matrix<Scalar>& x, Index first, Index count, Matrix<Scalar>* y) {
-        const ConstMatrixView<Scalar> made = model_.forward(x.middleRows(first, count));
+    void run(Index first, Index count, Matrix<Scalar>* y) {
+        const ConstMatrixView<Scalar> made = model_.forward(inputs_.middleRows(first, count));
         const Index rows = made.rows(), columns = made.cols();
         for (Index i = 0; y != nullptr && i < rows; ++i) {
             std::copy_n(made.data() + i * made.outerStride(), columns,
@@ -111,6 +115,7 @@ private:
         return all;
     }
 
+    const Matrix<Scalar>& inputs_;
     Index samples_;
     std::ptrdiff_t probes_;                   // before the layer; each has one parameter
     std::shared_ptr<Matrix<Scalar>> grad_x_;  // rows of all samples x features

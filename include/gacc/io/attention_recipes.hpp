@@ -12,10 +12,11 @@ template <class Scalar>
 void add_attention(LayerRecipes<Scalar>& all) {
     all["DotProductAttention"] = [](ConfigReader& options) -> LayerRecipe<Scalar> {
         const Index width = options.size("width");
-        const DotProductAttentionOptions given{.heads = options.size("heads"),
+        DotProductAttentionOptions given{.heads = options.size("heads"),
                                                .causal = options.flag("causal"),
                                                .dropout = options.number("dropout"),
                                                .rotary_positions = options.count("rotary_positions")};
+        if (options.has("padding_token")) { given.padding_token = options.count("padding_token"); }
         return {.make = [=] { return DotProductAttention<Scalar>(width, given); }};
     };
 }

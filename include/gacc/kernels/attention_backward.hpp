@@ -17,6 +17,9 @@ namespace gacc::inline GACC_ABI::detail {
 ///
 /// Every element is one chain over the keys or queries in order. Queries go in groups. The probabilities and G of a
 /// group and a block of keys are in scratch, and so are the sums of grad_k and grad_v over groups.
+///
+/// Blocks of keys between padding begin anywhere. So a panel may see a part of a block, or nothing of it: the rest of P
+/// and G are zeros there, and all sums start from zeros in memory.
 template <class Scalar, class Drop = DropNothing>
 class AttentionBackward {
 public:
@@ -40,6 +43,10 @@ public:
 
     void run(Scalar* scratch) {
         place(scratch);
+        if (is_padded()) {
+            std::fill_n(grad_keys_, of_columns(), Scalar(0));
+            std::fill_n(grad_values_, of_columns(), Scalar(0));
+        }
         for (Index first = 0; first < head_.tokens; first += most_queries) {
             queries_ = {first, std::min(first + most_queries, head_.tokens)};
             for_panels([&](Index panel) { prepare(panel); });
@@ -64,6 +71,8 @@ private:
 
     Index of_panel() const { return head_.size * width; }
     Index column_panels() const { return Panels<Scalar>::count(head_.size); }
+    Index of_columns() const { return head_.tokens * column_panels() * width; }
+    bool is_padded() const { return head_.padding.is_possible(); }
 
     void place(Scalar* scratch) {
         const auto take = [&](Index count) { return std::exchange(scratch, scratch + count); };
@@ -75,8 +84,8 @@ private:
         grad_queries_ = take(transposed);
         query_rows_ = take(rows);
         grad_y_rows_ = take(rows);
-        grad_keys_ = take(head_.tokens * column_panels() * width);
-        grad_values_ = take(head_.tokens * column_panels() * width);
+        grad_keys_ = take(of_columns());
+        grad_values_ = take(of_columns());
         lse_of_group_ = take(most_queries);
         sums_ = take(most_queries);
         factors_ = take(of_scores);
@@ -96,6 +105,7 @@ private:
         transpose_tokens(y_, first, head_.tokens, head_.size, y);
         PanelSoftmax<Scalar>::sum_of_products(head_.size, grad_y_transposed_ + panel * of_panel(), y,
                                               sums_ + panel * width);
+        if (is_padded()) { std::fill_n(y, of_panel(), Scalar(0)); }
         const Index count = std::min(width, head_.tokens - first);
         std::copy_n(lse_ + first, count, lse_of_group_ + panel * width);
         std::fill_n(lse_of_group_ + panel * width + count, width - count, Scalar(0));
@@ -120,6 +130,12 @@ private:
         const Index first = queries_.first + panel * width, keys = std::min(most, head_.keys_seen(first + width) - key);
         Scalar* scores = scores_ + panel * of_scores;
         Scalar* grad_scores = grad_scores_ + panel * of_scores;
+        if (is_padded()) {
+            const Index seen = std::max<Index>(keys, 0), unseen = (most - seen) * width;
+            std::fill_n(scores + seen * width, unseen, Scalar(0));
+            std::fill_n(grad_scores + seen * width, unseen, Scalar(0));
+            if (seen == 0) { return; }
+        }
         head_.multiply_keys(key, keys, queries_transposed_ + panel * of_panel(), scores);
         const PanelRows<const Scalar> none{zeros<Scalar>.data(), 0};
         multiply_panel(keys, head_.size, head_.v.rows(key), grad_y_transposed_ + panel * of_panel(), none,
@@ -133,7 +149,7 @@ private:
 
         Scalar* grad_queries = grad_queries_ + panel * of_panel();
         multiply_panel(head_.size, keys, Strided<Scalar>{head_.k.rows(key).data, 1, head_.k.row}, grad_scores,
-                       key == 0 ? none : PanelRows<const Scalar>{grad_queries, width},
+                       key == 0 && !is_padded() ? none : PanelRows<const Scalar>{grad_queries, width},
                        PanelRows<Scalar>{grad_queries, width});
     }
 
@@ -142,7 +158,7 @@ private:
     void add_gradients(Index key, Index keys) const {
         const bool hides = head_.hides(queries_.first, key, keys);
         const Index strip = hides ? width : keys;
-        const bool from_zero = queries_.first == 0 || (head_.causal && key >= queries_.first);
+        const bool from_zero = !is_padded() && (queries_.first == 0 || (head_.causal && key >= queries_.first));
         for (Index row = 0; row < keys; row += strip) {
             const Index rows = std::min(strip, keys - row);
             const Index panel = hides ? std::max<Index>(key + row - queries_.first, 0) / width : 0;

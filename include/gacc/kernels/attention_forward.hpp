@@ -32,22 +32,25 @@ struct AttentionForward {
         Scalar* sums = queries + head.size * width;
         for (Index first = 0; first < head.tokens; first += width) {
             transpose_tokens(head.q, first, head.tokens, head.size, queries);
-            PanelSoftmax<Scalar> softmax(head.scale);
+            PanelSoftmax<Scalar> softmax(head.scale, head.padding.is_possible());
+            bool is_first = true;
             head.for_keys(first + width, [&](Index key, Index keys) {
                 head.multiply_keys(key, keys, queries, scores);
                 if (head.hides(first, key, keys)) {
                     softmax.hide(keys, first - key, -std::numeric_limits<Scalar>::infinity(), scores);
                 }
-                softmax.add(keys, scores, key == 0, head.size, sums);
+                softmax.add(keys, scores, is_first, head.size, sums);
                 if constexpr (Drop::drops) {
                     drop.factors(first, key, keys, factors);
                     softmax.multiply(keys, scores, factors);
                 }
                 const PanelRows<const Scalar> from =
-                    key == 0 ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{sums, width};
+                    is_first ? PanelRows<const Scalar>{zeros<Scalar>.data(), 0} : PanelRows<const Scalar>{sums, width};
                 multiply_panel(head.size, keys, Strided<Scalar>{head.v.rows(key).data, 1, head.v.row}, scores, from,
                                PanelRows<Scalar>{sums, width});
+                is_first = false;
             });
+            if (is_first) { std::fill_n(sums, head.size * width, Scalar(0)); }
             const auto logarithms = softmax.finish(head.size, sums);
             std::copy_n(logarithms.data(), std::min(width, head.tokens - first), lse + first);
             write_tokens(sums, first, head.tokens, head.size, y);

@@ -2,6 +2,7 @@
 
 #include <gacc/core/sizes.hpp>
 #include <gacc/kernels/packet_arithmetic.hpp>
+#include <gacc/kernels/padding.hpp>
 #include <gacc/kernels/panels.hpp>
 
 #include <algorithm>
@@ -10,7 +11,8 @@
 namespace gacc::inline GACC_ABI::detail {
 
 /// Attention of one head in one sample: y = P v, where row i of P is the softmax of scale q_i kᵀ over the keys that
-/// query i sees. These are all keys or, if it is causal, keys 0 to i.
+/// query i sees. These are all keys or, if it is causal, keys 0 to i, and of them only those that are no padding. If a
+/// query sees no key, its y and its lse are 0.
 ///
 /// Queries go in panels, as many as fit into two packets. The scores of a panel have a row for each key and the queries
 /// side by side. So the softmax works in every lane by itself, and the scores are the factor B of the next product.
@@ -28,15 +30,21 @@ struct AttentionHead {
     bool causal;
     Scalar scale;
     Strided<Scalar> q, k, v;
+    Padding<Scalar> padding = {};
 
-    /// The keys that queries up to `last` - 1 see.
+    /// The keys that queries up to `last` - 1 see, and the padding before them.
     Index keys_seen(Index last) const { return causal ? std::min(last, tokens) : tokens; }
 
-    /// Calls f(first_key, keys) for blocks of the keys that queries up to `last` - 1 see.
+    /// Calls f(first_key, keys) for blocks of the keys that queries up to `last` - 1 see. A block ends before padding,
+    /// and the next begins after it. So keys after which there is only padding are in the blocks of a shorter sample.
     template <class F>
     void for_keys(Index last, const F& f) const {
         const Index seen = keys_seen(last);
-        for (Index first = 0; first < seen; first += most_keys) { f(first, std::min(most_keys, seen - first)); }
+        for (Index first = padding.next(true, 0, seen); first < seen;) {
+            const Index last_key = padding.next(false, first, std::min(first + most_keys, seen));
+            f(first, last_key - first);
+            first = padding.next(true, last_key, seen);
+        }
     }
 
     /// Whether some of these keys come after some of the queries from `first_query` on, so that these do not see them.

@@ -14,6 +14,9 @@ namespace gacc::inline GACC_ABI::detail {
 /// The softmax of a panel of queries over blocks of keys, in every lane by itself. It knows only the largest score m so
 /// far and the sum of exp(scale (score - m)). If a later block has a larger score, earlier sums are scaled.
 ///
+/// A query may see no key yet (`padded`): then m is -infinity, its probabilities are 0, and so are its y and its lse if
+/// no key comes. Otherwise its probabilities are NaN if all scores are -infinity.
+///
 /// Source     Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", arXiv:1805.02867
 /// Shapes     scores keys x width;  y size x width, the sums of probabilities times values so far
 template <class Scalar>
@@ -22,7 +25,7 @@ public:
     static constexpr Index width = Panels<Scalar>::width;
     using Lanes = std::array<Scalar, static_cast<std::size_t>(width)>;
 
-    explicit PanelSoftmax(Scalar scale) : scale_(all(scale)) {
+    explicit PanelSoftmax(Scalar scale, bool padded = false) : padded_(padded), scale_(all(scale)) {
         largest_[0] = largest_[1] = all(-std::numeric_limits<Scalar>::infinity());
         sum_[0] = sum_[1] = all(0);
     }
@@ -33,7 +36,8 @@ public:
         for (Index j = 0; j < 2; ++j) {
             Packet m = largest_[j];
             for (Index key = 0; key < keys; ++key) { m = larger(load(scores, key, j), m); }
-            const Packet shift = negated(times(m, scale_));
+            Packet shift = negated(times(m, scale_));
+            if (padded_) { shift = zero_where(is_equal(m, all(-std::numeric_limits<Scalar>::infinity())), shift); }
             if (!first) {
                 const Packet factor = exponential(multiply_add(largest_[j], scale_, shift));
                 for (Index c = 0; c < size; ++c) { store(y, c, j, times(load(y, c, j), factor)); }
@@ -50,13 +54,13 @@ public:
         }
     }
 
-    /// Divides y by the sum, and returns its logarithm plus scale m.
+    /// Divides y by the sum, and returns its logarithm plus scale m. Without a key, both become 0.
     [[gnu::flatten]] Lanes finish(Index size, Scalar* y) const {
         Lanes lse;
         for (Index j = 0; j < 2; ++j) {
-            const Packet factor = quotient(all(1), sum_[j]);
+            const Packet empty = is_equal(sum_[j], all(0)), factor = zero_where(empty, quotient(all(1), sum_[j]));
             for (Index c = 0; c < size; ++c) { store(y, c, j, times(load(y, c, j), factor)); }
-            store(lse.data(), 0, j, multiply_add(largest_[j], scale_, logarithm(sum_[j])));
+            store(lse.data(), 0, j, zero_where(empty, multiply_add(largest_[j], scale_, logarithm(sum_[j]))));
         }
         return lse;
     }
@@ -124,6 +128,7 @@ private:
         store_packet(to + row * width + j * lanes, packet);
     }
 
+    bool padded_;
     Packet scale_, largest_[2], sum_[2];
 };
 

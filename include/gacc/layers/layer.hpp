@@ -32,6 +32,8 @@ struct LayerPlan {
     /// for each row. A row that is left out then needs no finite numbers, though other rows of its sample count. If the
     /// layer reads x, its backward may be called with a part of the rows of one sample. Elementwise layers are by rows.
     bool by_rows = false;
+    /// Whether it reads the model's input, which then is a token for each row of x. Such a layer is not by rows.
+    bool reads_tokens = false;
 };
 
 /// A layer is its parameters, a plan and two functions; it keeps no activations. Derive from it to write your own.

@@ -36,6 +36,7 @@ struct Forward {
     MatrixView<Scalar> kept;  ///< samples x the plan's kept; to write
     Where where;
     std::span<const Index> shape = {};  ///< of a sample of x; only for a whole call, not for a tile
+    ConstMatrixView<Scalar> tokens{nullptr, 0, 0};  ///< samples x tokens of the model's input, if the plan reads_tokens
 };
 
 template <class Scalar>
@@ -51,6 +52,7 @@ struct Backward {
     ConstMatrixView<Scalar> grad_y;
     MatrixView<Scalar> grad_x;     ///< to write; see wants_grad_x()
     Where where;
+    ConstMatrixView<Scalar> tokens{nullptr, 0, 0};  ///< as in forward
 
     /// For layers that put tiles: whether grad_x already has sums, to which the tiles are added. And the layer whose
     /// output is x, if its backward takes each tile and makes the gradient by its own input from it.

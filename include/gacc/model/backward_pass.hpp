@@ -73,7 +73,8 @@ private:
             const auto part = wanted ? some_rows(grad_x, begin * of_x, samples * of_x) : unwanted();
             Backward<Scalar> call{block_.read(x, begin, samples), block_.read(y, begin, samples), samples,
                                   block_.extra(operation, begin, samples),
-                                  grad_y.middleRows(begin * of_y, samples * of_y), part, block_.where(operation, begin)};
+                                  grad_y.middleRows(begin * of_y, samples * of_y), part, block_.where(operation, begin),
+                                  block_.tokens(operation, begin, samples)};
             call.adds = step.adds;
             call.shape = value(x).shape;
             if (step.fused) {

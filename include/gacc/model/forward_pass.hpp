@@ -38,7 +38,8 @@ private:
                 case OperationKind::layer:
                     operation.layer->forward({block_.read(inputs[0], begin, samples), y, samples,
                                               block_.extra(operation, begin, samples), block_.where(operation, begin),
-                                              block_.value(inputs[0]).shape});
+                                              block_.value(inputs[0]).shape,
+                                              block_.tokens(operation, begin, samples)});
                     break;
                 case OperationKind::sum:
                     write_sum(block_.read(inputs[0], begin, samples), block_.read(inputs[1], begin, samples), y);

@@ -28,7 +28,8 @@ public:
 
     /// Applies a layer to a value. Returns the new value.
     ///
-    /// Throws     ShapeError if the layer cannot take it; UsageError if it is elementwise and has parameters
+    /// Throws     ShapeError if the layer cannot take it, or reads tokens that the model's input does not have;
+    ///            UsageError if it is elementwise and has parameters, or reads tokens and is by rows
     std::size_t apply(Layer<Scalar>& layer, std::size_t x) {
         Operation<Scalar> operation{.kind = OperationKind::layer, .layer = &layer, .number = layers_};
         operation.plan = layer.plan(values_[x].shape);
@@ -38,6 +39,7 @@ public:
             throw UsageError("Sequential", "expected an elementwise layer without parameters whose y has the shape of x, got " +
                                                layer.description());
         }
+        if (operation.plan.reads_tokens) { check_tokens(layer, operation.plan, rows_of(values_[x].shape)); }
         ++layers_;
         Shape y = operation.plan.y;
         return append(std::move(operation), std::move(y));
@@ -90,6 +92,19 @@ public:
     const std::vector<Activation>& activations() const { return activations_; }
 
 private:
+    /// Checks that a layer which reads the tokens of the model's input can do so.
+    void check_tokens(const Layer<Scalar>& layer, const LayerPlan& plan, Index tokens) const {
+        if (plan.elementwise || plan.by_rows) {
+            throw UsageError("Sequential", "expected a layer that is not by rows to read tokens, got " +
+                                               layer.description());
+        }
+        if (input().shape != Shape{tokens}) {
+            throw ShapeError(layer.description(),
+                             text("expected a model whose input is ", tokens, " tokens, which it reads to find padding, "
+                                  "got inputs of shape ", to_string(input().shape)));
+        }
+    }
+
     std::size_t append(Operation<Scalar> operation, Shape shape) {
         operation.output = values_.size();
         values_.push_back({.shape = std::move(shape), .producer = operations_.size()});

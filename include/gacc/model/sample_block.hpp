@@ -38,6 +38,11 @@ struct SampleBlock {
     MatrixView<Scalar> write(std::size_t i, Index begin, Index samples) const {
         return workspace.activation(value(i).slot, first + begin, samples);
     }
+    /// The model's inputs of these samples, for an operation that reads their tokens.
+    ConstMatrixView<Scalar> tokens(const Operation<Scalar>& operation, Index begin, Index samples) const {
+        using View = ConstMatrixView<Scalar>;
+        return operation.plan.reads_tokens ? View(inputs.middleRows(first + begin, samples)) : View(nullptr, 0, 0);
+    }
     /// The numbers that an operation keeps beside its value.
     MatrixView<Scalar> extra(const Operation<Scalar>& operation, Index begin, Index samples) const {
         return workspace.extra(value(operation.output).slot, first + begin, samples);

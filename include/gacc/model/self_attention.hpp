@@ -13,6 +13,7 @@ struct SelfAttentionOptions {
     bool bias = true;            ///< of both projections
     double dropout = 0;          ///< the probability with which a weight of the mean is dropped in training
     Index rotary_positions = 0;  ///< turn q and k by their positions, for at most so many tokens; 0: do not
+    Index padding_token = -1;    ///< where the model's input has this token, the key does not count; -1: all count
     Initialization initialization = Initialization::he_normal;  ///< of both projections
     double projection_scale = 1;                                ///< multiplies the first weights of c_proj
 };
@@ -24,7 +25,8 @@ Block<Scalar> self_attention(Index width, const SelfAttentionOptions& options, b
     DotProductAttention<Scalar> attention(width, {.heads = options.heads,
                                                   .causal = causal,
                                                   .dropout = options.dropout,
-                                                  .rotary_positions = options.rotary_positions});
+                                                  .rotary_positions = options.rotary_positions,
+                                                  .padding_token = options.padding_token});
     Linear<Scalar> in(width, product_of(3, width), {.initialization = options.initialization, .bias = options.bias});
     Linear<Scalar> out(
         width, width,

@@ -20,6 +20,7 @@ struct TransformerBlockOptions {
     bool bias = true;            ///< of all layers
     double dropout = 0;          ///< of the attention's weights, and at the end of both branches
     Index rotary_positions = 0;  ///< turn q and k by their positions, for at most so many tokens; 0: do not
+    Index padding_token = -1;    ///< where the model's input has this token, the key does not count; -1: all count
     Index gpt2_blocks = 0;       ///< first values as in a GPT-2 of so many blocks; 0: as Linear's defaults
 };
 
@@ -44,6 +45,7 @@ Block<Scalar> TransformerBlock(Index width, TransformerBlockOptions options = {}
                                          .bias = options.bias,
                                          .dropout = options.dropout,
                                          .rotary_positions = options.rotary_positions,
+                                         .padding_token = options.padding_token,
                                          .initialization = initialization,
                                          .projection_scale = scale};
     const LayerNormOptions norm{.bias = options.bias};

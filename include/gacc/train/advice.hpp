@@ -23,6 +23,7 @@ struct Advice {
         std::size_t bytes = 0;          ///< of training, as planned
     };
 
+    std::string unit = "samples";  ///< what samples are called
     Index batch_size = 0;
     std::size_t memory = 0;       ///< the budget; 0: none
     std::vector<Rate> rates;      ///< from the smallest micro-batch to the largest that the budget allows
@@ -46,7 +47,7 @@ struct Advice {
         const auto bytes = [](std::size_t count) {
             return detail::rounded(static_cast<double>(count) / 1048576, 4) + " MiB";
         };
-        std::string text = "micro-batch   samples/s      memory\n";
+        std::string text = "micro-batch" + detail::right(unit + "/s", 12) + detail::right("memory", 12) + '\n';
         for (const Rate& rate : rates) {
             text += detail::right(std::to_string(rate.micro_batch), 11) +
                     detail::right(whole(rate.samples_per_second), 12) + detail::right(bytes(rate.bytes), 12) + '\n';
@@ -61,7 +62,7 @@ struct Advice {
         }
         text += detail::text(needs_accumulation() ? "Use" : "It costs nothing either, and saves memory: use",
                              " a micro-batch of ", plan.micro_batch, ", ", bytes(plan.bytes.total()), ", about ",
-                             whole(samples_per_second), " samples/s.\n");
+                             whole(samples_per_second), ' ', unit, "/s.\n");
         if (plan.recomputed > 0) { text += "Some activations are computed again for lack of memory.\n"; }
         return text + about_the_batch();
     }
@@ -80,14 +81,15 @@ private:
             text = "The noise hides the gradient" + measured + ": a larger batch will need fewer steps.\n";
         } else {
             const double scale = std::max(*noise_scale, 1.0), batch = static_cast<double>(batch_size);
-            text = "Noise scale: " + whole(scale) + " samples" + measured + ". ";
+            text = "Noise scale: " + whole(scale) + ' ' + unit + measured + ". ";
             if (batch > 4 * scale) {
-                text += "The batch is far larger: a smaller one learns as much from fewer samples, unless few steps "
-                        "matter more.\n";
+                text += "The batch is far larger: a smaller one learns as much from fewer " + unit +
+                        ", unless few steps matter more.\n";
             } else if (batch < scale / 4) {
-                text += "The batch is far smaller: twice the batch needs about half the steps, for as many samples.\n";
+                text += "The batch is far smaller: twice the batch needs about half the steps, for as many " + unit +
+                        ".\n";
             } else {
-                text += "The batch is of its size: a good balance of steps and samples.\n";
+                text += "The batch is of its size: a good balance of steps and " + unit + ".\n";
             }
         }
         if (beta2 && plan.micro_batch < batch_size) {

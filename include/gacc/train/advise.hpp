@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct AdviseOptions {
     std::size_t memory = 0;    ///< the budget in bytes; 0: none
     double seconds = 1;        ///< for each micro-batch that is tried
     double noise_seconds = 5;  ///< of training for the noise scale; 0: it is not measured
+    std::string unit = "samples";  ///< what samples are called, such as "sequences"
 };
 
 namespace detail {
@@ -151,6 +153,7 @@ Advice advise(const AdviseOptions& options, const Sequential<Scalar>& model, con
         return PlanOptions{.batch_size = options.batch_size, .micro_batch = micro_batch, .memory = options.memory};
     };
     const Plan largest = trial().plan(cut(0));
+    advice.unit = options.unit;
     advice.batch_size = largest.batch_size;
     advice.uncut_bytes = trial().plan({.batch_size = options.batch_size,
                                        .micro_batch = largest.batch_size,
