@@ -83,7 +83,7 @@ Sequential<S> padded_model(Index tokens, bool causal, double dropout = 0, Index 
         .heads = 2, .dropout = dropout, .rotary_positions = rotary_positions, .padding_token = 0};
     Sequential<S> model;
     model.add(gacc::Input(tokens));
-    model.add(gacc::Embedding<S>(7, 8));
+    model.add(gacc::Embedding<S>(7, 8, {.deviation = 0.3}));  // large numbers make central differences rough
     model.add(gacc::Residual(causal ? gacc::CausalSelfAttention<S>(8, options) : gacc::SelfAttention<S>(8, options)));
     model.add(gacc::TransformerBlock<S>(8, {.heads = 2,
                                             .causal = causal,

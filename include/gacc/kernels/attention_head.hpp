@@ -36,7 +36,7 @@ struct AttentionHead {
     Index keys_seen(Index last) const { return causal ? std::min(last, tokens) : tokens; }
 
     /// Calls f(first_key, keys) for blocks of the keys that queries up to `last` - 1 see. A block ends before padding,
-    /// and the next begins after it. So keys after which there is only padding are in the blocks of a shorter sample.
+    /// and the next begins after it. So padding at the end of a sample leaves the blocks as they are without it.
     template <class F>
     void for_keys(Index last, const F& f) const {
         const Index seen = keys_seen(last);
