@@ -70,6 +70,7 @@
 
 #include <gacc/losses/loss.hpp>
 #include <gacc/losses/loss_rows.hpp>
+#include <gacc/losses/softmax_row.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
 #include <gacc/losses/target_loss.hpp>
 #include <gacc/losses/mean_squared_error.hpp>

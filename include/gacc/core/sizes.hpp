@@ -37,6 +37,17 @@ constexpr Index sum_of(Index a, Index b, More... more) {
     }
 }
 
+/// Numbers from one row to the next. Rows of a cache line or more start on a cache line. They are not a power of two
+/// apart, since a column would then compete for a few places in the cache. Shorter rows lie side by side if a sample
+/// has several.
+template <class Scalar>
+constexpr Index row_stride(Index width, Index rows = 1) {
+    constexpr Index line = 64 / Index{sizeof(Scalar)};
+    if (rows > 1 && width < line) { return width; }
+    const Index lines = width / line + (width % line != 0 ? 1 : 0);
+    return product_of(lines % 8 == 0 && lines > 0 ? lines + 1 : lines, line);
+}
+
 /// The most numbers of one array: an Index can count their bytes.
 template <class Scalar>
 inline constexpr Index most_numbers = largest_size / Index{sizeof(Scalar)};

@@ -45,6 +45,44 @@ void check_weights(const char* where, std::span<const Scalar> weights) {
     }
 }
 
+/// Where the results of some rows go.
+template <class Scalar>
+struct LossPlace {
+    Scalar* losses;   // samples
+    Scalar* weights;  // samples
+    Scalar* grad;     // samples x outputs, or null
+    Index stride;     // of grad
+};
+
+/// Computes the loss and the weight of each row, and its gradient if it has a place. See LossRows.
+template <class Scalar, class Row>
+void compute_loss_rows(Index samples, Index outputs, std::span<const Scalar> weights, const Row& row,
+                       LossPlace<Scalar> to) {
+    parallel_for(samples, std::int64_t{samples} * outputs * Row::cost, [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i) {
+            Scalar* grad = to.grad == nullptr ? nullptr : to.grad + i * to.stride;
+            const Scalar weight = weights.empty() ? Scalar(1) : weights[static_cast<std::size_t>(i)];
+            const bool ignored = weight == 0 || row.ignored(i);
+            to.weights[i] = ignored ? Scalar(0) : weight;
+            to.losses[i] = ignored ? Scalar(0) : weight * row.loss(i, weight, grad);
+            if (ignored && grad != nullptr) { std::fill_n(grad, outputs, Scalar(0)); }
+        }
+    });
+}
+
+/// The sums of losses and weights, in the order of the rows.
+struct LossSums {
+    double loss = 0, weight = 0;
+
+    template <class Scalar>
+    LossSums(const Scalar* losses, const Scalar* weights, Index samples) {
+        for (Index i = 0; i < samples; ++i) {
+            loss += static_cast<double>(losses[i]);
+            weight += static_cast<double>(weights[i]);
+        }
+    }
+};
+
 /// The common part of all losses: a loss and a weight for each row of outputs, their sums in the order of the rows, and
 /// the gradient of the last forward. Each loss gives the formula of a row:
 ///
@@ -69,7 +107,8 @@ public:
         weights_.reserve(samples);
         samples_ = samples;
         outputs_ = outputs;
-        const Sums sums = compute(samples, outputs, weights, row, {losses_.data(), weights_.data(), grad_.data()});
+        const LossSums sums =
+            compute(samples, outputs, weights, row, losses_.data(), weights_.data(), grad_.data());
         weight_ = sums.weight;
         ready_ = true;
         return {sums.loss, sums.weight, std::as_const(losses_).first(samples), std::as_const(weights_).first(samples)};
@@ -81,7 +120,8 @@ public:
         OwnLossValue<Scalar> value;
         value.losses.resize(static_cast<std::size_t>(samples));
         value.weights.resize(static_cast<std::size_t>(samples));
-        const Sums sums = compute(samples, outputs, weights, row, {value.losses.data(), value.weights.data(), nullptr});
+        const LossSums sums =
+            compute(samples, outputs, weights, row, value.losses.data(), value.weights.data(), nullptr);
         value.sum = sums.loss;
         value.weight = sums.weight;
         return value;
@@ -103,33 +143,11 @@ public:
     static constexpr Index numbers_per_sample(Index outputs) { return outputs + 2; }
 
 private:
-    struct Sums {
-        double loss = 0, weight = 0;
-    };
-    struct Place {
-        Scalar* losses;   // samples
-        Scalar* weights;  // samples
-        Scalar* grad;     // samples x outputs, or null
-    };
-
     template <class Row>
-    static Sums compute(Index samples, Index outputs, std::span<const Scalar> weights, const Row& row, Place to) {
-        parallel_for(samples, std::int64_t{samples} * outputs * Row::cost, [&](Index first, Index last) {
-            for (Index i = first; i < last; ++i) {
-                Scalar* grad = to.grad == nullptr ? nullptr : to.grad + i * outputs;
-                const Scalar weight = weights.empty() ? Scalar(1) : weights[static_cast<std::size_t>(i)];
-                const bool ignored = weight == 0 || row.ignored(i);
-                to.weights[i] = ignored ? Scalar(0) : weight;
-                to.losses[i] = ignored ? Scalar(0) : weight * row.loss(i, weight, grad);
-                if (ignored && grad != nullptr) { std::fill_n(grad, outputs, Scalar(0)); }
-            }
-        });
-        Sums sums;
-        for (Index i = 0; i < samples; ++i) {
-            sums.loss += static_cast<double>(to.losses[i]);
-            sums.weight += static_cast<double>(to.weights[i]);
-        }
-        return sums;
+    static LossSums compute(Index samples, Index outputs, std::span<const Scalar> weights, const Row& row,
+                            Scalar* losses, Scalar* own_weights, Scalar* grad) {
+        compute_loss_rows(samples, outputs, weights, row, LossPlace<Scalar>{losses, own_weights, grad, outputs});
+        return {losses, own_weights, samples};
     }
 
     const char* name_;
