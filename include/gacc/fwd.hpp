@@ -81,6 +81,12 @@ class Block;
 template <class Scalar>
 class SoftmaxCrossEntropy;
 template <class Scalar>
+class LinearCrossEntropy;
+template <class Scalar>
+class Features;
+template <class Scalar>
+class OwnFeatures;
+template <class Scalar>
 class MeanSquaredError;
 template <class Scalar>
 class Huber;

@@ -72,6 +72,8 @@
 #include <gacc/losses/loss_rows.hpp>
 #include <gacc/losses/softmax_row.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
+#include <gacc/losses/features.hpp>
+#include <gacc/losses/linear_cross_entropy.hpp>
 #include <gacc/losses/target_loss.hpp>
 #include <gacc/losses/mean_squared_error.hpp>
 #include <gacc/losses/huber.hpp>
@@ -145,6 +147,7 @@
 #include <gacc/accumulation/lane_tree.hpp>
 #include <gacc/accumulation/lane_batch.hpp>
 #include <gacc/accumulation/lanes.hpp>
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/plan.hpp>

@@ -66,11 +66,11 @@ namespace {
 /// labels or targets of a micro-batch.
 template <class Optimizer, class Options, class Data, class Loss, class Answers>
 long after_first_batch(const Options& options, const Data& data, Loss loss, const Answers& answers, int threads,
-                       gacc::Index micro_batch, gacc::Index lane_count = 1) {
+                       gacc::Index micro_batch, gacc::Index lane_count = 1, gacc::Index classes = 10) {
     gacc::set_threads(threads);
     gacc::Rng rng(1);
     gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 100), gacc::ReLU(),
-                           gacc::Linear(100, 10));
+                           gacc::Linear(100, classes));
     model.initialize(rng);
     Optimizer optimizer(model.parameters(), options);
     optimizer.group(gacc::vectors, {.learning_rate = 2e-3});
@@ -82,7 +82,7 @@ long after_first_batch(const Options& options, const Data& data, Loss loss, cons
     bool first = true;
     for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 300}, rng)) {
         for (const auto& micro : lanes.of(batch).micro_batches(micro_batch)) {
-            mean.add(loss.forward(model.forward(micro.inputs), answers(micro)));
+            mean.add(loss.forward(gacc::detail::forward_for(loss, model, micro.inputs), answers(micro)));
             model.backward(loss.backward());
         }
         lanes.join();
@@ -102,7 +102,8 @@ long of_random_model(std::uint64_t seed) {
     gacc::Rng rng(seed);
     auto model = gacc::test::random_model<Scalar>(seed);
     const Index samples = seed % 10 == 0 ? 200 : 1 + static_cast<Index>(rng.below(20));
-    const auto training = gacc::test::random_training(model, samples, rng);
+    auto training = gacc::test::random_training(model, samples, rng);
+    training.from_features = training.has_labels() && seed % 2 == 0;
     const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
     gacc::set_threads(1 + static_cast<int>(seed % 4));
     const auto optimizer = gacc::test::random_optimizer<Scalar>(seed, model.parameters());
@@ -111,7 +112,7 @@ long of_random_model(std::uint64_t seed) {
         for (int step = 0; step < 3; ++step) {
             for (Index first = 0; first < samples; first += micro_batch) {
                 const Index count = std::min(micro_batch, samples - first);
-                forward(loss, model.forward(training.inputs.middleRows(first, count)), first * training.rows);
+                forward(loss, model, first, count);
                 model.backward(loss.backward());
             }
             optimizer->step();
@@ -162,7 +163,9 @@ int main() {
                 gacc::AdamOptions(), digits, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch, 5);
             const long prefetched = after_first_batch<gacc::SGD<float>>(
                 gacc::SGDOptions(), ahead, gacc::SoftmaxCrossEntropy(), labels, threads, micro_batch);
-            const long count = in_lanes + prefetched + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
+            const long from_features = after_first_batch<gacc::Adam<float>>(
+                gacc::AdamOptions(), digits, gacc::LinearCrossEntropy(), labels, threads, micro_batch, 1, 600);
+            const long count = in_lanes + prefetched + from_features + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());

@@ -57,8 +57,7 @@ std::vector<std::byte> trained(std::uint64_t seed, const Sequential<S>& model, c
         for (; run->position.epoch < 3; run->position.end_epoch()) {
             while (run->position.sample < samples) {
                 const Index first = run->position.sample, count = std::min(micro_batch, samples - first);
-                const auto value = forward(loss, run->model.forward(training.inputs.middleRows(first, count)),
-                                           first * training.rows);
+                const auto value = forward(loss, run->model, first, count);
                 for (const S number : value.losses) { run->sum += static_cast<double>(number); }
                 run->model.backward(loss.backward());
                 run->position.end_micro_batch(count);
@@ -129,7 +128,7 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
         gacc::Rng rng(seed);
         const auto model = random_model<S>(seed);
         const Index samples = seed % 10 == 0 ? 200 : 1 + static_cast<Index>(rng.below(20));
-        const auto training = random_training(model, samples, rng);
+        auto training = random_training(model, samples, rng);
         const auto whole = trained(seed, model, training, samples);
         gacc::set_threads(1 + static_cast<int>(seed % 4));
         const Index micro_batch = 1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)));
@@ -146,6 +145,11 @@ void check_random_models(std::uint64_t first, std::uint64_t count) {
             gacc::Adam<S> adam(planned.parameters());
             const Index cut = gacc::plan(options, planned, gacc::SoftmaxCrossEntropy<S>(), adam).micro_batch;
             CHECK(trained(seed, model, training, cut, &options) == whole);
+            if (training.has_labels()) {
+                training.from_features = true;
+                CHECK(trained(seed, model, training, cut, &options) == whole);
+                training.from_features = false;
+            }
         }
         gacc::set_threads(0);
     }

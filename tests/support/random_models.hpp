@@ -209,6 +209,9 @@ struct RandomTraining {
     std::vector<S> weights;  // empty: all are 1
     Index rows = 1;  // of a sample of the outputs
     std::uint64_t loss = 0;
+    bool from_features = false;  // whether the loss computes the outputs
+
+    bool has_labels() const { return loss >= 3; }
 };
 
 /// Without first values.
@@ -293,23 +296,27 @@ RandomTraining<S> random_training(const Sequential<S>& model, Index samples, Rng
     return training;
 }
 
-/// f(loss, forward) with the training's loss; forward(loss, outputs, first) calls it with its targets and weights for
-/// the rows from `first` on.
+/// f(loss, forward) with the training's loss; forward(loss, model, first, count) calls it for `count` samples from
+/// `first` on, with their targets and weights.
 template <class S, class F>
 auto with_loss(const RandomTraining<S>& training, const F& f) {
     const auto forward_with = [&](const auto& targets_of) {
-        return [&](auto& loss, const ConstMatrixView<S>& outputs, Index first) {
+        return [&](auto& loss, Sequential<S>& model, Index first, Index count) {
+            const Index row = first * training.rows, rows = count * training.rows;
             const auto all = std::span(training.weights);
-            const auto weights = all.empty() ? all
-                                             : all.subspan(static_cast<std::size_t>(first),
-                                                           static_cast<std::size_t>(outputs.rows()));
-            return loss.forward(outputs, targets_of(first, outputs.rows()), weights);
+            const auto weights =
+                all.empty() ? all : all.subspan(static_cast<std::size_t>(row), static_cast<std::size_t>(rows));
+            return loss.forward(gacc::detail::forward_for(loss, model, training.inputs.middleRows(first, count)),
+                                targets_of(row, rows), weights);
         };
     };
     const auto labels = [&](Index first, Index count) {
         return std::span(training.labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     };
     const auto targets = [&](Index first, Index count) { return training.targets.middleRows(first, count); };
+    if (training.from_features) {
+        return f(LinearCrossEntropy<S>({.label_smoothing = training.loss == 3 ? 0 : 0.1}), forward_with(labels));
+    }
     switch (training.loss) {
         case 0: return f(MeanSquaredError<S>({.ignore_nan = true}), forward_with(targets));
         case 1: return f(Huber<S>({.ignore_nan = true}), forward_with(targets));

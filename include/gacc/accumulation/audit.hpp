@@ -2,6 +2,7 @@
 
 #include <gacc/accumulation/audit_causes.hpp>
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/model/recomputation.hpp>
@@ -130,7 +131,7 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
         run("1 thread", model, cut);
     }
     Sequential<Scalar> recomputing = model;
-    const auto activations = least_memory<Scalar>(model.activations(), cut.front());
+    const auto activations = least_memory<Scalar>(activations_for<Loss>(model), cut.front());
     if (!std::all_of(activations.begin(), activations.end(),
                      [](const Activation& activation) { return activation.kept; })) {
         recomputing.lay_out(cut.front(), activations);
@@ -139,7 +140,7 @@ Audit audit(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar
     if (audit.same()) { return audit; }
 
     if (!cut_same) {
-        const Matrix<Scalar> outputs = reference.forward(batch.inputs);
+        const auto outputs = forward_for(loss, reference, batch.inputs);
         audit.causes = AuditCauses<Scalar>(batch.samples(), cut).find(model, loss, batch, outputs);
     } else if (!audit.runs[1].same) {
         audit.causes = {"a sum whose parts follow the number of threads"};

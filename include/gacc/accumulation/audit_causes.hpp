@@ -4,6 +4,7 @@
 #include <gacc/accumulation/audit_layer.hpp>
 #include <gacc/accumulation/audit_run.hpp>
 #include <gacc/accumulation/given_values.hpp>
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/layers/layer.hpp>
 #include <gacc/model/block.hpp>
@@ -23,10 +24,10 @@ class AuditCauses {
 public:
     AuditCauses(Index samples, const Cut& cut) : samples_(samples), cut_(cut), judge_(samples, cut) {}
 
-    /// `outputs` are those of the uncut model.
-    template <class Loss, class Targets>
+    /// `outputs` are those of the uncut model, or the features if the loss takes those.
+    template <class Loss, class Targets, class Outputs>
     std::vector<std::string> find(const Sequential<Scalar>& model, Loss& loss, const AuditBatch<Scalar, Targets>& batch,
-                                  const Matrix<Scalar>& outputs) && {
+                                  const Outputs& outputs) && {
         inputs_ = batch.inputs;
         input_shape_ = model.input_shape();
         Matrix<Scalar> x = inputs_;
@@ -99,22 +100,22 @@ private:
         }
     }
 
-    /// Examines the loss alone, with the model's outputs.
-    template <class Loss, class Targets>
-    void examine(Loss& loss, const AuditBatch<Scalar, Targets>& batch, const Matrix<Scalar>& outputs) {
+    /// Examines the loss alone, with the model's outputs or features.
+    template <class Loss, class Targets, class Outputs>
+    void examine(Loss& loss, const AuditBatch<Scalar, Targets>& batch, const Outputs& outputs) {
         const Index rows = outputs.rows() / samples_;
         bool divides = false;
         const auto pass = [&](const Cut& cut) {
             AuditPass<Scalar> all;
             all.y = Matrix<Scalar>::Zero(outputs.rows(), 1);
-            all.grad_x.resize(outputs.rows(), outputs.cols());
             for_each_part(cut, [&](Index first, Index count, std::size_t) {
-                const auto value = loss.forward(ConstMatrixView<Scalar>(outputs.middleRows(first * rows, count * rows)),
+                const auto value = loss.forward(some_loss_rows(outputs, first * rows, count * rows),
                                                 batch.part(first, count).targets);
                 std::copy(value.losses.begin(), value.losses.end(), all.y.data() + first * rows);
                 const LossGradient<Scalar> gradient = loss.backward();
                 divides = gradient.reduction != Reduction::mean_over_samples;
-                all.grad_x.middleRows(first * rows, count * rows) = gradient.grad;
+                all.grad_x.conservativeResize(outputs.rows(), gradient.grad.cols());
+                all.grad_x.middleRows(first * rows, count * rows) = whole_gradient(gradient);
             });
             return all;
         };

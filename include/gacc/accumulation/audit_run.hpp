@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/core/types.hpp>
@@ -151,7 +152,7 @@ AuditRun<Scalar> audit_run(Sequential<Scalar>& model, Loss& loss, const AuditBat
     AuditRun<Scalar> run;
     for_each_part(cut, [&](Index first, Index count, std::size_t) {
         const auto micro = batch.part(first, count);
-        const auto value = loss.forward(model.forward(micro.inputs), micro.targets);
+        const auto value = loss.forward(forward_for(loss, model, micro.inputs), micro.targets);
         if (value.losses.empty()) { run.loss += value.sum; }
         for (const Scalar one : value.losses) { run.loss += static_cast<double>(one); }  // as MeanLoss does
         model.backward(loss.backward());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/accumulation/audit_run.hpp>
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/random.hpp>
 #include <gacc/core/types.hpp>
@@ -111,7 +112,7 @@ private:
     /// The sum of the losses. Each call is the first batch of a training, so random numbers are the same every time.
     double value() {
         model_.parameters().set_tally(model_.parameters().tally().before_training());
-        const auto value = loss_.forward(model_.forward(batch_.inputs), batch_.targets);
+        const auto value = loss_.forward(forward_for(loss_, model_, batch_.inputs), batch_.targets);
         return divides_ ? value.mean() : value.sum;
     }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/accumulation/lane_tree.hpp>
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/accumulation/plan_result.hpp>
 #include <gacc/accumulation/planned_bytes.hpp>
 #include <gacc/core/error.hpp>
@@ -52,12 +53,13 @@ public:
     /// Returns the bytes of all other parts.
     using Parts = std::function<memory::Bytes(const PlanContext&)>;
 
-    Planner(const Sequential<Scalar>& model, const Optimizer<Scalar>& optimizer, const PlanOptions& options,
-            Index data_size, Parts parts)
-        : model_(model), optimizer_(optimizer), options_(options), data_size_(data_size), parts_(std::move(parts)) {}
+    Planner(const Sequential<Scalar>& model, std::vector<Activation> activations, const Optimizer<Scalar>& optimizer,
+            const PlanOptions& options, Index data_size, Parts parts)
+        : model_(model), activations_(std::move(activations)), optimizer_(optimizer), options_(options),
+          data_size_(data_size), parts_(std::move(parts)) {}
 
     std::vector<Activation> activations(Index micro_batch, bool recompute) const {
-        auto activations = model_.activations();
+        auto activations = activations_;
         if (recompute) { return least_memory<Scalar>(activations, micro_batch); }
         for (Activation& activation : activations) { activation.kept = true; }
         drop_unneeded(activations);
@@ -114,6 +116,7 @@ public:
 
 private:
     const Sequential<Scalar>& model_;
+    std::vector<Activation> activations_;
     const Optimizer<Scalar>& optimizer_;
     const PlanOptions& options_;
     Index data_size_;  // samples; 0: not known
@@ -167,7 +170,8 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
         (add(detail::bytes_of(parts, context)), ...);
         return all;
     };
-    const detail::Planner<Scalar> planner(model, optimizer, options, data_size, bytes_of_parts);
+    const detail::Planner<Scalar> planner(model, detail::activations_for<Loss>(model), optimizer, options, data_size,
+                                          bytes_of_parts);
     const Index largest_batch = planner.largest_batch();
     const Index lane = detail::first_of_lane(largest_batch, 1, lanes);  // samples of the first one, the largest
     const Index block = Workspace<Scalar>::largest_block_samples(planner.activations(1, false));
@@ -207,6 +211,10 @@ Plan plan(const PlanOptions& options, Sequential<Scalar>& model, const Loss&, co
     planner.check(plan.bytes, plan.micro_batch);
     plan.activations = activations.size();
     Index forward = 0, backward = 0, again = 0;
+    if constexpr (detail::TakesFeatures<Loss>) {  // the last layer's work
+        forward = model.output_activations().back().work;
+        backward = 2 * forward;
+    }
     const bool drops_unneeded = std::ranges::find(activations, true, &Activation::needed)->kept;
     // The last run of dropped activations is still in memory if the micro-batch is one block.
     const auto segments = detail::segments_of<Scalar>(activations);

@@ -13,8 +13,8 @@
 namespace gacc::inline GACC_ABI {
 
 /// How batches are cut, and the bytes that training takes: parameters, gradients, moments, activations, and the buffers
-/// of the loss and the other parts that plan() was given. It does not count the data themselves, nor the activations of
-/// one block of samples that predict() takes while it runs.
+/// of the loss and the other parts that plan() was given. It does not count the data themselves, nor what predict() and
+/// a loss's value() take while they run: the activations of one block of samples, and the logits of one block of rows.
 struct Plan {
     Index batch_size = 0;        ///< the size of the dataset if that is smaller
     Index micro_batch = 0;       ///< samples of the largest micro-batch

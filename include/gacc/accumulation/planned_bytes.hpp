@@ -7,6 +7,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/data/dataset.hpp>
 #include <gacc/data/lazy_inputs.hpp>
+#include <gacc/losses/features.hpp>
 #include <gacc/optim/weight_average.hpp>
 
 #include <concepts>
@@ -77,8 +78,12 @@ template <class Scalar, class Loss>
 memory::Bytes bytes_of_loss(const PlanContext& context) {
     const Index rows = product_of(context.micro_batch, rows_of(context.outputs));
     memory::Bytes all;
-    all[memory::Kind::scratch] =
-        planned_bytes(product_of(rows, Loss::numbers_per_sample(context.outputs.back())), sizeof(Scalar));
+    if constexpr (TakesFeatures<Loss>) {
+        all[memory::Kind::scratch] = Loss::bytes(rows, context.outputs.back());
+    } else {
+        all[memory::Kind::scratch] =
+            planned_bytes(product_of(rows, Loss::numbers_per_sample(context.outputs.back())), sizeof(Scalar));
+    }
     return all;
 }
 

@@ -3,6 +3,7 @@
 #include <gacc/core/view.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -35,9 +36,13 @@ struct OwnLossValue {
 /// What a loss passes to the model's backward: the derivative by the model's outputs, and the weights of the samples.
 template <class Scalar>
 struct LossGradient {
-    ConstMatrixView<Scalar> grad;            ///< samples x out_features
+    ConstMatrixView<Scalar> grad;            ///< samples x out_features; without memory if there is a `block`
     std::span<const Scalar> sample_weights;  ///< w_i of every sample
     Reduction reduction = Reduction::mean_over_samples;
+    /// If the derivative is never in memory as a whole: block(i) computes rows from i on and returns as many as it has.
+    /// They are valid until its next call. Backward calls it in the order of the rows. It may write the gradient by the
+    /// features of these rows over the features, before the next call.
+    std::function<ConstMatrixView<Scalar>(Index first)> block = {};
 };
 
 }  // namespace gacc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/layers/layer.hpp>
+#include <gacc/losses/loss.hpp>
 #include <gacc/model/activation.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/branches.hpp>
@@ -9,6 +10,7 @@
 #include <gacc/model/ignored_samples.hpp>
 #include <gacc/model/sample_block.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <vector>
@@ -28,10 +30,10 @@ namespace detail {
 template <class Scalar>
 class BackwardPass {
 public:
-    /// `activations` are those that the plan was made with; `loss_grad` is of the micro-batch.
+    /// `activations` are those that the plan was made with; `loss` is of the micro-batch.
     BackwardPass(const SampleBlock<Scalar>& block, const BackwardPlan& plan, const std::vector<Activation>& activations,
-                 const ConstMatrixView<Scalar>& loss_grad, const IgnoredSamples<Scalar>& ignored)
-        : block_(block), plan_(plan), activations_(activations), loss_grad_(loss_grad), ignored_(ignored) {}
+                 const LossGradient<Scalar>& loss, const IgnoredSamples<Scalar>& ignored)
+        : block_(block), plan_(plan), activations_(activations), loss_(loss), ignored_(ignored) {}
 
     /// Adds to the gradients of all parameters of a segment, and calls (*ready)(parameter) when nothing more is added.
     void run(std::size_t segment, const GradientReady<Scalar>* ready = nullptr) const {
@@ -39,6 +41,11 @@ public:
         for (const BackwardStep& step : plan_.steps) {
             if (step.segment != segment) { continue; }
             const auto& operation = block_.graph.operations()[step.operation];
+            if (step.from.kind == GradientPlace::Kind::of_the_loss && loss_.block) {
+                through_head(step, operation);
+                if (ready != nullptr) { tell(*ready, operation); }
+                continue;
+            }
             const ConstMatrixView<Scalar> from = gradient(step.from);
             if (step.to.kind == GradientPlace::Kind::activation) {  // the activation must be there before it is read
                 dropped.need(step.to.number);
@@ -51,14 +58,47 @@ public:
             if (operation.plan.reads_y || operation.plan.kept > 0) { dropped.need(value(operation.output).slot); }
             if (operation.plan.reads_x && x != 0) { dropped.need(value(x).slot); }
             through_layer(step, operation, from);
-            if (ready != nullptr) {
-                for (auto* parameter : operation.completes) { (*ready)(*parameter); }
-            }
+            if (ready != nullptr) { tell(*ready, operation); }
         }
     }
 
 private:
     const Value& value(std::size_t i) const { return block_.value(i); }
+
+    static void tell(const GradientReady<Scalar>& ready, const Operation<Scalar>& operation) {
+        for (auto* parameter : operation.completes) { ready(*parameter); }
+    }
+
+    /// Takes the block backward through the last layer, a Linear, in the rows in which the loss computes its gradient.
+    void through_head(const BackwardStep& step, const Operation<Scalar>& operation) const {
+        const std::size_t x = operation.inputs[0];
+        const Index of_x = value(x).rows(), first = block_.first * of_x, rows = block_.count * of_x;
+        const bool wanted = step.to.kind != GradientPlace::Kind::none;
+        ignored_.clear(block_.write(x, 0, block_.count), block_.first, of_x, value(x).by_rows);
+        auto grad_x = wanted ? writable(step.to) : unwanted();
+        const ConstMatrixView<Scalar> all = block_.read(x, 0, block_.count);
+        for (Index row = 0; row < rows;) {
+            const ConstMatrixView<Scalar> grad_y = loss_.block(first + row);
+            const Index count = std::min(grad_y.rows(), rows - row), shape[] = {count, value(x).features()};
+            Backward<Scalar> call{all.middleRows(row, count), ConstMatrixView<Scalar>(nullptr, 0, 0), 1,
+                                  ConstMatrixView<Scalar>(nullptr, 0, 0), grad_y.middleRows(0, count),
+                                  wanted ? some_rows(grad_x, row, count) : unwanted(),
+                                  block_.where(operation, 0).at(row, 0)};
+            call.adds = step.adds;
+            call.shape = shape;
+            if (step.fused) { fuse(call, *step.fused, 0, row); }
+            operation.layer->backward(call);
+            row += count;
+        }
+        if (wanted) { ignored_.clear(grad_x, block_.first, of_x, value(x).by_rows); }
+    }
+
+    /// The tiles of grad_x go through this operation. The call begins at a row of a sample.
+    void fuse(Backward<Scalar>& call, std::size_t operation, Index sample, Index row) const {
+        const auto& before = block_.graph.operations()[operation];
+        call.before = before.layer;
+        call.where_before = block_.where(before, sample).at(row, 0);
+    }
 
     void through_layer(const BackwardStep& step, const Operation<Scalar>& operation,
                        const ConstMatrixView<Scalar>& grad_y) const {
@@ -77,11 +117,7 @@ private:
                                   block_.tokens(operation, begin, samples)};
             call.adds = step.adds;
             call.shape = value(x).shape;
-            if (step.fused) {
-                const auto& before = block_.graph.operations()[*step.fused];
-                call.before = before.layer;
-                call.where_before = block_.where(before, begin);
-            }
+            if (step.fused) { fuse(call, *step.fused, begin, 0); }
             operation.layer->backward(call);
         };
         if (x == 0) {
@@ -129,13 +165,13 @@ private:
     ConstMatrixView<Scalar> gradient(const GradientPlace& place) const {
         if (place.kind != GradientPlace::Kind::of_the_loss) { return writable(place); }
         const Index rows = block_.graph.output().rows();
-        return loss_grad_.middleRows(block_.first * rows, block_.count * rows);
+        return loss_.grad.middleRows(block_.first * rows, block_.count * rows);
     }
 
     const SampleBlock<Scalar>& block_;
     const BackwardPlan& plan_;
     const std::vector<Activation>& activations_;
-    const ConstMatrixView<Scalar>& loss_grad_;
+    const LossGradient<Scalar>& loss_;
     const IgnoredSamples<Scalar>& ignored_;
 };
 

@@ -59,7 +59,8 @@ struct BackwardPlan {
 template <class Scalar>
 class BackwardPlanner {
 public:
-    /// `activations` are those of the graph; some may be dropped.
+    /// `activations` are those of the graph; some may be dropped. If the last one, of the outputs, is not among them, a
+    /// loss computes the outputs in blocks of rows.
     BackwardPlanner(const Graph<Scalar>& graph, const std::vector<Activation>& activations)
         : graph_(graph), activations_(activations), segments_(segments_of<Scalar>(activations)), grads_(graph.values().size()),
           done_(graph.operations().size(), false), users_of_activation_(activations.size(), 0) {}
@@ -69,7 +70,7 @@ public:
         grads_.back() = {GradientPlace::Kind::of_the_loss};
         for (std::size_t i = graph_.operations().size(); i-- > 0;) {
             const auto& operation = graph_.operations()[i];
-            segment_ = segment_at(segments_, value(operation.output).slot);
+            segment_ = segment_at(segments_, std::min(value(operation.output).slot, activations_.size() - 1));
             if (done_[i] || !value(operation.output).wants_grad) { continue; }
             if (operation.kind == OperationKind::layer) {
                 through_layer(i);

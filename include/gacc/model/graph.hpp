@@ -5,6 +5,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/text.hpp>
 #include <gacc/layers/layer.hpp>
+#include <gacc/layers/linear.hpp>
 #include <gacc/model/activation.hpp>
 #include <gacc/model/activation_plan.hpp>
 #include <gacc/model/graph_marks.hpp>
@@ -90,6 +91,24 @@ public:
     const Value& output() const { return values_.back(); }
     /// In the order in which they are first written.
     const std::vector<Activation>& activations() const { return activations_; }
+
+    /// The last operation, if a loss can compute it in blocks of rows: a Linear that reads the value of another layer.
+    /// Else null.
+    const Operation<Scalar>* head() const {
+        if (operations_.empty()) { return nullptr; }
+        const auto& last = operations_.back();
+        const bool is_head = dynamic_cast<const Linear<Scalar>*>(last.layer) != nullptr && last.inputs[0] != 0;
+        return is_head ? &last : nullptr;
+    }
+    /// The value that the head reads.
+    const Value& features() const { return values_[operations_.back().inputs[0]]; }
+    /// The activations up to the features, which are kept: all but that of the outputs.
+    std::vector<Activation> feature_activations() const {
+        auto all = activations_;
+        all.pop_back();
+        all.back().kept = all.back().needed = true;
+        return all;
+    }
 
 private:
     /// Checks that a layer which reads the tokens of the model's input can do so.

@@ -9,6 +9,7 @@
 #include <gacc/model/model_body.hpp>
 
 #include <new>
+#include <string>
 
 namespace gacc::inline GACC_ABI::detail {
 
@@ -30,6 +31,16 @@ void check_inputs(const ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& 
     }
 }
 
+/// Throws     UsageError if the model does not end with a Linear, after other layers
+template <class Scalar>
+void check_head(const char* where, const ModelBody<Scalar>& body) {
+    if (body.graph.head() != nullptr) { return; }
+    const std::string last = body.blocks.empty() ? "no layers" : body.blocks.back().description() + " at the end";
+    throw UsageError(where, text("expected a model that ends with a Linear after other layers, got ", last,
+                                 body.blocks.size() == 1 ? " and no other layers" : "",
+                                 "; use SoftmaxCrossEntropy and forward()"));
+}
+
 /// A matrix for the outputs of all samples.
 ///
 /// Throws     MemoryError if there is no memory for it
@@ -42,9 +53,18 @@ Matrix<Scalar> outputs_for(const Value& outputs, const ConstMatrixView<Scalar>& 
     });
 }
 
-/// Throws     ShapeError if the gradient or its weights do not fit the outputs of this number of samples
+/// Throws     UsageError if the gradient comes in blocks though the forward pass computed the outputs, or the other way
+///            round; ShapeError if it or its weights do not fit the outputs of this number of samples
 template <class Scalar>
-void check_gradient(const Value& outputs, Index samples, const LossGradient<Scalar>& loss) {
+void check_gradient(const Value& outputs, Index samples, const LossGradient<Scalar>& loss, bool ends_at_features) {
+    if (ends_at_features != static_cast<bool>(loss.block)) {
+        throw UsageError("Sequential::backward",
+                         ends_at_features
+                             ? "expected the gradient of a loss of features, such as LinearCrossEntropy, after "
+                               "forward_features(), got one of a loss of outputs; call forward()"
+                             : "expected the gradient of a loss of outputs after forward(), got one of a loss of "
+                               "features; call forward_features()");
+    }
     const Index rows = samples * outputs.rows();
     if (loss.grad.rows() != rows || loss.grad.cols() != outputs.features() ||
         static_cast<Index>(loss.sample_weights.size()) != rows) {

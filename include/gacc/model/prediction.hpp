@@ -9,26 +9,28 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The outputs of a graph for any number of samples, a block at a time, in a workspace of its own.
+/// The value of a graph in the last of these activations, for any number of samples: a block at a time, in a workspace
+/// of its own.
 ///
-/// Throws     MemoryError if there is no memory for the outputs
+/// Throws     MemoryError if there is no memory for the value
 template <class Scalar>
-Matrix<Scalar> predict(const Graph<Scalar>& graph, const ConstMatrixView<Scalar>& inputs) {
-    auto activations = graph.activations();
+Matrix<Scalar> predict(const Graph<Scalar>& graph, std::vector<Activation> activations, const Value& last,
+                       const ConstMatrixView<Scalar>& inputs) {
     for (std::size_t i = 0; i + 1 < activations.size(); ++i) { activations[i].kept = false; }
-    const Index rows = graph.output().rows();
+    const Index rows = last.rows();
     Workspace<Scalar> workspace;
-    Matrix<Scalar> outputs = outputs_for(graph.output(), inputs);
+    Matrix<Scalar> outputs = outputs_for(last, inputs);
     const Index most = workspace.block_samples(activations);
     for (Index first = 0; first < inputs.rows(); first += most) {
         const Index count = std::min(most, inputs.rows() - first);
         workspace.lay_out(activations, {}, count);
         const SampleBlock<Scalar> block{graph, workspace, inputs.middleRows(first, count), 0, count, {}};
         ForwardPass<Scalar>(block).run(0);
-        outputs.middleRows(first * rows, count * rows) = workspace.activation(graph.output().slot, 0, count);
+        outputs.middleRows(first * rows, count * rows) = workspace.activation(last.slot, 0, count);
     }
     return outputs;
 }

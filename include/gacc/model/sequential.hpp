@@ -3,6 +3,7 @@
 #include <gacc/core/error.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/sizes.hpp>
+#include <gacc/losses/features.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/block.hpp>
@@ -121,11 +122,16 @@ public:
     /// Throws     UsageError if the weights are still the zeros with which they were made: call initialize(), or load
     ///            or set them. Vectors, such as biases, may stay zero. predict() does not check this
     ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs) {
-        detail::check_inputs(body(), inputs);
-        pass_.check_planned(inputs.rows());
-        check_initialized();
-        complete_ = true;
-        return pass_.forward(body(), inputs);
+        return forward(inputs, detail::PassEnd::outputs);
+    }
+
+    /// The same without the last layer, for a loss that computes the outputs itself, a block of rows at a time. See
+    /// LinearCrossEntropy. The features are valid until the next forward or plan.
+    ///
+    /// Throws     UsageError also if the last layer is no Linear, or there is none before it
+    Features<Scalar> forward_features(const ConstMatrixView<Scalar>& inputs) {
+        detail::check_head("Sequential::forward_features", body());
+        return {forward(inputs, detail::PassEnd::features), out_features(), head()};
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.
@@ -153,7 +159,15 @@ public:
     /// Throws     MemoryError if there is no memory for the outputs
     Matrix<Scalar> predict(const ConstMatrixView<Scalar>& inputs) const {
         detail::check_inputs(body(), inputs);
-        return detail::predict(graph(), inputs);
+        return detail::predict(graph(), graph().activations(), graph().output(), inputs);
+    }
+
+    /// The same without the last layer, for LinearCrossEntropy::value(). Throws as forward_features().
+    OwnFeatures<Scalar> predict_features(const ConstMatrixView<Scalar>& inputs) const {
+        detail::check_head("Sequential::predict_features", body());
+        detail::check_inputs(body(), inputs);
+        return {detail::predict(graph(), graph().feature_activations(), graph().features(), inputs), out_features(),
+                head()};
     }
 
     /// The bytes of training with this micro-batch, without the values and gradients of the parameters.
@@ -169,16 +183,24 @@ public:
         return all;
     }
 
-    /// The places of its values, in order. A value that lies over another has no place of its own.
+    /// The places of its values, in order, as last laid out. A value that lies over another has no place of its own.
     const std::vector<Activation>& activations() const { return pass_.activations(graph()); }
+    /// The places for forward(), or for forward_features(): those without the last.
+    std::vector<Activation> output_activations() const { return graph().activations(); }
+    std::vector<Activation> feature_activations() const {
+        detail::check_head("Sequential::feature_activations", body());
+        return graph().feature_activations();
+    }
 
     /// Prepares for micro-batches of at most `micro_batch` samples, and for these activations to be kept or dropped.
-    /// From then on a larger micro-batch is an error.
+    /// From then on a larger micro-batch is an error, and so is forward() with feature_activations(), or
+    /// forward_features() with the others.
     ///
     /// Throws     UsageError if these differ from activations() in more than what is kept, the last one (the outputs)
     ///            is not kept, or runs of dropped ones do not begin and end at boundaries
     void lay_out(Index micro_batch, const std::vector<Activation>& activations) {
-        const std::vector<Activation>& own = graph().activations();
+        const bool features = graph().head() != nullptr && activations.size() + 1 == graph().activations().size();
+        const auto own = features ? graph().feature_activations() : graph().activations();
         if (micro_batch < 1 || activations.empty() || !detail::can_be_chosen(activations, own)) {
             throw UsageError("Sequential::lay_out",
                              "expected a micro-batch of 1 or more and the model's activations with the last one kept, "
@@ -223,6 +245,20 @@ private:
                              "expected all layers before the model is used, got " + block.description() + " after");
         }
         body.append(std::move(block));
+    }
+
+    ConstMatrixView<Scalar> forward(const ConstMatrixView<Scalar>& inputs, detail::PassEnd end) {
+        detail::check_inputs(body(), inputs);
+        pass_.check_planned(inputs.rows(), end);
+        check_initialized();
+        complete_ = true;
+        return pass_.forward(body(), inputs, end);
+    }
+    /// Writes outputs of rows by the last layer.
+    typename Features<Scalar>::Write head() const {
+        return [layer = graph().head()->layer](const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y) {
+            layer->forward({x, y, x.rows(), MatrixView<Scalar>(nullptr, 0, 0, Eigen::OuterStride<>(0)), {}});
+        };
     }
 
     /// Checks until all parameters are initialized, and then never again.

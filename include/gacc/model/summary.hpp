@@ -83,7 +83,10 @@ std::string summary(const Graph<Scalar>& graph, const std::vector<Block<Scalar>>
             }
         }
         std::string held = "in place";
-        if (y.slot == slots) {
+        if (y.slot == slots && slots == activations.size()) {
+            ++slots;
+            held = "in the loss";
+        } else if (y.slot == slots) {
             ++slots;
             const Activation& activation = activations[y.slot];
             const Index bytes = product_of(sample_numbers<Scalar>(activation), Index{sizeof(Scalar)});

@@ -20,6 +20,15 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
+/// Where a forward pass ends: at the outputs, or at the features, if a loss computes the outputs in blocks of rows.
+enum class PassEnd { outputs, features };
+
+/// The activations of a pass, all kept that can be.
+template <class Scalar>
+std::vector<Activation> activations_up_to(PassEnd end, const Graph<Scalar>& graph) {
+    return end == PassEnd::features ? graph.feature_activations() : graph.activations();
+}
+
 /// Takes one micro-batch after the other forward and backward through a model. From forward to backward it has the
 /// activations, and where the inputs are.
 template <class Scalar>
@@ -41,10 +50,18 @@ public:
     /// What the graph needs has changed.
     void renew(const Graph<Scalar>& graph) {
         ready_ = false;
-        if (!activations_.empty()) { choose(graph, planned_ > 0 ? activations_ : graph.activations()); }
+        if (!activations_.empty()) { choose(graph, planned_ > 0 ? activations_ : activations_up_to(end_, graph)); }
     }
 
-    void check_planned(Index samples) const {
+    void check_planned(Index samples, PassEnd end) const {
+        if (planned_ > 0 && end != end_) {
+            const bool features = end == PassEnd::features;
+            throw UsageError(features ? "Sequential::forward_features" : "Sequential::forward",
+                             text("expected ",
+                                  features ? "forward(), as planned with a loss of outputs, got forward_features()"
+                                           : "forward_features(), as planned with a loss of features, got forward()",
+                                  "; plan anew with the loss that is used"));
+        }
         if (planned_ > 0 && samples > planned_) {
             throw UsageError("Sequential::forward",
                              text("expected at most the ", planned_, " samples a micro-batch of the plan, got ", samples,
@@ -52,9 +69,9 @@ public:
         }
     }
 
-    /// The outputs. They and the inputs must stay as they are until backward.
-    ConstMatrixView<Scalar> forward(ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& inputs) {
-        if (activations_.empty()) { choose(body.graph, body.graph.activations()); }
+    /// The outputs, or the features. They and the inputs must stay as they are until backward.
+    ConstMatrixView<Scalar> forward(ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& inputs, PassEnd end) {
+        if (activations_.empty() || end != end_) { choose(body.graph, activations_up_to(end, body.graph)); }
         ready_ = false;
         workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
         ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
@@ -71,14 +88,15 @@ public:
         input_stride_ = inputs.outerStride();
         ready_ = true;
         ++forwards_without_backward_;
-        return workspace_.activation(body.graph.output().slot, 0, inputs.rows());
+        const Value& last = end == PassEnd::features ? body.graph.features() : body.graph.output();
+        return workspace_.activation(last.slot, 0, inputs.rows());
     }
 
     /// See Sequential::backward.
     void backward(ModelBody<Scalar>& body, const LossGradient<Scalar>& loss, const GradientReady<Scalar>& ready) {
         if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
         const Index samples = workspace_.samples();
-        check_gradient(body.graph.output(), samples, loss);
+        check_gradient(body.graph.output(), samples, loss, end_ == PassEnd::features);
         GradientTally tally = body.tally;
         tally.add(loss.reduction, loss.sample_weights, samples);
         ready_ = false;
@@ -89,7 +107,7 @@ public:
         for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
             for_each_block(body.graph, segment, inputs, [&](const SampleBlock<Scalar>& block) {
                 const bool is_last = block.first + block.count == samples;
-                BackwardPass<Scalar>(block, backward_, activations_, loss.grad, ignored)
+                BackwardPass<Scalar>(block, backward_, activations_, loss, ignored)
                     .run(segment, is_last && ready ? &ready : nullptr);
             });
         }
@@ -99,9 +117,11 @@ public:
     Index forwards_without_backward() const { return forwards_without_backward_; }
 
 private:
-    /// Only what is kept is taken from `chosen`: what is needed may have changed since.
+    /// Only what is kept is taken from `chosen`: what is needed may have changed since. If the outputs are not among
+    /// these, the pass ends at the features.
     void choose(const Graph<Scalar>& graph, const std::vector<Activation>& chosen) {
-        auto activations = graph.activations();
+        end_ = chosen.size() < graph.activations().size() ? PassEnd::features : PassEnd::outputs;
+        auto activations = activations_up_to(end_, graph);
         for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
         backward_ = BackwardPlanner<Scalar>(graph, activations).plan();
         activations_ = std::move(activations);
@@ -118,6 +138,7 @@ private:
     }
 
     Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
+    PassEnd end_ = PassEnd::outputs;       // of the passes that these activations are for
     std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
     BackwardPlan backward_;                // with these
     Workspace<Scalar> workspace_;

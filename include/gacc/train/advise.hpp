@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/accumulation/loss_inputs.hpp>
 #include <gacc/accumulation/noise_scale.hpp>
 #include <gacc/accumulation/plan.hpp>
 #include <gacc/core/clock.hpp>
@@ -101,9 +102,9 @@ private:
     template <class Micro, class Backward>
     void pass(const Micro& micro, const Backward& backward) {
         if constexpr (TargetDataset<Data>) {
-            loss_.forward(model_.forward(micro.inputs), micro.targets);
+            loss_.forward(forward_for(loss_, model_, micro.inputs), micro.targets);
         } else {
-            loss_.forward(model_.forward(micro.inputs), micro.labels);
+            loss_.forward(forward_for(loss_, model_, micro.inputs), micro.labels);
         }
         backward(loss_.backward());
     }
