@@ -68,6 +68,7 @@ private:
 struct ImagesProgram {
     using Settings = ImagesSettings;
     using Data = ImagesData;
+    using Loss = gacc::SoftmaxCrossEntropy<float>;
 
     static constexpr auto name = "gacc-images";
     static constexpr auto samples = "images";

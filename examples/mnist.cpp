@@ -55,6 +55,7 @@ private:
 struct Mnist {
     using Settings = MnistSettings;
     using Data = MnistData;
+    using Loss = gacc::SoftmaxCrossEntropy<float>;
 
     static constexpr auto name = "gacc-mnist";
     static constexpr auto samples = "samples";

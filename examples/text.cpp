@@ -20,13 +20,13 @@ int main() {
                            gacc::TransformerBlock(32, {.heads = 2}), gacc::TransformerBlock(32, {.heads = 2}),
                            gacc::LayerNorm(32), gacc::Linear(32, characters));
     model.initialize(rng);
-    gacc::SoftmaxCrossEntropy loss;
+    gacc::LinearCrossEntropy loss;  // as SoftmaxCrossEntropy, without the logits in memory
     gacc::AdamW adamw(model.parameters(), {.learning_rate = 3e-3});
 
     for (int epoch = 1; epoch <= 3; ++epoch) {
         for (const auto& batch : gacc::shuffled_batches(train, {.batch_size = 32}, rng)) {
             for (const auto& micro : batch.micro_batches(8)) {
-                loss.forward(model.forward(micro.inputs), micro.labels);  // a label for each of the 16 characters
+                loss.forward(model.forward_features(micro.inputs), micro.labels);  // a label a character
                 model.backward(loss.backward());
             }
             adamw.step();
@@ -34,7 +34,7 @@ int main() {
         }
         gacc::MeanLoss mean;
         for (const auto& batch : gacc::ordered_batches(held_out, {.batch_size = 32})) {
-            mean.add(loss.value(model.predict(batch.inputs), batch.labels));
+            mean.add(loss.value(model.predict_features(batch.inputs), batch.labels));
         }
         std::printf("epoch %d: validation loss %.3f a character\n", epoch, mean.mean());
     }

@@ -72,11 +72,11 @@ inline std::function<double(Index)> schedule(const TextSettings& settings) {
 }
 
 /// The mean loss of a token over all windows of a text. How many sequences go at once changes not one bit.
-inline double mean_loss(const gacc::Sequential<float>& model, const gacc::SoftmaxCrossEntropy<float>& loss,
+inline double mean_loss(const gacc::Sequential<float>& model, const gacc::LinearCrossEntropy<float>& loss,
                         const gacc::TextDataset<float>& text, Index sequences) {
     gacc::MeanLoss mean;
     for (const auto& batch : gacc::ordered_batches(text, {.batch_size = sequences})) {
-        mean.add(loss.value(model.predict(batch.inputs), batch.labels));
+        mean.add(loss.value(model.predict_features(batch.inputs), batch.labels));
     }
     return mean.mean();
 }
@@ -89,7 +89,7 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
     gacc::Rng rng(settings.seed);
     auto model = Program::network(settings, all);
     model.initialize(rng);
-    gacc::SoftmaxCrossEntropy loss;
+    typename Program::Loss loss;
     auto optimizer = Program::optimizer(model.parameters(), settings);
     gacc::NonFiniteGuard guard(optimizer, settings.non_finite);
     gacc::MeanLoss mean;  // since the last validation
@@ -143,7 +143,7 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
         const auto rest = batch.from(position.sample);
         Index own = 0;  // sequences of this rank
         for (const auto& micro : group.share(rest).micro_batches(result.plan)) {
-            const auto value = loss.forward(model.forward(micro.inputs), micro.labels);
+            const auto value = loss.forward(model.forward_features(micro.inputs), micro.labels);
             if (guard.accepts(value)) {
                 log.backward(model, loss.backward());
                 if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {

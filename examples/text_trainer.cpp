@@ -27,6 +27,7 @@ namespace {
 struct TextProgram {
     using Settings = TextSettings;
     using Data = TextData;
+    using Loss = gacc::LinearCrossEntropy<float>;
 
     static constexpr auto name = "gacc-text";
     static constexpr auto samples = "sequences";

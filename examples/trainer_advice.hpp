@@ -15,7 +15,7 @@ int advise(const typename Program::Settings& settings, const typename Program::D
     gacc::Rng rng(settings.seed);
     auto model = Program::network(settings, data);
     model.initialize(rng);
-    const gacc::SoftmaxCrossEntropy loss;
+    const typename Program::Loss loss;
     const auto advice = gacc::advise(
         {.batch_size = settings.batch_size, .memory = settings.memory, .unit = Program::samples}, model, loss,
         [&](const gacc::Parameters<float>& parameters) { return Program::optimizer(parameters, settings); },

@@ -28,7 +28,7 @@ int dry_run(const Arm& arm, const typename Program::Settings& settings, const ty
     auto model = Program::network(settings, data);
     auto optimizer = Program::optimizer(model.parameters(), settings);
     const Group group(ranks, model, optimizer, settings.lanes);
-    const gacc::SoftmaxCrossEntropy loss;
+    const typename Program::Loss loss;
     std::cout << plan(arm, settings, data.training(), model, loss, optimizer, group).description();
     return done;
 }
@@ -94,7 +94,7 @@ int audit(const typename Program::Settings& settings, const typename Program::Da
     gacc::Rng rng(settings.seed);
     auto model = Program::network(settings, data);
     model.initialize(rng);
-    gacc::SoftmaxCrossEntropy loss;
+    typename Program::Loss loss;
     gacc::DataPosition first_epoch;
     const auto batches =
         gacc::shuffled_batches(data.training(), {.batch_size = settings.batch_size}, rng, first_epoch);

@@ -55,9 +55,9 @@ inline std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
     return all;
 }
 
-template <class Data, class Optimizer>
+template <class Data, class Loss, class Optimizer>
 gacc::Plan plan(const Arm& arm, const TrainerSettings& settings, const Data& data, gacc::Sequential<float>& model,
-                const gacc::SoftmaxCrossEntropy<float>& loss, const Optimizer& optimizer, const Group& group) {
+                const Loss& loss, const Optimizer& optimizer, const Group& group) {
     return gacc::plan({.batch_size = arm.batch_size,
                        .micro_batch = arm.micro_batch,
                        .memory = settings.memory,
@@ -85,7 +85,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     gacc::Rng rng(settings.seed);
     auto model = Program::network(settings, all);
     model.initialize(rng);
-    gacc::SoftmaxCrossEntropy loss;
+    typename Program::Loss loss;
     auto optimizer = Program::optimizer(model.parameters(), settings);
     gacc::NonFiniteGuard guard(optimizer, settings.non_finite);
     gacc::MeanLoss mean;  // of this epoch
