@@ -67,8 +67,8 @@ public:
         return {sums.loss, sums.weight, std::as_const(losses_).first(rows), std::as_const(weights_).first(rows)};
     }
 
-    /// The same bytes as forward, without a gradient. It keeps nothing, so several threads may call it at once. While it
-    /// runs, it takes memory for the logits of a block.
+    /// The same bytes as forward, without a gradient. It keeps nothing, so several threads may call it at once. It takes
+    /// memory for the logits of a block while it runs.
     OwnLossValue<Scalar> value(const Features<Scalar>& features, std::span<const Label> labels,
                                std::span<const Scalar> weights = {}) const {
         check(features, labels, weights);
