@@ -104,6 +104,8 @@ class Adam;
 template <class Scalar>
 class AdamW;
 template <class Scalar>
+class Lion;
+template <class Scalar>
 class WeightAverage;
 template <class Scalar>
 class NonFiniteGuard;

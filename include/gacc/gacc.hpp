@@ -86,6 +86,8 @@
 #include <gacc/optim/sgd.hpp>
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
+#include <gacc/optim/elementwise.hpp>
+#include <gacc/optim/lion.hpp>
 #include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>

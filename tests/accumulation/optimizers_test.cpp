@@ -54,7 +54,7 @@ void check(const Options& options) {
     const int before = threads();
     const auto expected = train<Optimizer>(options, {60}, 1);
     for (const std::vector<Index>& cut : {std::vector<Index>{60}, {1, 59}, {7, 20, 3, 30}, std::vector<Index>(60, 1)}) {
-        for (const int threads : {1, 2, 3}) { CHECK(train<Optimizer>(options, cut, threads) == expected); }
+        for (const int threads : {1, 2, 3, 4}) { CHECK(train<Optimizer>(options, cut, threads) == expected); }
     }
     set_threads(before);
 }
@@ -65,6 +65,7 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<Adam<Scalar>, AdamOptions>({.learning_rate = 0.05, .clip_norm = 0.1});
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1});
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<Lion<Scalar>, LionOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.1});
     check<SGD<Scalar>, SGDOptions>(

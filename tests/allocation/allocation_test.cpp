@@ -168,6 +168,7 @@ int main() {
             const long count = in_lanes + prefetched + from_features + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
+                               of_digits.operator()<gacc::Lion<float>>(gacc::LionOptions()) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);

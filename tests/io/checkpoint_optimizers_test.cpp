@@ -112,6 +112,11 @@ TEST_CASE("Checkpoint: Adam, AdamW and SGD go on with their groups, to the bit")
         {.learning_rate = 1, .momentum = 0.5});
 }
 
+TEST_CASE("Checkpoint: Lion goes on, to the bit") {
+    check_resumed<Lion<float>, LionOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
+                                            {.learning_rate = 1, .weight_decay = 0.5, .clip_norm = 3});
+}
+
 TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told so, and nothing changes") {
     const TemporaryFolder folder;
     const auto path = folder.path() / "run";

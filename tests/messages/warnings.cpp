@@ -29,6 +29,8 @@ template class gacc::Adam<float>;
 template class gacc::Adam<double>;
 template class gacc::AdamW<float>;
 template class gacc::AdamW<double>;
+template class gacc::Lion<float>;
+template class gacc::Lion<double>;
 template class gacc::SGD<float>;
 template class gacc::SGD<double>;
 template class gacc::NonFiniteGuard<float>;

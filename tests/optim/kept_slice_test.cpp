@@ -4,6 +4,7 @@
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
+#include <gacc/optim/lion.hpp>
 #include <gacc/optim/sgd.hpp>
 
 #include <doctest/doctest.h>
@@ -113,6 +114,7 @@ TEST_CASE("KeptSlice: the part of a parameter in the slice") {
 TEST_CASE("keep_slice: optimizers that keep a part each do what one does with all") {
     check_parts<gacc::Adam<float>>(gacc::AdamOptions{.learning_rate = 0.01});
     check_parts<gacc::AdamW<float>>(gacc::AdamWOptions{.learning_rate = 0.01});
+    check_parts<gacc::Lion<float>>(gacc::LionOptions{.learning_rate = 0.01, .weight_decay = 0.1});
     check_parts<gacc::SGD<float>>(gacc::SGDOptions{.learning_rate = 0.01, .momentum = 0.9});
     check_parts<gacc::SGD<float>>(gacc::SGDOptions{.learning_rate = 0.01});
 }

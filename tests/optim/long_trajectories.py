@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Writes long_trajectories.hpp, beside this file: where optimizers take four tensors in 1,000 steps from given gradients, in
+double and to the bit, for long_trajectories_test.cpp to compare with. Run it again only where a case changes:
+python3 tests/optim/long_trajectories.py"""
+
+from pathlib import Path
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+STEPS = [1, 30, 1000]
+SHAPES = [(6, 4), (6,), (2, 6), (2,)]  # 0.weight, 0.bias, 1.weight, 1.bias
+
+
+class Numbers:
+    """Exact numbers from -1 to 1, the same in C++."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def tensors(self):
+        """One tensor for each shape, drawn row by row. Their means are -1/4, 0 and 1/4 in turn."""
+        tensors = []
+        for shape in SHAPES:
+            numbers = []
+            for i in range(torch.Size(shape).numel()):
+                self.state = (self.state * 1103515245 + 12345) % 2**31
+                numbers.append(self.state / 2**30 - 1 + 0.25 * (i % 3 - 1))
+            tensors.append(torch.tensor(numbers).reshape(shape))
+        return tensors
+
+
+def trajectory(make, schedule=None):
+    """All numbers after STEPS. make(matrices, vectors) returns an optimizer."""
+    parameters = [start.clone().requires_grad_() for start in Numbers(1).tensors()]
+    optimizer = make([p for p in parameters if p.dim() == 2], [p for p in parameters if p.dim() == 1])
+    follow = schedule and torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    given = Numbers(2)
+    rows = []
+    for step in range(1, max(STEPS) + 1):
+        for parameter, grad in zip(parameters, given.tensors()):
+            parameter.grad = grad
+        optimizer.step()
+        if follow:
+            follow.step()
+        if step in STEPS:
+            rows.append(torch.cat([p.detach().flatten() for p in parameters]).tolist())
+    return rows
+
+
+def groups(matrices, vectors, **of_vectors):
+    return [{"params": matrices}, {"params": vectors, **of_vectors}]
+
+
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of arXiv:2302.06675."""
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for theta in group["params"]:
+                m = self.state[theta].setdefault("m", torch.zeros_like(theta))
+                c = beta1 * m + (1 - beta1) * theta.grad
+                theta -= group["lr"] * (torch.sign(c) + group["weight_decay"] * theta)
+                m.copy_(beta2 * m + (1 - beta2) * theta.grad)
+
+
+def cosine(step):
+    """CosineDecay(1, 1000) by steps made."""
+    return (1 + torch.cos(torch.tensor(step / 1000 * torch.pi)).item()) / 2
+
+
+TRAJECTORIES = {
+    "lion": trajectory(lambda w, b: Lion(w + b)),
+    "lion_others": trajectory(lambda w, b: Lion(groups(w, b, lr=0.02, weight_decay=0), lr=0.01, betas=(0.8, 0.95),
+                                                weight_decay=0.3), cosine),
+}
+
+
+def row(numbers):
+    return "{" + ", ".join(float(number).hex() for number in numbers) + "}"
+
+
+lines = [
+    "#pragma once",
+    "",
+    f"// Written by long_trajectories.py with PyTorch {torch.__version__.split('+')[0]}.",
+    "namespace gacc::test::trajectories {",
+    "",
+    f"inline constexpr int steps[{len(STEPS)}] = {{{', '.join(map(str, STEPS))}}};",
+    "",
+    f"using Trajectory = double[{len(STEPS)}][44];  // 6 x 4, 6, 2 x 6 and 2 numbers after each of the steps",
+]
+for name, rows in TRAJECTORIES.items():
+    lines += [f"inline constexpr Trajectory {name} = {{", *[f"    {row(numbers)}," for numbers in rows], "};"]
+lines += ["", "}  // namespace gacc::test::trajectories", ""]
+Path(__file__).with_name("long_trajectories.hpp").write_text("\n".join(lines))
