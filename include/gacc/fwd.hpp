@@ -106,6 +106,10 @@ class AdamW;
 template <class Scalar>
 class Lion;
 template <class Scalar>
+class RMSprop;
+template <class Scalar>
+class NAdam;
+template <class Scalar>
 class WeightAverage;
 template <class Scalar>
 class NonFiniteGuard;

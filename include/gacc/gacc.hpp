@@ -88,6 +88,8 @@
 #include <gacc/optim/adamw.hpp>
 #include <gacc/optim/elementwise.hpp>
 #include <gacc/optim/lion.hpp>
+#include <gacc/optim/rmsprop.hpp>
+#include <gacc/optim/nadam.hpp>
 #include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>

@@ -66,6 +66,9 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1});
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<Lion<Scalar>, LionOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<RMSprop<Scalar>, RMSpropOptions>(
+        {.learning_rate = 0.05, .momentum = 0.9, .centered = true, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<NAdam<Scalar>, NAdamOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.1});
     check<SGD<Scalar>, SGDOptions>(

@@ -169,6 +169,8 @@ int main() {
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_digits.operator()<gacc::Lion<float>>(gacc::LionOptions()) +
+                               of_digits.operator()<gacc::RMSprop<float>>(gacc::RMSpropOptions{.momentum = 0.9}) +
+                               of_digits.operator()<gacc::NAdam<float>>(gacc::NAdamOptions()) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);

@@ -117,6 +117,15 @@ TEST_CASE("Checkpoint: Lion goes on, to the bit") {
                                             {.learning_rate = 1, .weight_decay = 0.5, .clip_norm = 3});
 }
 
+TEST_CASE("Checkpoint: RMSprop and NAdam go on, to the bit") {
+    check_resumed<RMSprop<float>, RMSpropOptions>({.learning_rate = 0.05}, {.learning_rate = 1, .alpha = 0.5});
+    check_resumed<RMSprop<float>, RMSpropOptions>(
+        {.learning_rate = 0.05, .momentum = 0.9, .centered = true, .weight_decay = 0.1},
+        {.learning_rate = 1, .momentum = 0.5, .centered = true});
+    check_resumed<NAdam<float>, NAdamOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
+                                              {.learning_rate = 1, .decoupled_weight_decay = true, .clip_norm = 3});
+}
+
 TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told so, and nothing changes") {
     const TemporaryFolder folder;
     const auto path = folder.path() / "run";

@@ -2,6 +2,8 @@
 
 #include <gacc/core/random.hpp>
 #include <gacc/optim/lion.hpp>
+#include <gacc/optim/nadam.hpp>
+#include <gacc/optim/rmsprop.hpp>
 
 #include <doctest/doctest.h>
 
@@ -64,6 +66,27 @@ TEST_CASE_TEMPLATE("Elementwise: passes update the packets they are given, each 
                                                   .rest2 = Scalar(0.01),
                                                   .learning_rate = Scalar(0.1),
                                                   .decay = Scalar(0.01)}));
+    const gacc::detail::RMSpropStep<Scalar> rmsprop{.scale = Scalar(0.5),
+                                                    .alpha = Scalar(0.9),
+                                                    .rest = Scalar(0.1),
+                                                    .epsilon = Scalar(1e-8),
+                                                    .weight_decay = Scalar(0.1),
+                                                    .momentum = Scalar(0.5),
+                                                    .learning_rate = Scalar(0.1)};
+    check<Scalar>(gacc::detail::RMSpropPass<Scalar, false, false>(rmsprop));
+    check<Scalar>(gacc::detail::RMSpropPass<Scalar, false, true>(rmsprop));
+    check<Scalar>(gacc::detail::RMSpropPass<Scalar, true, false>(rmsprop));
+    check<Scalar>(gacc::detail::RMSpropPass<Scalar, true, true>(rmsprop));
+    check<Scalar>(gacc::detail::NAdamPass<Scalar>({.scale = Scalar(0.5),
+                                                   .beta1 = Scalar(0.9),
+                                                   .beta2 = Scalar(0.99),
+                                                   .rest1 = Scalar(0.1),
+                                                   .rest2 = Scalar(0.01),
+                                                   .of_grad = Scalar(0.1),
+                                                   .of_mean = Scalar(0.2),
+                                                   .root_scale = Scalar(2),
+                                                   .epsilon = Scalar(1e-8),
+                                                   .decay = Scalar(0.01)}));
 }
 
 }  // namespace elementwise_test

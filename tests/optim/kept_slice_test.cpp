@@ -5,6 +5,8 @@
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
 #include <gacc/optim/lion.hpp>
+#include <gacc/optim/nadam.hpp>
+#include <gacc/optim/rmsprop.hpp>
 #include <gacc/optim/sgd.hpp>
 
 #include <doctest/doctest.h>
@@ -115,6 +117,8 @@ TEST_CASE("keep_slice: optimizers that keep a part each do what one does with al
     check_parts<gacc::Adam<float>>(gacc::AdamOptions{.learning_rate = 0.01});
     check_parts<gacc::AdamW<float>>(gacc::AdamWOptions{.learning_rate = 0.01});
     check_parts<gacc::Lion<float>>(gacc::LionOptions{.learning_rate = 0.01, .weight_decay = 0.1});
+    check_parts<gacc::RMSprop<float>>(gacc::RMSpropOptions{.learning_rate = 0.01, .momentum = 0.9, .centered = true});
+    check_parts<gacc::NAdam<float>>(gacc::NAdamOptions{.learning_rate = 0.01});
     check_parts<gacc::SGD<float>>(gacc::SGDOptions{.learning_rate = 0.01, .momentum = 0.9});
     check_parts<gacc::SGD<float>>(gacc::SGDOptions{.learning_rate = 0.01});
 }

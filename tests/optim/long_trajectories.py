@@ -6,6 +6,7 @@ python3 tests/optim/long_trajectories.py"""
 from pathlib import Path
 
 import torch
+from torch.optim import NAdam, RMSprop
 
 torch.set_default_dtype(torch.float64)
 STEPS = [1, 30, 1000]
@@ -78,6 +79,16 @@ TRAJECTORIES = {
     "lion": trajectory(lambda w, b: Lion(w + b)),
     "lion_others": trajectory(lambda w, b: Lion(groups(w, b, lr=0.02, weight_decay=0), lr=0.01, betas=(0.8, 0.95),
                                                 weight_decay=0.3), cosine),
+    "rmsprop": trajectory(lambda w, b: RMSprop(w + b)),
+    "rmsprop_momentum": trajectory(lambda w, b: RMSprop(groups(w, b, lr=0.02, weight_decay=0), lr=0.01, alpha=0.9,
+                                                        eps=1e-3, weight_decay=0.3, momentum=0.8), cosine),
+    "rmsprop_centered": trajectory(lambda w, b: RMSprop(w + b, centered=True)),
+    "rmsprop_both": trajectory(lambda w, b: RMSprop(w + b, lr=1e-3, centered=True, momentum=0.9)),
+    "nadam": trajectory(lambda w, b: NAdam(w + b)),
+    "nadam_coupled": trajectory(lambda w, b: NAdam(groups(w, b, lr=0.02, weight_decay=0), lr=0.01, betas=(0.8, 0.9),
+                                                   eps=1e-3, weight_decay=0.3, momentum_decay=0.02), cosine),
+    "nadam_decoupled": trajectory(lambda w, b: NAdam(groups(w, b, lr=0.02, weight_decay=0), lr=0.01, weight_decay=0.3,
+                                                     decoupled_weight_decay=True), cosine),
 }
 
 

@@ -5,6 +5,8 @@
 #include <gacc/layers/linear.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/optim/lion.hpp>
+#include <gacc/optim/nadam.hpp>
+#include <gacc/optim/rmsprop.hpp>
 #include <gacc/optim/schedule.hpp>
 
 #include <doctest/doctest.h>
@@ -103,6 +105,29 @@ TEST_CASE("Lion: the authors' formula over 1,000 steps, also with groups and a s
     const gacc::LionOptions others{.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.3};
     CHECK(error_with_groups<gacc::Lion<double>>(trajectories::lion_others, others) < bound);
     CHECK(error<gacc::Lion<double>>(trajectories::lion, gacc::LionOptions{.beta2 = 0.98}) > 1e-4);
+}
+
+TEST_CASE("RMSprop: PyTorch's trajectory over 1,000 steps, also with momentum, centered, with groups and a schedule") {
+    using gacc::RMSprop, gacc::RMSpropOptions;
+    CHECK(error<RMSprop<double>>(trajectories::rmsprop, RMSpropOptions()) < bound);
+    const RMSpropOptions momentum{
+        .learning_rate = 0.01, .alpha = 0.9, .epsilon = 1e-3, .momentum = 0.8, .weight_decay = 0.3};
+    CHECK(error_with_groups<RMSprop<double>>(trajectories::rmsprop_momentum, momentum) < bound);
+    CHECK(error<RMSprop<double>>(trajectories::rmsprop_centered, RMSpropOptions{.centered = true}) < bound);
+    const RMSpropOptions both{.learning_rate = 1e-3, .momentum = 0.9, .centered = true};
+    CHECK(error<RMSprop<double>>(trajectories::rmsprop_both, both) < bound);
+    CHECK(error<RMSprop<double>>(trajectories::rmsprop_centered, RMSpropOptions()) > 1e-3);
+}
+
+TEST_CASE("NAdam: PyTorch's trajectory over 1,000 steps, also with both decays, with groups and a schedule") {
+    using gacc::NAdam, gacc::NAdamOptions;
+    CHECK(error<NAdam<double>>(trajectories::nadam, NAdamOptions()) < bound);
+    const NAdamOptions coupled{.learning_rate = 0.01, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .momentum_decay = 0.02,
+                               .weight_decay = 0.3};
+    CHECK(error_with_groups<NAdam<double>>(trajectories::nadam_coupled, coupled) < bound);
+    const NAdamOptions decoupled{.learning_rate = 0.01, .weight_decay = 0.3, .decoupled_weight_decay = true};
+    CHECK(error_with_groups<NAdam<double>>(trajectories::nadam_decoupled, decoupled) < bound);
+    CHECK(error<NAdam<double>>(trajectories::nadam, NAdamOptions{.momentum_decay = 0}) > 1e-4);
 }
 
 }  // namespace long_trajectories_test

@@ -35,8 +35,8 @@ struct DataParallelOptions {
 ///
 /// Use        all ranks make the same model, optimizer and data, draw the same batches, and make as many steps
 /// Memory     the sums of lanes that wait (Lanes), and a slice of the gradients for each sum of other ranks. plan() counts
-///            both if it is given this object. Adam, AdamW, SGD and Lion keep a slice of their moments, other optimizers
-///            keep all
+///            both if it is given this object. SGD, Adam, AdamW, Lion, RMSprop and NAdam keep a slice of their
+///            moments, other optimizers keep all
 /// Throws     UsageError on all ranks if there are fewer lanes than ranks, or if models, options or data differ between
 ///            ranks; MessageError if a rank ends before the others
 /// Example    gacc::mpi::Session session(argc, argv);
