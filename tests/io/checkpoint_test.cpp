@@ -721,6 +721,20 @@ TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is ref
     odd.odd = {{"velocity", odd.velocity.first(7)}};
     CHECK(refusal_of(odd) ==
           expected + "7 velocity; give the " + std::to_string(odd.velocity.size()) + " that the parameters store");
+    const auto count = [&](std::size_t parameter) {
+        return std::as_const(training.model.parameters()[parameter]).stored_values().size();
+    };
+    const auto first = [&](std::size_t numbers) { return odd.velocity.first(static_cast<Index>(numbers)); };
+    odd.odd = {{"rows", first(count(0)), false, 0}, {"rows", first(4), false, 1, {2, 2}}};
+    CHECK(refusal_of(odd).empty());
+    odd.odd = {{"rows", first(4), false, 1, {2, 2}}, {"rows", first(4), false, 1, {4}}};
+    CHECK(refusal_of(odd) == expected + "two named rows");
+    odd.odd = {{"rows", first(3), false, 1, {2, 2}}};
+    CHECK(refusal_of(odd) == expected + "3 rows of 0.bias; give 4");
+    odd.odd = {{"rows", first(4), false, 0}};
+    CHECK(refusal_of(odd) == expected + "4 rows of 0.weight; give " + std::to_string(count(0)));
+    odd.odd = {{"rows", first(4), false, 99}};
+    CHECK(refusal_of(odd) == expected + "rows of parameter 99 of " + std::to_string(training.model.parameters().size()));
     struct Silent : OddMomentum {
         using OddMomentum::OddMomentum;
         std::size_t state_bytes() const override { return velocity.bytes(); }

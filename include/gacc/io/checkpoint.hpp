@@ -95,7 +95,7 @@ public:
         header.metadata.insert_or_assign(Format::version_key, Format::version);
         for (const Array& array : arrays) {
             check_finite(array, where);
-            detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.parameter->shape());
+            detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.shape());
         }
         const std::vector<State> states = kept_.states();
         auto words = states.begin();
@@ -112,7 +112,7 @@ public:
         };
         write(detail::safetensors_start(header));
         for (const Array& array : arrays) {
-            detail::write_rows(*array.parameter, std::span<const Scalar>(array.stored), write);
+            array.for_each([&](const Scalar& number) { write(detail::little_endian(number)); });
         }
         for (const State& state : states) {
             for (const std::uint64_t word : state) { write(detail::little_endian(word)); }
@@ -143,12 +143,21 @@ public:
     }
 
 private:
-    /// Numbers of a parameter: its values, gradients or moments.
+    /// Numbers of a parameter: its values, gradients or moments. Moments may have a shape of their own.
     struct Array {
         std::string name;
         Parameter<Scalar>* parameter;
         std::span<Scalar> stored;
         bool non_negative = false;
+        Shape own_shape{};
+
+        const Shape& shape() const { return own_shape.empty() ? parameter->shape() : own_shape; }
+        /// Calls f(number) row by row, without the padding.
+        template <class F>
+        void for_each(const F& f) const {
+            if (own_shape.empty()) { return parameter->for_each(stored, f); }
+            for (Scalar& number : stored) { f(number); }
+        }
     };
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
@@ -164,6 +173,12 @@ private:
             }
         }
         for (const auto& moments : optimizer_.moments()) {
+            const std::string start = optimizer_.name() + "/" + moments.name + "/";
+            if (moments.parameter) {
+                auto& parameter = parameters()[*moments.parameter];
+                all.push_back({start + parameter.name(), &parameter, moments.stored, moments.non_negative, moments.shape});
+                continue;
+            }
             if (static_cast<Index>(moments.stored.size()) != parameters().stored_count()) {
                 throw UsageError("Checkpoint", "expected the moments of all numbers, got those of a rank's slice; call "
                                                "DataParallel::save(), and load before you make a DataParallel");
@@ -171,8 +186,8 @@ private:
             std::size_t first = 0;
             for (auto& parameter : parameters()) {
                 const std::size_t size = std::as_const(parameter).stored_values().size();
-                all.push_back({optimizer_.name() + "/" + moments.name + "/" + parameter.name(), &parameter,
-                               moments.stored.subspan(first, size), moments.non_negative});
+                all.push_back({start + parameter.name(), &parameter, moments.stored.subspan(first, size),
+                               moments.non_negative});
                 first += size;
             }
         }
@@ -207,7 +222,7 @@ private:
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {
-                array.parameter->for_each(array.stored, [&](Scalar& number) { number = next(); });
+                array.for_each([&](Scalar& number) { number = next(); });
             });
         }
     }
@@ -216,7 +231,7 @@ private:
     void check_tensors(const detail::SafetensorsStart& start, const std::vector<Array>& arrays) const {
         detail::Differences differences(start.header(), start.where());
         for (const Array& array : arrays) {
-            differences.find(array.name, array.parameter->shape(), detail::dtype_of<Scalar>());
+            differences.find(array.name, array.shape(), detail::dtype_of<Scalar>());
         }
         for (const auto& kept : kept_) {
             const bool fits = differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);

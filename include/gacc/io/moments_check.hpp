@@ -1,11 +1,13 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/shape.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 namespace gacc::inline GACC_ABI::detail {
 
@@ -21,6 +23,11 @@ void check_moments(Optimizer<Scalar>& optimizer) {
     const auto all = optimizer.moments();
     if (all.empty() && optimizer.state_bytes() > 0) { refuse("none"); }
     const auto stored = static_cast<std::size_t>(optimizer.parameters().stored_count());
+    const auto expected = [&](const auto& moments) {
+        if (!moments.parameter) { return stored; }
+        if (!moments.shape.empty()) { return static_cast<std::size_t>(elements(moments.shape)); }
+        return std::as_const(optimizer.parameters()[*moments.parameter]).stored_values().size();
+    };
     for (const auto& moments : all) {
         const std::string& name = moments.name;
         if (name.empty()) {
@@ -28,9 +35,17 @@ void check_moments(Optimizer<Scalar>& optimizer) {
                 "no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
                 "it keeps anything else");
         }
-        if (std::ranges::count(all, name, &Optimizer<Scalar>::Moments::name) > 1) { refuse("two named " + name); }
-        if (moments.stored.size() != stored) {
+        const auto same = [&](const auto& other) { return other.name == name && other.parameter == moments.parameter; };
+        if (std::ranges::count_if(all, same) > 1) { refuse("two named " + name); }
+        if (!moments.parameter && moments.stored.size() != stored) {
             refuse(text(moments.stored.size(), " ", name, "; give the ", stored, " that the parameters store"));
+        }
+        if (moments.parameter && *moments.parameter >= optimizer.parameters().size()) {
+            refuse(text(name, " of parameter ", *moments.parameter, " of ", optimizer.parameters().size()));
+        }
+        if (moments.stored.size() != expected(moments)) {
+            refuse(text(moments.stored.size(), " ", name, " of ", optimizer.parameters()[*moments.parameter].name(),
+                        "; give ", expected(moments)));
         }
     }
 }

@@ -2,12 +2,14 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/core/scalar_range.hpp>
+#include <gacc/core/shape.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -83,11 +85,14 @@ public:
     /// Bytes of buffers that it keeps from step to step.
     virtual std::size_t state_bytes() const { return 0; }
 
-    /// One kept number for every number that the parameters store, in their order, like Adam's moments.
+    /// One kept number for every number that the parameters store, in their order, like Adam's moments; or for one
+    /// parameter alone, with a shape of their own if they are fewer.
     struct Moments {
         std::string name;
         std::span<Scalar> stored;
         bool non_negative = false;  ///< a checkpoint with negative ones is refused: Adam takes their roots
+        std::optional<std::size_t> parameter = std::nullopt;  ///< the only one that they belong to, by its place
+        Shape shape{};  ///< if it is not the parameter's: the numbers lie one after the other, without padding
     };
     /// All moments. The one entry without a name means that the optimizer does not override this.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
