@@ -110,6 +110,10 @@ class RMSprop;
 template <class Scalar>
 class NAdam;
 template <class Scalar>
+class Adafactor;
+template <class Scalar>
+class Muon;
+template <class Scalar>
 class WeightAverage;
 template <class Scalar>
 class NonFiniteGuard;

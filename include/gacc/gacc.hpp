@@ -90,6 +90,11 @@
 #include <gacc/optim/lion.hpp>
 #include <gacc/optim/rmsprop.hpp>
 #include <gacc/optim/nadam.hpp>
+#include <gacc/optim/factored_moments.hpp>
+#include <gacc/optim/adafactor.hpp>
+#include <gacc/optim/newton_schulz.hpp>
+#include <gacc/optim/muon_pass.hpp>
+#include <gacc/optim/muon.hpp>
 #include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>

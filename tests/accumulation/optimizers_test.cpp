@@ -69,10 +69,38 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<RMSprop<Scalar>, RMSpropOptions>(
         {.learning_rate = 0.05, .momentum = 0.9, .centered = true, .weight_decay = 0.1, .clip_norm = 0.1});
     check<NAdam<Scalar>, NAdamOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<Adafactor<Scalar>, AdafactorOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
+    check<Muon<Scalar>, MuonOptions>({.learning_rate = 0.05, .clip_norm = 0.1});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05});
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.1});
     check<SGD<Scalar>, SGDOptions>(
         {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1, .clip_norm = 0.1});
+}
+
+TEST_CASE("Optimizers: state_bytes() are the bytes measured, when they are made and after a step") {
+    Sequential<float> model(Linear(97, 203), ReLU(), Linear(203, 10));
+    Rng rng(1);
+    model.initialize(rng);
+    const auto inputs = test::random_matrix<float>(rng, 5, 97);
+    const std::vector<Label> labels{1, 2, 3, 4, 5};
+    const auto measured = [] { return memory::live()[memory::Kind::moments]; };
+    const auto check_bytes = [&]<class Optimizer, class Options>(const Options& options) {
+        const std::size_t before = measured();
+        Optimizer optimizer(model.parameters(), options);
+        CHECK(measured() - before == optimizer.state_bytes());
+        SoftmaxCrossEntropy<float> loss;
+        loss.forward(model.forward(inputs), labels);
+        model.backward(loss.backward());
+        optimizer.step();
+        optimizer.zero_grad();
+        CHECK(measured() - before == optimizer.state_bytes());
+        CHECK(plan({.batch_size = 5}, model, loss, optimizer).bytes[memory::Kind::moments] == optimizer.state_bytes());
+    };
+    check_bytes.operator()<Lion<float>>(LionOptions{.clip_norm = 1});
+    check_bytes.operator()<RMSprop<float>>(RMSpropOptions{.momentum = 0.9, .centered = true});
+    check_bytes.operator()<NAdam<float>>(NAdamOptions());
+    check_bytes.operator()<Adafactor<float>>(AdafactorOptions{.clip_norm = 1});
+    check_bytes.operator()<Muon<float>>(MuonOptions{.clip_norm = 1});
 }
 
 }  // namespace optimizers_test

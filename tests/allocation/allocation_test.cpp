@@ -171,6 +171,8 @@ int main() {
                                of_digits.operator()<gacc::Lion<float>>(gacc::LionOptions()) +
                                of_digits.operator()<gacc::RMSprop<float>>(gacc::RMSpropOptions{.momentum = 0.9}) +
                                of_digits.operator()<gacc::NAdam<float>>(gacc::NAdamOptions()) +
+                               of_digits.operator()<gacc::Adafactor<float>>(gacc::AdafactorOptions()) +
+                               of_digits.operator()<gacc::Muon<float>>(gacc::MuonOptions()) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);

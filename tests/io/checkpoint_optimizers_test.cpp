@@ -126,6 +126,29 @@ TEST_CASE("Checkpoint: RMSprop and NAdam go on, to the bit") {
                                               {.learning_rate = 1, .decoupled_weight_decay = true, .clip_norm = 3});
 }
 
+TEST_CASE("Checkpoint: Adafactor and Muon go on, to the bit") {
+    check_resumed<Adafactor<float>, AdafactorOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
+                                                      {.learning_rate = 1, .beta2_decay = -0.5, .clip_norm = 3});
+    check_resumed<Muon<float>, MuonOptions>(
+        {.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
+        {.learning_rate = 1, .momentum = 0.5, .adamw = {.learning_rate = 0.5}, .clip_norm = 3});
+}
+
+TEST_CASE("Checkpoint: the rows' and columns' moments of Adafactor have names and shapes of their own") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    Training<Adafactor<float>> training(1, AdafactorOptions(), {});
+    training.run(3);
+    training.checkpoint.save(path);
+    std::string tensors;
+    for (const auto& tensor : checkpoint_info(path).tensors) {
+        if (tensor.name.starts_with("Adafactor/")) { tensors += tensor.name + " of " + to_string(tensor.shape) + "\n"; }
+    }
+    CHECK(tensors ==
+          "Adafactor/row_moments/0.weight of 9\nAdafactor/column_moments/0.weight of 6\nAdafactor/moments/0.bias of 9\n"
+          "Adafactor/row_moments/2.weight of 3\nAdafactor/column_moments/2.weight of 9\nAdafactor/moments/2.bias of 3\n");
+}
+
 TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told so, and nothing changes") {
     const TemporaryFolder folder;
     const auto path = folder.path() / "run";

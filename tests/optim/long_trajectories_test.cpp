@@ -4,7 +4,9 @@
 
 #include <gacc/layers/linear.hpp>
 #include <gacc/model/sequential.hpp>
+#include <gacc/optim/adafactor.hpp>
 #include <gacc/optim/lion.hpp>
+#include <gacc/optim/muon.hpp>
 #include <gacc/optim/nadam.hpp>
 #include <gacc/optim/rmsprop.hpp>
 #include <gacc/optim/schedule.hpp>
@@ -128,6 +130,37 @@ TEST_CASE("NAdam: PyTorch's trajectory over 1,000 steps, also with both decays, 
     const NAdamOptions decoupled{.learning_rate = 0.01, .weight_decay = 0.3, .decoupled_weight_decay = true};
     CHECK(error_with_groups<NAdam<double>>(trajectories::nadam_decoupled, decoupled) < bound);
     CHECK(error<NAdam<double>>(trajectories::nadam, NAdamOptions{.momentum_decay = 0}) > 1e-4);
+}
+
+TEST_CASE("Adafactor: PyTorch's trajectory over 1,000 steps, also with other options, with groups and a schedule") {
+    using gacc::Adafactor, gacc::AdafactorOptions;
+    CHECK(error<Adafactor<double>>(trajectories::adafactor, AdafactorOptions()) < bound);
+    const AdafactorOptions others{.learning_rate = 0.05, .beta2_decay = -0.5, .epsilon1 = 1e-2, .epsilon2 = 0.5,
+                                  .clip_threshold = 1.25, .weight_decay = 0.3};
+    CHECK(error_with_groups<Adafactor<double>>(trajectories::adafactor_others, others) < bound);
+    CHECK(error<Adafactor<double>>(trajectories::adafactor, AdafactorOptions{.clip_threshold = 1.1}) > 1e-4);
+}
+
+TEST_CASE("Muon: the authors' algorithm in double over 1,000 steps, with PyTorch's AdamW for vectors") {
+    using gacc::Muon, gacc::MuonOptions;
+    CHECK(error<Muon<double>>(trajectories::muon, MuonOptions()) < bound);
+    const MuonOptions plain{
+        .learning_rate = 0.02,
+        .momentum = 0.9,
+        .nesterov = false,
+        .weight_decay = 0,
+        .adamw = {.learning_rate = 0.003, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.2}};
+    CHECK(error<Muon<double>>(trajectories::muon_plain, plain) < bound);
+    CHECK(error<Muon<double>>(trajectories::muon, MuonOptions{.nesterov = false}) > 1e-4);
+}
+
+TEST_CASE("Muon: the same with AdamW for a matrix too, with groups and a schedule") {
+    Subject subject;
+    const gacc::MuonOptions options{
+        .learning_rate = 0.02, .weight_decay = 0.3, .match_rms_adamw = true, .adamw = {.learning_rate = 0.01}};
+    gacc::Muon<double> muon(subject.parameters, options, [](const auto& each) { return each.name() == "1.weight"; });
+    muon.group(vectors, {.learning_rate = 0.02, .weight_decay = 0});
+    CHECK(error(trajectories::muon_others, subject, muon, gacc::CosineDecay(0.02, 1000)) < bound);
 }
 
 }  // namespace long_trajectories_test

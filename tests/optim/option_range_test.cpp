@@ -31,6 +31,7 @@ std::string taken(OptionRange range) {
 TEST_CASE("OptionRange: has the numbers that it says") {
     CHECK(taken<float>(OptionRange::not_negative) == "-0 1e-09 0.5 1 2 3.4e+38 ");
     CHECK(taken<double>(OptionRange::not_negative) == "-0 1e-09 0.5 1 2 3.4e+38 3.5e+38 ");
+    CHECK(taken<float>(OptionRange::not_positive) == "-1e-09 -0 ");
     CHECK(taken<float>(OptionRange::below_one) == "-0 1e-09 0.5 ");
     CHECK(taken<float>(OptionRange::above_zero) == "1e-09 0.5 1 2 3.4e+38 3.5e+38 inf ");
     CHECK(taken<float>(OptionRange::yes_or_no) == "-0 1 ");

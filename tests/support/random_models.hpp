@@ -187,7 +187,7 @@ std::unique_ptr<Optimizer<S>> random_optimizer(std::uint64_t seed, const Paramet
         if (any) { optimizer->group(vectors, {.learning_rate = 5e-4, .weight_decay = 0}); }
         return optimizer;
     };
-    switch (seed % 6) {
+    switch (seed % 11) {
         case 0: return std::make_unique<SGD<S>>(parameters, SGDOptions{.learning_rate = 1e-4});
         case 1:
             return std::make_unique<SGD<S>>(
@@ -197,6 +197,13 @@ std::unique_ptr<Optimizer<S>> random_optimizer(std::uint64_t seed, const Paramet
                 parameters, SGDOptions{.learning_rate = 1e-2, .momentum = 0.9, .weight_decay = 0.1, .clip_norm = 0.5}));
         case 3: return std::make_unique<Adam<S>>(parameters, AdamOptions{.clip_norm = 0.5});
         case 4: return grouped(std::make_unique<AdamW<S>>(parameters, AdamWOptions{.clip_norm = 0.5}));
+        case 5: return std::make_unique<Lion<S>>(parameters, LionOptions{.weight_decay = 0.1});
+        case 6:
+            return grouped(std::make_unique<RMSprop<S>>(
+                parameters, RMSpropOptions{.momentum = 0.5, .centered = true, .clip_norm = 0.5}));
+        case 7: return grouped(std::make_unique<NAdam<S>>(parameters, NAdamOptions{.clip_norm = 0.5}));
+        case 8: return grouped(std::make_unique<Adafactor<S>>(parameters, AdafactorOptions{.clip_norm = 0.5}));
+        case 9: return std::make_unique<Muon<S>>(parameters, MuonOptions{.clip_norm = 0.5});
         default: return std::make_unique<Adam<S>>(parameters);
     }
 }

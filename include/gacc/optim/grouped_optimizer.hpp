@@ -19,7 +19,7 @@
 namespace gacc::inline GACC_ABI {
 
 /// An optimizer with options and with groups of parameters that have options of their own. Its state keeps the options.
-/// It is the base of Adam, AdamW and SGD.
+/// It is the base of all of gacc's optimizers.
 ///
 /// Your own   `Options` is a struct with a learning_rate, a clip_norm, perhaps a weight_decay, and visit(), which lists
 ///            all options with their ranges. update() multiplies by scale(), and calls learning_rate() and
@@ -31,15 +31,15 @@ class GroupedOptimizer : public Optimizer<Scalar> {
 public:
     /// Gives options of their own to all parameters for which `which(parameter)` is true.
     ///
-    /// Throws     UsageError if there is no such parameter, or one is in a group already; if no option is given, or one
-    ///            that the optimizer does not have; if the group has a learning rate and the optimizer's is 0
+    /// Throws     UsageError if there is no such parameter, or one is in a group already; if the optimizer updates some of
+    ///            them in another way than the others (Muon); if no option is given, or one that the optimizer does not
+    ///            have; if the group has a learning rate and the optimizer's is 0
     /// Example    adamw.group(gacc::vectors, {.weight_decay = 0});
     ///            adamw.group([](const auto& p) { return p.name() == "0.weight"; }, {.learning_rate = 1e-4});
     template <class Which>
         requires std::predicate<Which&, const Parameter<Scalar>&>
     void group(Which which, const GroupOptions& options) {
         const std::string where = this->name() + "::group";
-        detail::Groups::Group group{.weight_decay = weight_decay(0)};
         if (!options.learning_rate && !options.weight_decay) {
             throw UsageError(where, "expected a learning_rate or a weight_decay, got neither");
         }
@@ -50,15 +50,19 @@ public:
                                  "expected a learning rate of the optimizer above 0, with which the group's shall "
                                  "change in proportion, got 0; call set_learning_rate() before");
             }
-            group.rate = *options.learning_rate;
-            group.base = options_.learning_rate;
         }
         if (options.weight_decay) {
             if (!decays) { throw UsageError(where, "expected no weight_decay, which " + this->name() + " has not"); }
             detail::check_option<Scalar>(where, "weight_decay", *options.weight_decay, Range::not_negative);
-            group.weight_decay = *options.weight_decay;
         }
-        groups_.add(group, members(which, where));
+        const std::vector<std::size_t> chosen = members(which, where);
+        detail::Groups::Group group = groups_.group(groups_.of(chosen.front()), weight_decay(0));
+        if (options.learning_rate) {
+            group.rate = *options.learning_rate;
+            group.base = options_.learning_rate;
+        }
+        if (options.weight_decay) { group.weight_decay = *options.weight_decay; }
+        groups_.add(group, chosen);
     }
 
     const Options& options() const { return options_; }
@@ -116,6 +120,13 @@ protected:
         : Optimizer<Scalar>(std::move(name), std::move(parameters)), groups_(this->parameters().size()),
           options_(checked(options, groups_)), scale_(this->parameters(), options.clip_norm) {}
 
+    /// Makes a group 1 of parameters that are updated in another way: group() may take some of them into groups that
+    /// follow. To be called in a constructor, for an optimizer whose learning rate is above 0.
+    void set_apart(std::span<const std::size_t> members, double learning_rate, double weight_decay) {
+        groups_.add({learning_rate, options_.learning_rate, weight_decay}, members);
+        ways_ = 2;
+    }
+
     /// The number of groups, with group 0: the parameters that are in no other group.
     std::size_t groups() const { return groups_.size(); }
     std::size_t group_of(std::size_t parameter) const { return groups_.of(parameter); }
@@ -163,9 +174,13 @@ private:
         for (std::size_t i = 0; i < this->parameters().size(); ++i) {
             const Parameter<Scalar>& parameter = this->parameters()[i];
             if (!which(parameter)) { continue; }
-            if (groups_.of(i) != 0) {
+            if (groups_.of(i) >= ways_) {
                 throw UsageError(where, detail::text("expected parameters that are in no group yet, got ",
                                                      parameter.name(), ", which is in group ", groups_.of(i)));
+            }
+            if (!members.empty() && groups_.of(i) != groups_.of(members.front())) {
+                throw UsageError(where, "expected parameters that are all updated in one way, got " + parameter.name() +
+                                            " and " + this->parameters()[members.front()].name());
             }
             members.push_back(i);
         }
@@ -174,6 +189,7 @@ private:
     }
 
     detail::Groups groups_;
+    std::size_t ways_ = 1;  // the first groups, of which each is updated in its own way
     Options options_;
     detail::GradientScale<Scalar> scale_;
     double step_scale_ = 0;

@@ -50,7 +50,12 @@ public:
         return group == 0 ? optimizers : groups_[group].weight_decay;
     }
 
-    /// Moves the parameters with these indices from group 0 to a new group.
+    /// Its options; of group 0 those that change nothing, and the optimizer's weight decay.
+    Group group(std::size_t group, double optimizers) const {
+        return group == 0 ? Group{.weight_decay = optimizers} : groups_[group];
+    }
+
+    /// Moves the parameters with these indices to a new group.
     void add(const Group& group, std::span<const std::size_t> members) {
         groups_.push_back(group);
         for (const std::size_t parameter : members) { group_of_[parameter] = groups_.size() - 1; }

@@ -74,8 +74,8 @@ public:
                                            this->smallest_grad);
             const Packet mean =
                 zero_below(multiply_add(beta1_, load_aligned(means + i), times(rest1_, grad)), this->smallest);
-            const Packet square =
-                zero_below(multiply_add(beta2_, load_aligned(squares + i), times(rest2_, times(grad, grad))), this->smallest);
+            const Packet square = zero_below(
+                multiply_add(beta2_, load_aligned(squares + i), times(rest2_, times(grad, grad))), this->smallest);
             store_aligned(means + i, mean);
             store_aligned(squares + i, square);
             const Packet root =

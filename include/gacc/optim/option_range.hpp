@@ -12,6 +12,7 @@ namespace gacc::inline GACC_ABI {
 /// The range of an optimizer's option.
 enum class OptionRange {
     not_negative,  ///< 0 or more, finite, also as a Scalar
+    not_positive,  ///< 0 or less, finite, also as a Scalar
     below_one,     ///< 0 or more, less than 1
     above_zero,    ///< more than 0; infinity too
     yes_or_no,     ///< a bool
@@ -32,6 +33,10 @@ void check_option(const std::string& where, const char* option, double value, Op
     switch (range) {
         case OptionRange::not_negative:
             check(value >= 0 && std::isfinite(value), "of 0 or more");
+            check(in_range<Scalar>(value), range_name<Scalar>);
+            break;
+        case OptionRange::not_positive:
+            check(value <= 0 && std::isfinite(value), "of 0 or less");
             check(in_range<Scalar>(value), range_name<Scalar>);
             break;
         case OptionRange::below_one:

@@ -66,8 +66,8 @@ public:
             const Packet value = load_aligned(values + i);
             const Packet grad = zero_below(multiply_add(weight_decay_, value, times(load_aligned(at.grad + i), scale_)),
                                            this->smallest_grad);
-            const Packet square =
-                zero_below(multiply_add(alpha_, load_aligned(squares + i), times(rest_, times(grad, grad))), this->smallest);
+            const Packet square = zero_below(
+                multiply_add(alpha_, load_aligned(squares + i), times(rest_, times(grad, grad))), this->smallest);
             store_aligned(squares + i, square);
             Packet variance = square;
             if constexpr (centered) {
