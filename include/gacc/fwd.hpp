@@ -21,6 +21,7 @@ template <class Scalar>
 class Parameters;
 class GradientTally;
 class Rng;
+class BFloat16;
 
 template <class Scalar>
 class Layer;

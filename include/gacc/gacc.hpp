@@ -22,6 +22,7 @@
 #include <gacc/core/state.hpp>
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/random.hpp>
+#include <gacc/core/bfloat16.hpp>
 
 #include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/parameter_layout.hpp>
@@ -84,6 +85,7 @@
 #include <gacc/optim/groups.hpp>
 #include <gacc/optim/grouped_optimizer.hpp>
 #include <gacc/optim/sgd.hpp>
+#include <gacc/optim/moment_format.hpp>
 #include <gacc/optim/adam.hpp>
 #include <gacc/optim/adamw.hpp>
 #include <gacc/optim/elementwise.hpp>

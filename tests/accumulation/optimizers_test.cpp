@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace optimizers_test {
@@ -64,6 +65,9 @@ void check(const Options& options) {
 TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with any optimizer", Scalar, float, double) {
     check<Adam<Scalar>, AdamOptions>({.learning_rate = 0.05, .clip_norm = 0.1});
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1});
+    if constexpr (std::is_same_v<Scalar, float>) {
+        check<Adam<float>, AdamOptions>({.learning_rate = 0.05, .moments = MomentFormat::bfloat16});
+    }
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<Lion<Scalar>, LionOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<RMSprop<Scalar>, RMSpropOptions>(

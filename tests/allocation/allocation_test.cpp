@@ -167,6 +167,8 @@ int main() {
                 gacc::AdamOptions(), digits, gacc::LinearCrossEntropy(), labels, threads, micro_batch, 1, 600);
             const long count = in_lanes + prefetched + from_features + of_digits.operator()<gacc::Adam<float>>(gacc::AdamOptions()) +
                                of_digits.operator()<gacc::AdamW<float>>(gacc::AdamWOptions{.clip_norm = 1}) +
+                               of_digits.operator()<gacc::Adam<float>>(
+                                   gacc::AdamOptions{.moments = gacc::MomentFormat::bfloat16}) +
                                of_digits.operator()<gacc::SGD<float>>(gacc::SGDOptions{.momentum = 0.9}) +
                                of_digits.operator()<gacc::Lion<float>>(gacc::LionOptions()) +
                                of_digits.operator()<gacc::RMSprop<float>>(gacc::RMSpropOptions{.momentum = 0.9}) +

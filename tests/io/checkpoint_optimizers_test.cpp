@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,9 @@ struct Training {
     std::vector<std::byte> state() {
         auto bytes = test::state_of(model.parameters());
         for (const auto& moments : optimizer.moments()) {
-            test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
+            moments.with_numbers([&](auto numbers) {
+                test::append_bytes(bytes, numbers.data(), static_cast<Index>(numbers.size()));
+            });
         }
         for (const State& words : {optimizer.state(), rng.state(), position.state()}) {
             test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
@@ -104,6 +107,8 @@ void check_resumed(const Options& options, const Options& others) {
 
 TEST_CASE("Checkpoint: Adam, AdamW and SGD go on with their groups, to the bit") {
     check_resumed<Adam<float>, AdamOptions>({.learning_rate = 0.05}, {.learning_rate = 1, .beta1 = 0.5});
+    const AdamOptions rounded{.learning_rate = 0.05, .moments = MomentFormat::bfloat16};
+    check_resumed<Adam<float>, AdamOptions>(rounded, {.learning_rate = 1, .moments = MomentFormat::bfloat16});
     check_resumed<AdamW<float>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
                                               {.learning_rate = 1, .weight_decay = 0.5, .clip_norm = 3});
     check_resumed<SGD<float>, SGDOptions>({.learning_rate = 0.05, .weight_decay = 0.1}, {.learning_rate = 1});
@@ -147,6 +152,44 @@ TEST_CASE("Checkpoint: the rows' and columns' moments of Adafactor have names an
     CHECK(tensors ==
           "Adafactor/row_moments/0.weight of 9\nAdafactor/column_moments/0.weight of 6\nAdafactor/moments/0.bias of 9\n"
           "Adafactor/row_moments/2.weight of 3\nAdafactor/column_moments/2.weight of 9\nAdafactor/moments/2.bias of 3\n");
+}
+
+TEST_CASE("Checkpoint: moments in another format are refused, and nothing changes") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    const AdamOptions full{.learning_rate = 0.05}, rounded{.learning_rate = 0.05, .moments = MomentFormat::bfloat16};
+    const auto check = [&](const AdamOptions& saved_options, const AdamOptions& options, const std::string& types) {
+        Training<Adam<float>> saved(1, saved_options, {}), other(2, options, {});
+        saved.run(9);
+        saved.checkpoint.save(path);
+        const auto before = other.state();
+        std::string differences;
+        for (const char* moments : {"first_moments", "second_moments"}) {
+            for (const char* parameter : {"0.weight", "0.bias", "2.weight", "2.bias"}) {
+                differences += (differences.empty() ? "" : "; ") + "Adam/" + std::string(moments) + "/" + parameter + ": " + types;
+            }
+        }
+        CHECK_THROWS_WITH_AS(other.checkpoint.load(path),
+                             ("gacc: Checkpoint::load \"" + path.string() +
+                              "\": expected the tensors of this model, got others: " + differences +
+                              "; make the optimizer with moments in the format in which they were saved")
+                                 .c_str(),
+                             CheckpointError);
+        CHECK(other.state() == before);
+    };
+    check(full, rounded, "expected BF16, got F32");
+    check(rounded, full, "expected F32, got BF16");
+}
+
+TEST_CASE("Checkpoint: moments in bfloat16 are checked as others are") {
+    const TemporaryFolder folder;
+    Training<Adam<float>> training(1, AdamOptions{.moments = MomentFormat::bfloat16}, {});
+    training.run(9);
+    training.optimizer.moments()[1].rounded[0] = BFloat16(-1.0F);
+    training.checkpoint.save(folder.path() / "negative");
+    CHECK_THROWS_AS(training.checkpoint.load(folder.path() / "negative"), CheckpointError);
+    training.optimizer.moments()[1].rounded[0] = BFloat16(std::numeric_limits<float>::infinity());
+    CHECK_THROWS_AS(training.checkpoint.save(folder.path() / "infinite"), NonFiniteError);
 }
 
 TEST_CASE("Checkpoint: an optimizer with other groups than the saved one is told so, and nothing changes") {

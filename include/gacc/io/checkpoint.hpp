@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/bfloat16.hpp>
 #include <gacc/core/printable.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/data/position.hpp>
@@ -95,7 +96,7 @@ public:
         header.metadata.insert_or_assign(Format::version_key, Format::version);
         for (const Array& array : arrays) {
             check_finite(array, where);
-            detail::append_tensor(header, array.name, detail::dtype_of<Scalar>(), array.shape());
+            detail::append_tensor(header, array.name, array.dtype(), array.shape());
         }
         const std::vector<State> states = kept_.states();
         auto words = states.begin();
@@ -112,7 +113,7 @@ public:
         };
         write(detail::safetensors_start(header));
         for (const Array& array : arrays) {
-            array.for_each([&](const Scalar& number) { write(detail::little_endian(number)); });
+            array.for_each([&](const auto& number) { write(detail::little_endian(number)); });
         }
         for (const State& state : states) {
             for (const std::uint64_t word : state) { write(detail::little_endian(word)); }
@@ -150,13 +151,21 @@ private:
         std::span<Scalar> stored;
         bool non_negative = false;
         Shape own_shape{};
+        std::span<BFloat16> rounded{};  // moments that are kept so, in place of `stored`
 
         const Shape& shape() const { return own_shape.empty() ? parameter->shape() : own_shape; }
+        DType dtype() const { return rounded.empty() ? detail::dtype_of<Scalar>() : detail::dtype_of<BFloat16>(); }
+        template <class F>
+        void with_numbers(const F& f) const {
+            rounded.empty() ? f(stored) : f(rounded);
+        }
         /// Calls f(number) row by row, without the padding.
         template <class F>
         void for_each(const F& f) const {
-            if (own_shape.empty()) { return parameter->for_each(stored, f); }
-            for (Scalar& number : stored) { f(number); }
+            with_numbers([&]<class Number>(std::span<Number> numbers) {
+                if (own_shape.empty()) { return parameter->for_each(numbers, f); }
+                for (Number& number : numbers) { f(number); }
+            });
         }
     };
 
@@ -176,18 +185,24 @@ private:
             const std::string start = optimizer_.name() + "/" + moments.name + "/";
             if (moments.parameter) {
                 auto& parameter = parameters()[*moments.parameter];
-                all.push_back({start + parameter.name(), &parameter, moments.stored, moments.non_negative, moments.shape});
+                all.push_back({start + parameter.name(), &parameter, moments.stored, moments.non_negative, moments.shape,
+                               moments.rounded});
                 continue;
             }
-            if (static_cast<Index>(moments.stored.size()) != parameters().stored_count()) {
+            if (static_cast<Index>(moments.size()) != parameters().stored_count()) {
                 throw UsageError("Checkpoint", "expected the moments of all numbers, got those of a rank's slice; call "
                                                "DataParallel::save(), and load before you make a DataParallel");
             }
             std::size_t first = 0;
             for (auto& parameter : parameters()) {
                 const std::size_t size = std::as_const(parameter).stored_values().size();
-                all.push_back({start + parameter.name(), &parameter, moments.stored.subspan(first, size),
-                               moments.non_negative});
+                Array array{start + parameter.name(), &parameter, {}, moments.non_negative};
+                if (moments.rounded.empty()) {
+                    array.stored = moments.stored.subspan(first, size);
+                } else {
+                    array.rounded = moments.rounded.subspan(first, size);
+                }
+                all.push_back(std::move(array));
                 first += size;
             }
         }
@@ -195,12 +210,14 @@ private:
     }
 
     static void check_finite(const Array& array, const std::string& where) {
-        for (const Scalar number : array.stored) {
-            if (!std::isfinite(number)) {
+        array.with_numbers([&]<class Number>(std::span<Number> numbers) {
+            for (const Number stored : numbers) {
+                const auto number = static_cast<Scalar>(stored);
+                if (std::isfinite(number)) { continue; }
                 throw NonFiniteError(
                     where, detail::text("expected finite numbers, got ", number, " in ", detail::shown(array.name)));
             }
-        }
+        });
     }
 
     void load(detail::SafetensorsStart start) {
@@ -222,7 +239,7 @@ private:
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {
-                array.for_each([&](Scalar& number) { number = next(); });
+                array.for_each([&]<class Number>(Number& number) { number = Number(next()); });
             });
         }
     }
@@ -231,7 +248,11 @@ private:
     void check_tensors(const detail::SafetensorsStart& start, const std::vector<Array>& arrays) const {
         detail::Differences differences(start.header(), start.where());
         for (const Array& array : arrays) {
-            differences.find(array.name, array.shape(), detail::dtype_of<Scalar>());
+            const bool fits = differences.find(array.name, array.shape(), array.dtype());
+            const TensorInfo* found = start.header().find(array.name);
+            if (!fits && found != nullptr && (found->dtype == DType::bf16) != (array.dtype() == DType::bf16)) {
+                differences.advise("make the optimizer with moments in the format in which they were saved");
+            }
         }
         for (const auto& kept : kept_) {
             const bool fits = differences.find(kept.name, {static_cast<Index>(kept.state().size())}, DType::i64);

@@ -37,14 +37,14 @@ void check_moments(Optimizer<Scalar>& optimizer) {
         }
         const auto same = [&](const auto& other) { return other.name == name && other.parameter == moments.parameter; };
         if (std::ranges::count_if(all, same) > 1) { refuse("two named " + name); }
-        if (!moments.parameter && moments.stored.size() != stored) {
-            refuse(text(moments.stored.size(), " ", name, "; give the ", stored, " that the parameters store"));
+        if (!moments.parameter && moments.size() != stored) {
+            refuse(text(moments.size(), " ", name, "; give the ", stored, " that the parameters store"));
         }
         if (moments.parameter && *moments.parameter >= optimizer.parameters().size()) {
             refuse(text(name, " of parameter ", *moments.parameter, " of ", optimizer.parameters().size()));
         }
-        if (moments.stored.size() != expected(moments)) {
-            refuse(text(moments.stored.size(), " ", name, " of ", optimizer.parameters()[*moments.parameter].name(),
+        if (moments.size() != expected(moments)) {
+            refuse(text(moments.size(), " ", name, " of ", optimizer.parameters()[*moments.parameter].name(),
                         "; give ", expected(moments)));
         }
     }

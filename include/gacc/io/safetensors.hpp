@@ -18,9 +18,9 @@ namespace gacc::inline GACC_ABI {
 namespace detail {
 
 /// Calls sink(bytes) for the numbers of `stored`, row by row.
-template <class Scalar, class Sink>
-void write_rows(const Parameter<Scalar>& parameter, std::span<const Scalar> stored, const Sink& sink) {
-    parameter.for_each(stored, [&](const Scalar& element) {
+template <class Scalar, class Number, class Sink>
+void write_rows(const Parameter<Scalar>& parameter, std::span<const Number> stored, const Sink& sink) {
+    parameter.for_each(stored, [&](const Number& element) {
         const auto bytes = little_endian(element);
         sink(std::span<const std::uint8_t>(bytes));
     });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/bfloat16.hpp>
 #include <gacc/core/tensor.hpp>
 
 #include <algorithm>
@@ -101,11 +102,12 @@ template <class T>
 constexpr DType dtype_of() {
     if constexpr (std::is_same_v<T, double>) { return DType::f64; }
     if constexpr (std::is_same_v<T, float>) { return DType::f32; }
+    if constexpr (std::is_same_v<T, BFloat16>) { return DType::bf16; }
     if constexpr (std::is_same_v<T, std::int64_t>) { return DType::i64; }
     if constexpr (std::is_same_v<T, std::uint8_t>) { return DType::u8; }
-    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, std::int64_t> ||
-                      std::is_same_v<T, std::uint8_t>,
-                  "gacc: only double, float, int64 and uint8");
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float> || std::is_same_v<T, BFloat16> ||
+                      std::is_same_v<T, std::int64_t> || std::is_same_v<T, std::uint8_t>,
+                  "gacc: only double, float, bfloat16, int64 and uint8");
 }
 
 /// A floating-point type from which weights can be read.

@@ -74,7 +74,9 @@ Facts facts_of(const Parameters<Scalar>& parameters, Optimizer<Scalar>& optimize
     const State state = optimizer.state();
     facts.add_bytes(optimizer.name() + "'s state of", std::span<const std::uint64_t>(state));
     for (const auto& moments : optimizer.moments()) {
-        facts.add_bytes(optimizer.name() + "'s " + moments.name + " of", std::span<const Scalar>(moments.stored));
+        moments.with_numbers([&]<class Number>(std::span<Number> numbers) {
+            facts.add_bytes(optimizer.name() + "'s " + moments.name + " of", std::span<const Number>(numbers));
+        });
     }
     return facts;
 }

@@ -182,12 +182,14 @@ private:
     void gather_moments() {
         if (session_.rank() == 0) { optimizer_.keep_slice(0, exchange_.first(session_.ranks())); }
         for (const auto& moments : optimizer_.moments()) {
-            if (session_.rank() > 0) { talk_.messages().send(0, detail::control, std::span<const Scalar>(moments.stored)); }
-            for (Index rank = 1; session_.rank() == 0 && rank < session_.ranks(); ++rank) {
-                talk_.messages().receive(rank, detail::control,
-                                  moments.stored.subspan(static_cast<std::size_t>(exchange_.first(rank)),
-                                                         static_cast<std::size_t>(exchange_.count(rank))));
-            }
+            moments.with_numbers([&]<class Number>(std::span<Number> numbers) {
+                if (session_.rank() > 0) { talk_.messages().send(0, detail::control, std::span<const Number>(numbers)); }
+                for (Index rank = 1; session_.rank() == 0 && rank < session_.ranks(); ++rank) {
+                    talk_.messages().receive(rank, detail::control,
+                                             numbers.subspan(static_cast<std::size_t>(exchange_.first(rank)),
+                                                             static_cast<std::size_t>(exchange_.count(rank))));
+                }
+            });
         }
         talk_.messages().wait();
     }

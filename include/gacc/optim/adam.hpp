@@ -14,6 +14,8 @@ struct AdamOptions {
     double epsilon = 1e-8;
     /// The largest norm of the mean gradient of all parameters together. A longer gradient is shortened to it.
     double clip_norm = std::numeric_limits<double>::infinity();
+    /// How the moments are kept. A checkpoint holds them in their format, and is loaded into an optimizer with the same.
+    MomentFormat moments = MomentFormat::full;
 
     /// Calls f(name, option, range) for each option, in the order in which a state keeps them.
     template <class Self, class F>
@@ -32,7 +34,10 @@ struct AdamOptions {
 /// Update     g = grad / weight, times clip_norm / |g| if |g|, of all parameters together, is larger than clip_norm;
 ///            m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g²;
 ///            value -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon),  t the step, from 1
-/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; a little more with clipping
+/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; 4 bytes with
+///            MomentFormat::bfloat16. A little more with clipping
+/// bfloat16   the step uses m and v as they are computed, and then rounds them for the next one. The random bits follow
+///            from the model's seed, the step and the place of the number, so the cut and the threads change no bit
 /// Range      a mean gradient below 3e-16 (float) or 1e-146 (double) counts as 0, since its square is not a normal
 ///            number. A mean gradient above 1e19 (float) or 1e154 (double) stops its parameter: its square is infinite
 /// Defaults   those of the paper, learning rate 0.001; no clipping

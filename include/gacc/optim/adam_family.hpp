@@ -5,51 +5,70 @@
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/kernels/simd.hpp>
+#include <gacc/optim/adam_moments.hpp>
 #include <gacc/optim/adam_pass.hpp>
 #include <gacc/optim/grouped_optimizer.hpp>
 #include <gacc/optim/kept_slice.hpp>
+#include <gacc/optim/moment_format.hpp>
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// The common part of Adam and AdamW: two moments, and a step in one pass. With `decays` the values decay first.
+/// The common part of Adam and AdamW: two moments, and a step in one pass. With `decays` the values decay first. The
+/// moments are kept in one of two formats.
 template <class Scalar, class Options, bool decays>
 class AdamFamily : public GroupedOptimizer<Scalar, Options> {
 public:
-    std::size_t state_bytes() const override { return m_.bytes() + v_.bytes() + this->clipping_bytes(); }
+    std::size_t state_bytes() const override { return full_.bytes() + rounded_.bytes() + this->clipping_bytes(); }
 
     std::vector<typename Optimizer<Scalar>::Moments> moments() override {
-        return {{"first_moments", m_.span()}, {"second_moments", v_.span(), true}};
+        return {{.name = "first_moments", .stored = full_.m.span(), .rounded = rounded_.m.span()},
+                {.name = "second_moments", .stored = full_.v.span(), .non_negative = true, .rounded = rounded_.v.span()}};
     }
 
     bool keep_slice(Index first, Index count) override {
         const KeptSlice next{first, count};
-        Buffer<Scalar> m = kept_.moved(m_, next), v = kept_.moved(v_, next);
-        m_ = std::move(m);
-        v_ = std::move(v);
+        if (rounds()) {
+            rounded_ = rounded_.moved(kept_, next);
+        } else {
+            full_ = full_.moved(kept_, next);
+        }
         kept_ = next;
         return true;
     }
 
 protected:
     AdamFamily(std::string name, Parameters<Scalar> parameters, const Options& options)
-        : GroupedOptimizer<Scalar, Options>(std::move(name), std::move(parameters), options), m_(moment()),
-          v_(moment()), kept_{0, m_.size()} {
-        arrays_.reserve(this->parameters().size());
+        : GroupedOptimizer<Scalar, Options>(std::move(name), std::move(parameters), options),
+          kept_{0, this->parameters().stored_count()} {
+        if (!rounds()) {
+            full_ = {moment<Scalar>(), moment<Scalar>()};
+        } else if (std::is_same_v<Scalar, float>) {
+            rounded_ = {moment<BFloat16>(), moment<BFloat16>()};
+        } else {
+            throw UsageError(this->name(), "expected moments in full with double, got bfloat16; train in float");
+        }
+        reserve();
     }
 
 private:
     /// A buffer with one number for each number that the parameters store.
-    Buffer<Scalar> moment() const {
+    template <class Number>
+    Buffer<Number> moment() const {
         const Index numbers = this->parameters().stored_count();
-        return with_memory(this->name(), numbers, sizeof(Scalar), "moments", "use a smaller model",
-                           [&] { return Buffer<Scalar>(numbers, memory::Kind::moments); });
+        return with_memory(this->name(), numbers, sizeof(Number), "moments", "use a smaller model",
+                           [&] { return Buffer<Number>(numbers, memory::Kind::moments); });
     }
+    bool rounds() const { return this->options().moments == MomentFormat::bfloat16; }
+    void reserve() { rounds() ? rounded_arrays_.reserve(this->parameters().size()) : arrays_.reserve(this->parameters().size()); }
 
     void prepare(double weight) override {
         GroupedOptimizer<Scalar, Options>::prepare(weight);
@@ -67,22 +86,38 @@ private:
                               .epsilon = static_cast<Scalar>(options.epsilon),
                               .decay = static_cast<Scalar>(decay(group))});
         }
-        arrays_.reserve(this->parameters().size());
+        reserve();
     }
     void update(double) override {
-        arrays_.clear();
+        if constexpr (std::is_same_v<Scalar, float>) {
+            if (rounds()) { return update(rounded_arrays_, rounded_); }
+        }
+        update(arrays_, full_);
+    }
+    template <class Arrays, class Number>
+    void update(std::vector<Arrays>& all, MomentBuffers<Number>& moments) {
+        all.clear();
         Index offset = 0;
         for (std::size_t i = 0; i < this->parameters().size(); ++i) {
             auto& parameter = this->parameters()[i];
             const auto values = parameter.stored_values();
             const auto size = static_cast<Index>(values.size());
             const KeptSlice::Part part = kept_.part(offset, size);
-            arrays_.push_back({values.data() + part.in_parameter, parameter.materialize_grads().data() + part.in_parameter,
-                               m_.data() + part.in_moments, v_.data() + part.in_moments,
-                               part.count / Simd<Scalar>::lanes, this->group_of(i)});
+            Arrays& arrays = all.emplace_back();
+            arrays.value = values.data() + part.in_parameter;
+            arrays.grad = parameter.materialize_grads().data() + part.in_parameter;
+            arrays.m = moments.m.data() + part.in_moments;
+            arrays.v = moments.v.data() + part.in_moments;
+            arrays.packets = part.count / Simd<Scalar>::lanes;
+            arrays.group = this->group_of(i);
+            if constexpr (std::is_same_v<Arrays, RoundedAdamArrays>) {
+                arrays.key = place_key(this->parameters().tally().seed(), static_cast<std::uint64_t>(this->steps()), i);
+                arrays.cols = parameter.shape().size() == 1 ? 1 : parameter.cols();
+                arrays.first = part.in_parameter / Simd<float>::lanes;
+            }
             offset += size;
         }
-        adam_update<Scalar, decays>(steps_, arrays_);
+        adam_update<decays>(steps_, std::span<const Arrays>(all));
     }
 
     /// learning_rate / (1 - beta1^t). It is larger than the learning rate in the first steps.
@@ -101,11 +136,12 @@ private:
                                                        "; nothing has changed; set a smaller learning rate"));
     }
 
-    Buffer<Scalar> m_;                        // first moments of all parameters, one after the other
-    Buffer<Scalar> v_;                        // second moments, in the same way
-    KeptSlice kept_;                          // if not of all: of these numbers
-    std::vector<AdamStep<Scalar>> steps_;     // a step's constants, one for each group
-    std::vector<AdamArrays<Scalar>> arrays_;  // of a step, one for each parameter
+    MomentBuffers<Scalar> full_;                     // empty if they are rounded
+    MomentBuffers<BFloat16> rounded_;                // empty if not
+    KeptSlice kept_;                                 // if not of all: of these numbers
+    std::vector<AdamStep<Scalar>> steps_;            // a step's constants, one for each group
+    std::vector<AdamArrays<Scalar>> arrays_;         // of a step, one for each parameter
+    std::vector<RoundedAdamArrays> rounded_arrays_;  // the same for rounded moments
 };
 
 }  // namespace gacc::detail

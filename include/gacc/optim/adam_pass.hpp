@@ -3,12 +3,16 @@
 #include <gacc/core/types.hpp>
 #include <gacc/kernels/packet_arithmetic.hpp>
 #include <gacc/kernels/simd.hpp>
+#include <gacc/optim/adam_moments.hpp>
 #include <gacc/optim/packets.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 namespace gacc::inline GACC_ABI::detail {
 
@@ -30,6 +34,23 @@ struct AdamArrays {
     Scalar* v;
     Index packets;  // of each array; whole packets, so every element goes through the same instructions
     std::size_t group = 0;
+
+    EIGEN_ALWAYS_INLINE FullMoments<Scalar> moments(Index) const { return {m, v}; }
+};
+
+/// The same with moments in bfloat16. The arrays begin with packet `first` of the parameter, which has `cols` columns.
+struct RoundedAdamArrays {
+    float* value;
+    const float* grad;
+    BFloat16* m;
+    BFloat16* v;
+    Index packets;
+    std::size_t group = 0;
+    std::array<std::uint32_t, 2> key{};
+    Index cols = 1, first = 0;
+
+    /// From this packet of the arrays on.
+    RoundedMoments moments(Index packet) const { return {m, v, key, PacketPlaces(cols, first + packet)}; }
 };
 
 /// The one pass over memory of a step. The constants are in all lanes of a local object whose functions are inlined. So
@@ -45,25 +66,27 @@ public:
 
     /// Updates packets first to last - 1. A root and a quotient take long, and operations that wait for them would fill
     /// the processor's queues. So some packets are always in work: each is finished after others have been begun.
-    EIGEN_ALWAYS_INLINE void run(AdamArrays<Scalar> at, Index first, Index last) const {
+    template <class Arrays>
+    EIGEN_ALWAYS_INLINE void run(Arrays at, Index first, Index last) const {
         constexpr Index ahead = 3;
+        auto moments = at.moments(first);
         Index i = first;
         if (last - first >= ahead) {
             Begun under_way[ahead];
 #pragma GCC unroll 3
-            for (Begun& packet : under_way) { packet = begin(at, i++ * lanes); }
+            for (Begun& packet : under_way) { packet = begin(at.grad, moments, i++ * lanes); }
             for (; last - i >= ahead; i += ahead) {
 #pragma GCC unroll 3
                 for (Index k = 0; k < ahead; ++k) {
-                    const Begun next = begin(at, (i + k) * lanes);
-                    finish(at, (i + k - ahead) * lanes, under_way[k]);
+                    const Begun next = begin(at.grad, moments, (i + k) * lanes);
+                    finish(at.value, (i + k - ahead) * lanes, under_way[k]);
                     under_way[k] = next;
                 }
             }
 #pragma GCC unroll 3
-            for (Index k = 0; k < ahead; ++k) { finish(at, (i + k - ahead) * lanes, under_way[k]); }
+            for (Index k = 0; k < ahead; ++k) { finish(at.value, (i + k - ahead) * lanes, under_way[k]); }
         }
-        for (; i < last; ++i) { finish(at, i * lanes, begin(at, i * lanes)); }
+        for (; i < last; ++i) { finish(at.value, i * lanes, begin(at.grad, moments, i * lanes)); }
     }
 
 private:
@@ -76,20 +99,20 @@ private:
 
     /// Sets small moments to zero. If a gradient stays zero, its moments would decay to subnormal numbers, and the
     /// squares of small gradients are subnormal too. Arithmetic on them is many times slower.
-    EIGEN_ALWAYS_INLINE Begun begin(const AdamArrays<Scalar>& at, Index i) const {
-        const Packet grad = zero_below(times(load_aligned(at.grad + i), scale_), smallest_grad_);
-        const Packet m = zero_below(multiply_add(beta1_, load_aligned(at.m + i), times(rest1_, grad)), smallest_);
-        const Packet v =
-            zero_below(multiply_add(beta2_, load_aligned(at.v + i), times(rest2_, times(grad, grad))), smallest_);
-        store_aligned(at.m + i, m);
-        store_aligned(at.v + i, v);
+    template <class Moments>
+    EIGEN_ALWAYS_INLINE Begun begin(const Scalar* grads, Moments& moments, Index i) const {
+        const Packet grad = zero_below(times(load_aligned(grads + i), scale_), smallest_grad_);
+        const auto before = moments.load(i);
+        const Packet m = zero_below(multiply_add(beta1_, before.m, times(rest1_, grad)), smallest_);
+        const Packet v = zero_below(multiply_add(beta2_, before.v, times(rest2_, times(grad, grad))), smallest_);
+        moments.store(i, m, v);
         return {m, square_root(v)};
     }
-    EIGEN_ALWAYS_INLINE void finish(const AdamArrays<Scalar>& at, Index i, const Begun& begun) const {
+    EIGEN_ALWAYS_INLINE void finish(Scalar* values, Index i, const Begun& begun) const {
         const Packet root = larger(multiply_add(begun.root, root_scale_, epsilon_), smallest_);  // 0 / 0 is 0
-        Packet value = load_aligned(at.value + i);
+        Packet value = load_aligned(values + i);
         if constexpr (decays) { value = multiply_add(minus_decay_, value, value); }
-        store_aligned(at.value + i, multiply_add(minus_step_size_, quotient(begun.m, root), value));
+        store_aligned(values + i, multiply_add(minus_step_size_, quotient(begun.m, root), value));
     }
 
     static Packet all(Scalar value) { return all_lanes<Packet>(static_cast<double>(value)); }
@@ -101,9 +124,9 @@ private:
 };
 
 /// Updates all parameters, each with the constants of its group.
-template <class Scalar, bool decays>
-void adam_update(std::span<const AdamStep<Scalar>> steps, std::span<const AdamArrays<Scalar>> parameters) {
-    for_packets(parameters, 16, Simd<Scalar>::lanes, [&](const AdamArrays<Scalar>& arrays, Index first, Index last) {
+template <bool decays, class Scalar, class Arrays>
+void adam_update(const std::vector<AdamStep<Scalar>>& steps, std::span<const Arrays> parameters) {
+    for_packets(parameters, 16, Simd<Scalar>::lanes, [&](const Arrays& arrays, Index first, Index last) {
         AdamPass<Scalar, decays>(steps[arrays.group]).run(arrays, first, last);
     });
 }

@@ -16,6 +16,8 @@ struct AdamWOptions {
     double weight_decay = 1e-2;
     /// The largest norm of the mean gradient of all parameters together. A longer gradient is shortened to it.
     double clip_norm = std::numeric_limits<double>::infinity();
+    /// How the moments are kept. A checkpoint holds them in their format, and is loaded into an optimizer with the same.
+    MomentFormat moments = MomentFormat::full;
 
     /// Calls f(name, option, range) for each option, in the order in which a state keeps them.
     template <class Self, class F>
@@ -33,8 +35,9 @@ struct AdamWOptions {
 /// Adam with decoupled weight decay: the values themselves decay, and the moments do not see it.
 ///
 /// Update     value -= learning_rate weight_decay value;  then as Adam
-/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; a little more with clipping
-/// Range      as Adam
+/// State      m and v: 2 x sizeof(Scalar) bytes for each number that a parameter stores; 4 bytes with
+///            MomentFormat::bfloat16. A little more with clipping
+/// Range      as Adam, and bfloat16
 /// Defaults   PyTorch's: Adam's, and weight_decay 0.01 for all parameters; no clipping
 /// Throws     UsageError if an option is out of its range or that of the Scalar type, and from step() if the step size
 ///            or learning_rate * weight_decay is. NonFiniteError from step() if it clips and a gradient is infinite or

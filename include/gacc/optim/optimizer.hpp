@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gacc/core/bfloat16.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/scalar_range.hpp>
 #include <gacc/core/shape.hpp>
@@ -93,6 +94,14 @@ public:
         bool non_negative = false;  ///< a checkpoint with negative ones is refused: Adam takes their roots
         std::optional<std::size_t> parameter = std::nullopt;  ///< the only one that they belong to, by its place
         Shape shape{};  ///< if it is not the parameter's: the numbers lie one after the other, without padding
+        std::span<BFloat16> rounded{};  ///< in place of `stored`, if they are kept in bfloat16
+
+        std::size_t size() const { return stored.size() + rounded.size(); }
+        /// Calls f with the numbers that are kept.
+        template <class F>
+        void with_numbers(const F& f) const {
+            rounded.empty() ? f(stored) : f(rounded);
+        }
     };
     /// All moments. The one entry without a name means that the optimizer does not override this.
     virtual std::vector<Moments> moments() { return {Moments{}}; }
