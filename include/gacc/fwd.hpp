@@ -114,6 +114,7 @@ template <class Scalar>
 class Adafactor;
 template <class Scalar>
 class Muon;
+class AdamA;
 template <class Scalar>
 class WeightAverage;
 template <class Scalar>
@@ -122,6 +123,8 @@ template <class Scalar>
 class NoiseScale;
 template <class Scalar>
 class AdaptiveBatch;
+template <class Scalar>
+class FoldedBackward;
 template <class Scalar>
 class Lanes;
 

@@ -27,6 +27,7 @@
 #include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/parameter_layout.hpp>
 #include <gacc/parameters/shared_values.hpp>
+#include <gacc/parameters/gradient_memory.hpp>
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/gradient_tally.hpp>
@@ -97,6 +98,7 @@
 #include <gacc/optim/newton_schulz.hpp>
 #include <gacc/optim/muon_pass.hpp>
 #include <gacc/optim/muon.hpp>
+#include <gacc/optim/adam_a.hpp>
 #include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>
@@ -155,6 +157,7 @@
 #include <gacc/accumulation/gradient_sample.hpp>
 #include <gacc/accumulation/noise_scale.hpp>
 #include <gacc/accumulation/adaptive_batch.hpp>
+#include <gacc/accumulation/folded_backward.hpp>
 #include <gacc/accumulation/lane_tree.hpp>
 #include <gacc/accumulation/lane_batch.hpp>
 #include <gacc/accumulation/lanes.hpp>

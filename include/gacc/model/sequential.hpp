@@ -9,6 +9,7 @@
 #include <gacc/model/block.hpp>
 #include <gacc/model/chosen_activations.hpp>
 #include <gacc/model/first_values.hpp>
+#include <gacc/model/folded_layout.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/model_body.hpp>
 #include <gacc/model/model_checks.hpp>
@@ -18,6 +19,7 @@
 #include <gacc/model/summary.hpp>
 #include <gacc/model/training_pass.hpp>
 #include <gacc/model/workspace.hpp>
+#include <gacc/parameters/gradient_memory.hpp>
 #include <gacc/parameters/parameters.hpp>
 
 #include <concepts>
@@ -152,6 +154,14 @@ public:
     /// that skips a micro-batch leaves out its backward; without a guard the number should be 0 at the end of training.
     /// It is never reset.
     Index forwards_without_backward() const { return pass_.forwards_without_backward(); }
+
+    /// The blocks in which the last forward walked its samples, and the most samples that are one block. In every block
+    /// all layers of a segment come one after the other.
+    Index blocks() const { return pass_.blocks(); }
+    Index largest_block() const { return pass_.largest_block(); }
+
+    /// What FoldedBackward does: see there.
+    std::shared_ptr<detail::FoldedGradients<Scalar>> fold_gradients() { return detail::fold_gradients(body()); }
 
     /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
     /// nothing, so several threads may predict with one model at once.

@@ -116,6 +116,19 @@ public:
 
     Index forwards_without_backward() const { return forwards_without_backward_; }
 
+    /// Of the last forward, in the segment with the most; 0 if there was none.
+    Index blocks() const {
+        Index most = 0;
+        for (std::size_t i = 0; i < workspace_.segments().size(); ++i) { most = std::max(most, workspace_.blocks(i)); }
+        return most;
+    }
+    /// The most samples that are one block in every segment.
+    Index largest_block() const {
+        Index least = largest_size;
+        for (const Segment& segment : workspace_.segments()) { least = std::min(least, segment.block); }
+        return least;
+    }
+
 private:
     /// Only what is kept is taken from `chosen`: what is needed may have changed since. If the outputs are not among
     /// these, the pass ends at the features.

@@ -59,17 +59,6 @@ protected:
         reserve();
     }
 
-private:
-    /// A buffer with one number for each number that the parameters store.
-    template <class Number>
-    Buffer<Number> moment() const {
-        const Index numbers = this->parameters().stored_count();
-        return with_memory(this->name(), numbers, sizeof(Number), "moments", "use a smaller model",
-                           [&] { return Buffer<Number>(numbers, memory::Kind::moments); });
-    }
-    bool rounds() const { return this->options().moments == MomentFormat::bfloat16; }
-    void reserve() { rounds() ? rounded_arrays_.reserve(this->parameters().size()) : arrays_.reserve(this->parameters().size()); }
-
     void prepare(double weight) override {
         GroupedOptimizer<Scalar, Options>::prepare(weight);
         const Options& options = this->options();
@@ -88,6 +77,40 @@ private:
         }
         reserve();
     }
+
+    // For an optimizer whose moments are full and are there already when it steps.
+
+    /// The values and moments of a parameter, without its gradient.
+    AdamArrays<Scalar> arrays_of(Parameter<Scalar>& of) {
+        Index offset = 0;
+        std::size_t i = 0;
+        for (; &this->parameters()[i] != &of; ++i) {
+            offset += static_cast<Index>(std::as_const(this->parameters()[i]).stored_values().size());
+        }
+        const auto values = of.stored_values();
+        return {values.data(), nullptr, full_.m.data() + offset, full_.v.data() + offset,
+                static_cast<Index>(values.size()) / Simd<Scalar>::lanes, this->group_of(i)};
+    }
+    void step_from_moments() {
+        arrays_.clear();
+        for (auto& parameter : this->parameters()) { arrays_.push_back(arrays_of(parameter)); }
+        for_packets(std::span<const AdamArrays<Scalar>>(arrays_), 12, Simd<Scalar>::lanes,
+                    [&](const AdamArrays<Scalar>& at, Index first, Index last) {
+                        AdamPass<Scalar, decays>(steps_[at.group]).step(at, first, last);
+                    });
+    }
+
+private:
+    /// A buffer with one number for each number that the parameters store.
+    template <class Number>
+    Buffer<Number> moment() const {
+        const Index numbers = this->parameters().stored_count();
+        return with_memory(this->name(), numbers, sizeof(Number), "moments", "use a smaller model",
+                           [&] { return Buffer<Number>(numbers, memory::Kind::moments); });
+    }
+    bool rounds() const { return this->options().moments == MomentFormat::bfloat16; }
+    void reserve() { rounds() ? rounded_arrays_.reserve(this->parameters().size()) : arrays_.reserve(this->parameters().size()); }
+
     void update(double) override {
         if constexpr (std::is_same_v<Scalar, float>) {
             if (rounds()) { return update(rounded_arrays_, rounded_); }

@@ -89,6 +89,17 @@ public:
         for (; i < last; ++i) { finish(at.value, i * lanes, begin(at.grad, moments, i * lanes)); }
     }
 
+    /// The two halves of run() in separate passes, for moments that several gradients go into before a step.
+    EIGEN_ALWAYS_INLINE void fold(const AdamArrays<Scalar>& at, Index first, Index last) const {
+        auto moments = at.moments(first);
+        for (Index i = first; i < last; ++i) { begin(at.grad, moments, i * lanes); }
+    }
+    EIGEN_ALWAYS_INLINE void step(const AdamArrays<Scalar>& at, Index first, Index last) const {
+        for (Index i = first * lanes; i < last * lanes; i += lanes) {
+            finish(at.value, i, {load_aligned(at.m + i), square_root(load_aligned(at.v + i))});
+        }
+    }
+
 private:
     using Packet = typename Simd<Scalar>::Packet;
     static constexpr Index lanes = Simd<Scalar>::lanes;

@@ -18,7 +18,7 @@ namespace gacc::inline GACC_ABI {
 /// A second set of gradient buffers for a model, with a tally. With it, parts of a batch are added up separately.
 ///
 /// Memory     the bytes of the model's gradients
-/// Throws     UsageError from swap() if other parameters are trained than when it was made
+/// Throws     UsageError if a FoldedBackward has the gradients; from swap() if other parameters are trained than when it was made
 /// Example    gacc::GradientBuffers<float> others(model.parameters());
 ///            model.backward(...);                  // adds to the model's own
 ///            others.swap(model.parameters());      // these are put aside, and the model's are empty
@@ -27,6 +27,10 @@ class GradientBuffers {
 public:
     explicit GradientBuffers(const Parameters<Scalar>& parameters) {
         for (auto& parameter : parameters.with_gradients()) {
+            if (parameter.grad_is_folded()) {
+                throw UsageError("GradientBuffers", "expected parameters that keep their gradients, got " +
+                                                        parameter.name() + ", whose go into an optimizer's moments");
+            }
             const auto size = static_cast<Index>(parameter.grad_storage().size());
             sets_.push_back({parameter.name(), Buffer<Scalar>(size, memory::Kind::gradients)});
         }

@@ -3,10 +3,12 @@
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/shape.hpp>
+#include <gacc/parameters/gradient_memory.hpp>
 #include <gacc/parameters/parameter.hpp>
 #include <gacc/parameters/shared_values.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -31,6 +33,11 @@ struct ModelParameter {
         of.grad_is_zero_ = true;
         of.grad_ = Buffer<Scalar>(memory::Kind::gradients);
     }
+    /// Frees the gradients, which are empty, and gives them a place from number `first` of the memory on.
+    static void borrow_grads(P& of, std::shared_ptr<FoldedGradients<Scalar>> memory, Index first) {
+        of.grad_.borrow(std::move(memory), first);
+    }
+    static const FoldedGradients<Scalar>* lender_of(const P& of) { return of.grad_.lender(); }
     /// Allocates the gradients that unfreeze() needs.
     ///
     /// Throws     MemoryError if there is no memory for them
@@ -71,7 +78,7 @@ struct ModelParameter {
 
     /// Exchanges the gradients for others of the same size: see GradientBuffers.
     static void swap_grads(P& of, Buffer<Scalar>& grads, bool& are_zero) {
-        std::swap(of.grad_, grads);
+        std::swap(of.grad_.own(), grads);
         std::swap(of.grad_is_zero_, are_zero);
     }
 

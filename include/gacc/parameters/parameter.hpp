@@ -5,6 +5,7 @@
 #include <gacc/core/memory.hpp>
 #include <gacc/core/shape.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/parameters/gradient_memory.hpp>
 #include <gacc/parameters/parameter_layout.hpp>
 #include <gacc/parameters/parameter_values.hpp>
 #include <gacc/parameters/shared_values.hpp>
@@ -151,6 +152,8 @@ public:
     std::span<Scalar> value_storage() { return owner().value_.span(); }
 
     bool is_frozen() const { return frozen_; }
+    /// Whether its gradients lie in a buffer together with those of others: see FoldedBackward.
+    bool grad_is_folded() const { return grad_.lender() != nullptr; }
 
     /// The name of the parameter whose values it uses; empty if it has its own.
     const std::string& shares() const { return shares_; }
@@ -180,12 +183,16 @@ private:
             throw UsageError(name_, "expected gradients to be asked of parameters that are trained, got a frozen one; "
                                     "leave it out where is_frozen()");
         }
+        if (grad_.is_closed()) {
+            throw UsageError(name_, "expected gradients to be asked of a parameter that keeps them, got one whose "
+                                    "gradients go into an optimizer's moments; call FoldedBackward::backward()");
+        }
     }
 
     std::string name_;
     detail::ParameterLayout<Scalar> layout_;
     Buffer<Scalar> value_;      // panels of rows x cols, or a padded vector
-    Buffer<Scalar> grad_;       // the same
+    detail::GradientMemory<Scalar> grad_;  // the same
     bool grad_is_zero_ = true;  // then the content of grad_ does not matter
     bool is_set_ = false;       // value_ is
     bool frozen_ = false;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <gacc/parameters/gradient_tally.hpp>
+#include <gacc/parameters/gradient_memory.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 #include <gacc/parameters/parameter.hpp>
 
 #include <cstddef>
@@ -84,7 +86,15 @@ public:
     /// The count of all numbers in all gradient buffers, with the padding.
     Index stored_gradients() const {
         Index sum = 0;
-        for (auto& parameter : with_gradients()) { sum += static_cast<Index>(parameter.grad_storage().size()); }
+        const detail::FoldedGradients<Scalar>* counted = nullptr;
+        for (auto& parameter : with_gradients()) {
+            const auto* folded = detail::ModelParameter<Scalar>::lender_of(parameter);
+            if (folded == nullptr) {
+                sum += static_cast<Index>(parameter.grad_storage().size());
+            } else if (folded != std::exchange(counted, folded)) {  // once for all of them
+                sum += folded->numbers.size();
+            }
+        }
         return sum;
     }
 

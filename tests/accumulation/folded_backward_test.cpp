@@ -1,0 +1,251 @@
+#include <gacc/accumulation/folded_backward.hpp>
+
+#include <gacc/data/batches.hpp>
+#include <gacc/gacc.hpp>
+#include <gacc/io/checkpoint.hpp>
+
+#include "support/gradient_check.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace folded_backward_test {
+
+using namespace gacc;
+
+namespace {
+
+TensorDataset<float> random_samples() {
+    Rng rng(3);
+    Tensor<float> inputs({37, 20});
+    inputs.matrix() = test::random_matrix<float>(rng, 37, 20);
+    std::vector<Label> labels(37);
+    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
+    return {std::move(inputs), std::move(labels)};
+}
+
+struct Training {
+    explicit Training(std::uint64_t seed = 1)
+        : rng(seed), optimizer((model.initialize(rng), model.parameters()), {.learning_rate = 0.02}),
+          folded(model, optimizer) {
+        optimizer.group(vectors, {.learning_rate = 0.05});
+    }
+
+    /// Trains with micro-batches of 4 in batches of 10, up to `micro_batches` or the end of the third epoch.
+    void run(int micro_batches = 1000) {
+        for (; position.epoch < 3; position.end_epoch()) {
+            for (const auto& batch : shuffled_batches(data, {.batch_size = 10}, rng, position)) {
+                if (position.sample == 0) { optimizer.begin_batch(static_cast<double>(batch.size())); }
+                for (const auto& micro : batch.from(position.sample).micro_batches(4)) {
+                    if (micro_batches-- == 0) { return; }
+                    loss.forward(model.forward(micro.inputs), micro.labels);
+                    folded.backward(loss.backward());
+                    position.end_micro_batch(micro.size());
+                }
+                optimizer.step();
+                optimizer.zero_grad();
+                position.end_batch();
+            }
+        }
+    }
+    std::vector<std::byte> state() {
+        auto bytes = test::values_of(model.parameters());
+        for (const auto& moments : optimizer.moments()) {
+            test::append_bytes(bytes, moments.stored.data(), static_cast<Index>(moments.stored.size()));
+        }
+        for (const State& words : {optimizer.state(), rng.state(), position.state(), model.parameters().tally().state()}) {
+            test::append_bytes(bytes, words.data(), static_cast<Index>(words.size()));
+        }
+        return bytes;
+    }
+
+    TensorDataset<float> data = random_samples();
+    Rng rng;
+    DataPosition position;
+    Sequential<float> model{Linear(20, 90), ReLU(), Linear(90, 40), LayerNorm(40), Linear(40, 3)};
+    SoftmaxCrossEntropy<float> loss;
+    AdamA<float> optimizer;
+    FoldedBackward<float> folded;
+    Checkpoint<float> checkpoint{optimizer, rng, position};
+};
+
+}  // namespace
+
+TEST_CASE("FoldedBackward: keeps the gradients of the largest layer alone, as planned") {
+    const std::size_t before = memory::live()[memory::Kind::gradients];
+    Sequential<float> model(Linear(20, 90), ReLU(), Linear(90, 40), LayerNorm(40), Linear(40, 3));
+    Rng rng(1);
+    model.initialize(rng);
+    AdamA<float> optimizer(model.parameters());
+    const std::size_t all = memory::live()[memory::Kind::gradients] - before;
+    FoldedBackward folded(model, optimizer);
+    const std::size_t now = memory::live()[memory::Kind::gradients] - before;
+    const auto& parameters = model.parameters();
+    const std::size_t largest = std::as_const(parameters[2]).stored_values().size() + std::as_const(parameters[3]).stored_values().size();
+    CHECK(now == largest * sizeof(float));
+    CHECK(now < all);
+    const SoftmaxCrossEntropy<float> loss;
+    CHECK(plan({.batch_size = 10}, model, loss, optimizer).bytes[memory::Kind::gradients] == now);
+}
+
+TEST_CASE("FoldedBackward: the same moments as from gradients that are kept, on any number of threads") {
+    const int threads_before = threads();
+    std::vector<std::byte> expected;
+    for (const int count : {1, 2, 3}) {
+        set_threads(count);
+        Training training;
+        training.run(2);  // 4 and 3 of 10 samples
+        if (expected.empty()) { expected = training.state(); }
+        CHECK(training.state() == expected);
+    }
+    set_threads(threads_before);
+
+    // The gradients of both micro-batches, kept.
+    Training training;
+    auto copy = training.model;
+    training.run(2);
+    const auto data = random_samples();
+    Rng rng(1);
+    Sequential<float> same(Linear(20, 90), ReLU(), Linear(90, 40), LayerNorm(40), Linear(40, 3));
+    same.initialize(rng);
+    SoftmaxCrossEntropy<float> loss;
+    std::vector<std::vector<Matrix<float>>> grads;
+    DataPosition position;
+    for (const auto& batch : shuffled_batches(data, {.batch_size = 10}, rng, position)) {
+        for (const auto& micro : batch.micro_batches(4)) {
+            loss.forward(copy.forward(micro.inputs), micro.labels);  // a copy has gradients of its own
+            copy.backward(loss.backward());
+            auto& of_micro = grads.emplace_back();
+            for (const auto& parameter : copy.parameters()) { of_micro.push_back(parameter.grad()); }
+            copy.parameters().zero_grad();
+            if (grads.size() == 2) { break; }
+        }
+        break;
+    }
+    std::size_t first = 0, i = 0;
+    for (const auto& parameter : training.model.parameters()) {
+        const auto moments = training.optimizer.moments();
+        const std::size_t size = std::as_const(parameter).stored_values().size();
+        for (const std::size_t which : {0, 1}) {
+            std::vector<float> expected_moments, found;
+            parameter.for_each(moments[which].stored.subspan(first, size), [&](float each) { found.push_back(each); });
+            for (Index k = 0; k < grads[0][i].size(); ++k) {
+                const float g0 = grads[0][i].data()[k] * 0.1F, g1 = grads[1][i].data()[k] * 0.1F;
+                expected_moments.push_back(which == 0 ? 0.1F * g0 + 0.1F * g1 : 0.001F * g0 * g0 + 0.001F * g1 * g1);
+            }
+            REQUIRE(found.size() == expected_moments.size());
+            for (std::size_t k = 0; k < found.size(); ++k) {
+                CHECK(found[k] == doctest::Approx(expected_moments[k]).epsilon(1e-5));
+            }
+        }
+        first += size;
+        ++i;
+    }
+}
+
+TEST_CASE("FoldedBackward: a training resumed in the middle of a batch is the one that was never stopped") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    Training whole;
+    whole.run();
+    for (const int micro_batches : {0, 1, 2, 3, 8, 17}) {
+        CAPTURE(micro_batches);
+        Training stopped, resumed(2);
+        stopped.run(micro_batches);
+        stopped.checkpoint.save(path);
+        resumed.checkpoint.load(path);
+        CHECK(resumed.state() == stopped.state());
+        resumed.run();
+        CHECK(resumed.state() == whole.state());
+    }
+}
+
+TEST_CASE("FoldedBackward: shared values get the sum of the gradients of both layers, squared once") {
+    // y = w2 (w1 x) with w1 and w2 the same 2 x 2 values.
+    const auto make = [] {
+        Sequential<double> model(Linear<double>(2, 2, {.bias = false}),
+                                 Linear<double>(2, 2, {.bias = false, .shares = "0.weight"}));
+        model.parameters()[0].set_value(Matrix<double>{{1, 2}, {-1, 0.5}});
+        return model;
+    };
+    auto model = make(), kept = make();
+    AdamA<double> optimizer(model.parameters(), {.beta1 = 0, .beta2 = 0});
+    FoldedBackward folded(model, optimizer);
+    const Matrix<double> x{{1, -2}}, grad{{0.5, 1}};
+    optimizer.begin_batch(1);
+    model.forward(x);
+    folded.backward({grad, std::vector<double>{1}});
+    kept.forward(x);
+    kept.backward({grad, std::vector<double>{1}});
+    const Matrix<double> sum = kept.parameters()[0].grad();
+    std::vector<double> m, v;
+    optimizer.parameters()[0].for_each(optimizer.moments()[0].stored, [&](double each) { m.push_back(each); });
+    optimizer.parameters()[0].for_each(optimizer.moments()[1].stored, [&](double each) { v.push_back(each); });
+    for (Index i = 0; i < 4; ++i) {
+        CHECK(m[static_cast<std::size_t>(i)] == sum.data()[i]);
+        CHECK(v[static_cast<std::size_t>(i)] == sum.data()[i] * sum.data()[i]);
+    }
+}
+
+TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing") {
+    Training training;
+    auto& model = training.model;
+    const Matrix<float> x = Matrix<float>::Ones(3, 20);
+    const std::vector<Label> labels{0, 1, 2};
+    training.loss.forward(model.forward(x), labels);
+    const auto text = "gacc: 4.weight: expected gradients to be asked of a parameter that keeps them, got one whose "
+                      "gradients go into an optimizer's moments; call FoldedBackward::backward()";
+    CHECK_THROWS_WITH_AS(model.backward(training.loss.backward()), text, UsageError);
+    training.optimizer.zero_grad();
+    for (const auto& moments : training.optimizer.moments()) {
+        CHECK(std::ranges::all_of(moments.stored, [](float each) { return each == 0; }));
+    }
+    CHECK_THROWS_WITH_AS(GradientBuffers<float>(model.parameters()),
+                         "gacc: GradientBuffers: expected parameters that keep their gradients, got 0.weight, whose go into "
+                         "an optimizer's moments",
+                         UsageError);
+    CHECK_THROWS_AS(Lanes<float>(model.parameters(), 4), UsageError);
+    CHECK_THROWS_WITH_AS(FoldedBackward<float>(model, training.optimizer),
+                         "gacc: FoldedBackward: expected a model whose gradients are empty and not folded yet, got 0.weight; "
+                         "make it before the first backward, and once",
+                         UsageError);
+    Training other;
+    CHECK_THROWS_WITH_AS(FoldedBackward<float>(model, other.optimizer),
+                         "gacc: FoldedBackward: expected the optimizer of this model, got that of another", UsageError);
+}
+
+TEST_CASE("FoldedBackward: a micro-batch that is walked in blocks is refused, and changes nothing") {
+    Training training;
+    const Matrix<float> x = Matrix<float>::Ones(300, 20);
+    const std::vector<Label> labels(300, 1);
+    training.loss.forward(training.model.forward(x), labels);
+    training.optimizer.begin_batch(300);
+    CHECK(training.model.blocks() > 1);
+    const Index most = training.model.largest_block();
+    CHECK_THROWS_WITH_AS(training.folded.backward(training.loss.backward()),
+                         detail::text("gacc: FoldedBackward::backward: expected a micro-batch of one block, got one of ",
+                                      training.model.blocks(), " blocks; use micro-batches of at most ", most, " samples")
+                             .c_str(),
+                         UsageError);
+    CHECK(training.optimizer.parameters().tally().empty());
+    const Matrix<float> fewer = Matrix<float>::Ones(most, 20);
+    training.loss.forward(training.model.forward(fewer), std::vector<Label>(static_cast<std::size_t>(most), 1));
+    CHECK_NOTHROW(training.folded.backward(training.loss.backward()));
+}
+
+TEST_CASE("FoldedBackward: audit says that the optimizer depends on the cut") {
+    Training training;
+    const auto batches = ordered_batches(training.data, {.batch_size = 20});
+    const auto audit = gacc::audit(training.model, training.loss, *batches.begin(), 7, training.optimizer);
+    CHECK(audit.same());
+    REQUIRE(audit.notes.size() == 1);
+    CHECK(audit.notes[0] ==
+          "AdamA: v is a sum of squares of the gradients of micro-batches, not the square of their sum");
+}
+
+}  // namespace folded_backward_test
