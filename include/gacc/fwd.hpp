@@ -114,6 +114,7 @@ template <class Scalar>
 class Adafactor;
 template <class Scalar>
 class Muon;
+template <class Scalar>
 class AdamA;
 template <class Scalar>
 class WeightAverage;

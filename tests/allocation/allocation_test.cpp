@@ -95,6 +95,32 @@ long after_first_batch(const Options& options, const Data& data, Loss loss, cons
     return allocations - before;
 }
 
+/// The same for AdamA with FoldedBackward.
+template <class Data>
+long folded_after_first_batch(const Data& data, int threads, gacc::Index micro_batch) {
+    gacc::set_threads(threads);
+    gacc::Rng rng(1);
+    gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 10));
+    model.initialize(rng);
+    gacc::SoftmaxCrossEntropy loss;
+    gacc::AdamA<float> optimizer(model.parameters());
+    gacc::FoldedBackward<float> folded(model, optimizer);
+    long before = 0;
+    bool first = true;
+    for (const auto& batch : gacc::shuffled_batches(data, {.batch_size = 300}, rng)) {
+        optimizer.begin_batch(static_cast<double>(batch.size()));
+        for (const auto& micro : batch.micro_batches(micro_batch)) {
+            loss.forward(model.forward(micro.inputs), micro.labels);
+            folded.backward(loss.backward());
+        }
+        optimizer.step();
+        optimizer.zero_grad();
+        if (first) { before = allocations; }
+        first = false;
+    }
+    return allocations - before;
+}
+
 /// Allocations in the second and third step of a random model, as tests/model/random_graphs_test.cpp trains it.
 template <class Scalar>
 long of_random_model(std::uint64_t seed) {
@@ -175,6 +201,7 @@ int main() {
                                of_digits.operator()<gacc::NAdam<float>>(gacc::NAdamOptions()) +
                                of_digits.operator()<gacc::Adafactor<float>>(gacc::AdafactorOptions()) +
                                of_digits.operator()<gacc::Muon<float>>(gacc::MuonOptions()) +
+                               folded_after_first_batch(digits, threads, std::min<gacc::Index>(micro_batch, 100)) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);
