@@ -238,6 +238,39 @@ TEST_CASE("FoldedBackward: a micro-batch that is walked in blocks is refused, an
     CHECK_NOTHROW(training.folded.backward(training.loss.backward()));
 }
 
+TEST_CASE("FoldedBackward: images, which are else walked in blocks, go through each layer at once") {
+    const auto make = [] {
+        return Sequential<float>(Input(Shape{32, 32, 3}), Conv2d(3, 20, {.kernel = 3}), ReLU(), Conv2d(20, 8, {.kernel = 3}), Flatten(),
+                                 Linear(28 * 28 * 8, 3));
+    };
+    Rng rng(1);
+    auto model = make();
+    model.initialize(rng);
+    auto kept = model;
+    AdamA<float> optimizer(model.parameters(), {.beta1 = 0});
+    FoldedBackward folded(model, optimizer);
+    SoftmaxCrossEntropy<float> loss;
+    const auto x = test::random_matrix<float>(rng, 40, 32 * 32 * 3);
+    const std::vector<Label> labels(40, 1);
+    loss.forward(kept.forward(x), labels);
+    CHECK(kept.blocks() > 1);
+    kept.backward(loss.backward());
+    plan({.batch_size = 40, .micro_batch = 40}, model, loss, optimizer);
+    loss.forward(model.forward(x), labels);
+    CHECK(model.blocks() == 1);
+    optimizer.begin_batch(1);
+    folded.backward(loss.backward());
+    std::size_t first = 0, i = 0;
+    for (const auto& parameter : model.parameters()) {
+        const std::size_t size = std::as_const(parameter).stored_values().size();
+        std::vector<float> found;
+        parameter.for_each(optimizer.moments()[0].stored.subspan(first, size), [&](float each) { found.push_back(each); });
+        const auto grads = kept.parameters()[i++].grads();
+        CHECK(std::ranges::equal(found, grads.span()));  // m is the gradient, to the bit
+        first += size;
+    }
+}
+
 TEST_CASE("FoldedBackward: audit says that the optimizer depends on the cut") {
     Training training;
     const auto batches = ordered_batches(training.data, {.batch_size = 20});

@@ -14,10 +14,10 @@ namespace gacc::inline GACC_ABI {
 /// the gradients of the model, and keeps one buffer for those of the largest layer.
 ///
 /// Memory     the gradients of the largest layer, and those of values that several layers share. plan() counts them in
-///            place of all gradients, if it comes after this object
+///            place of all gradients, if it comes after this object. A micro-batch is one block, so that the gradient of a
+///            layer is complete before that of the next begins: scratch is larger where samples have many rows
 /// Throws     UsageError if the optimizer is that of another model; from backward(), before anything is changed, if the
-///            optimizer's begin_batch() was not called, or the micro-batch is so large that it is walked in blocks: then
-///            the gradients of several layers would be under way at once
+///            optimizer's begin_batch() was not called, or the micro-batch has more than 128 samples
 /// Note       from now on the model is trained through this object alone: model.backward(), Lanes, NoiseScale and a guard
 ///            that reads gradients are refused. A copy of the model has gradients again
 /// Example    gacc::FoldedBackward folded(model, adama);

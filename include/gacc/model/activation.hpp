@@ -25,6 +25,7 @@ struct Activation {
     /// Whether the backward pass may read it. If not, it is only there while the forward pass reads it, at `place`.
     bool needed = true;
     Index place = 0;  ///< numbers of a sample that lie before it; only if it is not needed
+    Index least_block = 1;  ///< samples of a block, at least: see FoldedBackward
 
     bool operator==(const Activation&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include <gacc/core/error.hpp>
 #include <gacc/model/model_body.hpp>
+#include <gacc/model/segments.hpp>
 #include <gacc/parameters/gradient_memory.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 
@@ -11,7 +12,9 @@
 namespace gacc::inline GACC_ABI::detail {
 
 /// Frees the gradients of all layers. From now on those of one layer lie over those of the others, in one buffer of the
-/// size of the largest layer. Gradients of shared values, which two layers add to, have places of their own.
+/// size of the largest layer. Gradients of shared values, which two layers add to, have places of their own. Blocks have
+/// 128 samples: the gradient of a layer must be complete before that of the next begins. The model must plan its passes
+/// anew.
 ///
 /// Throws     UsageError if gradients are held, or if this was done before; MemoryError. Nothing is changed then
 template <class Scalar>
@@ -42,6 +45,7 @@ std::shared_ptr<FoldedGradients<Scalar>> fold_gradients(ModelBody<Scalar>& body)
             at += size;
         }
     });
+    body.graph.set_least_block(rows_of_a_block);
     return memory;
 }
 

@@ -82,6 +82,12 @@ public:
         if (!has_input()) { return; }
         GraphMarks<Scalar>(values_, operations_).mark();
         activations_ = ActivationPlanner<Scalar>(values_, operations_).plan();
+        for (Activation& activation : activations_) { activation.least_block = least_block_; }
+    }
+    /// From now on the blocks of a micro-batch have at least so many samples.
+    void set_least_block(Index samples) {
+        least_block_ = samples;
+        finish();
     }
 
     const std::vector<Value>& values() const { return values_; }
@@ -135,6 +141,7 @@ private:
     std::vector<Operation<Scalar>> operations_;
     std::vector<Activation> activations_;
     std::size_t layers_ = 0;
+    Index least_block_ = 1;
 };
 
 }  // namespace gacc::detail

@@ -25,12 +25,12 @@ struct Segment {
 inline constexpr Index rows_of_a_block = 128;
 
 /// The samples of a block with such a value. It has 128 rows, or as many samples as fit into 256 KiB if that is more,
-/// but 128 at most; and at least one sample.
+/// but 128 at most; and at least one sample, or `least_block`.
 template <class Scalar>
 constexpr Index block_of(const Activation& activation) {
     constexpr Index numbers = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
     const Index of_a_sample = std::max<Index>(value_numbers<Scalar>(activation), 1);
-    return std::max<Index>({1, rows_of_a_block / activation.rows, std::min(rows_of_a_block, numbers / of_a_sample)});
+    return std::max<Index>({activation.least_block, rows_of_a_block / activation.rows, std::min(rows_of_a_block, numbers / of_a_sample)});
 }
 
 /// Cuts a graph where the values after a kept activation allow blocks of four times the size, or need blocks of a

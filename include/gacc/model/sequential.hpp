@@ -161,7 +161,11 @@ public:
     Index largest_block() const { return pass_.largest_block(); }
 
     /// What FoldedBackward does: see there.
-    std::shared_ptr<detail::FoldedGradients<Scalar>> fold_gradients() { return detail::fold_gradients(body()); }
+    std::shared_ptr<detail::FoldedGradients<Scalar>> fold_gradients() {
+        auto memory = detail::fold_gradients(body());
+        pass_.renew(graph());
+        return memory;
+    }
 
     /// The outputs for any number of samples. The samples are walked in blocks, so the memory stays small. It changes
     /// nothing, so several threads may predict with one model at once.
