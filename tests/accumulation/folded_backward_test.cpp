@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -74,7 +75,51 @@ struct Training {
     Checkpoint<float> checkpoint{optimizer, rng, position};
 };
 
+/// A layer whose backward may throw.
+class Throws final : public Layer<float> {
+public:
+    std::string description() const override { return "Throws"; }
+    LayerConfig config() const override { return {"Throws", {}}; }
+    LayerPlan plan(const Shape& x) const override { return {.y = x}; }
+    void forward(Forward<float> call) const override { call.y = call.x; }
+    void backward(Backward<float> call) override {
+        if (now) { throw std::runtime_error("now"); }
+        call.grad_x = call.grad_y;
+    }
+
+    static inline bool now = false;
+};
+
 }  // namespace
+
+TEST_CASE("FoldedBackward: after a backward that threw, only a checkpoint helps") {
+    Sequential<float> model(Linear(3, 4), Throws(), Linear(4, 2));
+    Rng rng(1);
+    model.initialize(rng);
+    AdamA<float> optimizer(model.parameters());
+    FoldedBackward folded(model, optimizer);
+    SoftmaxCrossEntropy<float> loss;
+    const Matrix<float> x = Matrix<float>::Ones(2, 3);
+    const std::vector<Label> labels{0, 1};
+    const auto backward = [&] {
+        loss.forward(model.forward(x), labels);
+        folded.backward(loss.backward());
+    };
+    const State before = optimizer.state();
+    optimizer.begin_batch(2);
+    Throws::now = true;
+    CHECK_THROWS_AS(backward(), std::runtime_error);
+    Throws::now = false;
+    CHECK_THROWS_AS(backward(), UsageError);
+    optimizer.zero_grad();
+    CHECK_THROWS_WITH_AS(backward(),
+                         "gacc: AdamA: expected the 0 micro-batches that are in the moments, got a part of one more, whose "
+                         "backward threw; they cannot be taken out: load a checkpoint",
+                         UsageError);
+    optimizer.set_state(before);  // as Checkpoint::load does, with the moments
+    optimizer.begin_batch(2);
+    CHECK_NOTHROW(backward());
+}
 
 TEST_CASE("FoldedBackward: keeps the gradients of the largest layer alone, as planned") {
     const std::size_t before = memory::live()[memory::Kind::gradients];
@@ -86,7 +131,8 @@ TEST_CASE("FoldedBackward: keeps the gradients of the largest layer alone, as pl
     FoldedBackward folded(model, optimizer);
     const std::size_t now = memory::live()[memory::Kind::gradients] - before;
     const auto& parameters = model.parameters();
-    const std::size_t largest = std::as_const(parameters[2]).stored_values().size() + std::as_const(parameters[3]).stored_values().size();
+    const auto size = [&](std::size_t i) { return std::as_const(parameters[i]).stored_values().size(); };
+    const std::size_t largest = size(2) + size(3);
     CHECK(now == largest * sizeof(float));
     CHECK(now < all);
     const SoftmaxCrossEntropy<float> loss;
@@ -240,8 +286,8 @@ TEST_CASE("FoldedBackward: a micro-batch that is walked in blocks is refused, an
 
 TEST_CASE("FoldedBackward: images, which are else walked in blocks, go through each layer at once") {
     const auto make = [] {
-        return Sequential<float>(Input(Shape{32, 32, 3}), Conv2d(3, 20, {.kernel = 3}), ReLU(), Conv2d(20, 8, {.kernel = 3}), Flatten(),
-                                 Linear(28 * 28 * 8, 3));
+        return Sequential<float>(Input(Shape{32, 32, 3}), Conv2d(3, 20, {.kernel = 3}), ReLU(),
+                                 Conv2d(20, 8, {.kernel = 3}), Flatten(), Linear(28 * 28 * 8, 3));
     };
     Rng rng(1);
     auto model = make();

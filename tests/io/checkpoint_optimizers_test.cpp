@@ -166,7 +166,8 @@ TEST_CASE("Checkpoint: moments in another format are refused, and nothing change
         std::string differences;
         for (const char* moments : {"first_moments", "second_moments"}) {
             for (const char* parameter : {"0.weight", "0.bias", "2.weight", "2.bias"}) {
-                differences += (differences.empty() ? "" : "; ") + "Adam/" + std::string(moments) + "/" + parameter + ": " + types;
+                differences += differences.empty() ? "" : "; ";
+                differences += std::string("Adam/") + moments + "/" + parameter + ": " + types;
             }
         }
         CHECK_THROWS_WITH_AS(other.checkpoint.load(path),

@@ -22,7 +22,8 @@ using Packet = gacc::detail::Simd<float>::Packet;
 constexpr auto lanes = static_cast<std::size_t>(gacc::detail::Simd<float>::lanes);
 
 /// What store_rounded stores for these numbers and random bits.
-std::array<BFloat16, lanes> rounded(const std::array<float, lanes>& numbers, const std::array<std::uint32_t, lanes>& random) {
+std::array<BFloat16, lanes> rounded(const std::array<float, lanes>& numbers,
+                                    const std::array<std::uint32_t, lanes>& random) {
     std::array<BFloat16, lanes> result;
     const auto packet = gacc::detail::load_packet(numbers.data());
     gacc::detail::store_rounded(result.data(), packet, std::bit_cast<decltype(gacc::detail::bits(packet))>(random));
@@ -90,7 +91,8 @@ TEST_CASE("store_rounded: zero, infinity and NaN stay, and no finite number beco
     const float largest_rounded = std::bit_cast<float>(0x7F7F0000U);
     for (const std::uint32_t random : {0U, 1U, 0x8000U, 0xFFFFU}) {
         for (const float sign : {1.0F, -1.0F}) {
-            CHECK(std::bit_cast<std::uint32_t>(rounded(sign * 0.0F, random)) == std::bit_cast<std::uint32_t>(sign * 0.0F));
+            const float zero = sign * 0.0F;
+            CHECK(std::bit_cast<std::uint32_t>(rounded(zero, random)) == std::bit_cast<std::uint32_t>(zero));
             CHECK(rounded(sign * largest, random) == sign * largest_rounded);
             CHECK(rounded(sign * largest_rounded, random) == sign * largest_rounded);
             CHECK(rounded(sign * infinity, random) == sign * infinity);

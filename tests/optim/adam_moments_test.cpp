@@ -159,7 +159,9 @@ TEST_CASE("Adam in bfloat16: subnormal moments become zero, and the largest stay
     Adam adam(subject.parameters, {.learning_rate = 0, .beta1 = 0.5, .moments = MomentFormat::bfloat16});
     subject.give_constant(1, 1.5e-38);
     adam.step();
-    for (const auto& moments : adam.moments()) { CHECK(std::ranges::count(moments.rounded, BFloat16()) == std::ssize(moments.rounded)); }
+    for (const auto& moments : adam.moments()) {
+        CHECK(std::ranges::count(moments.rounded, BFloat16()) == std::ssize(moments.rounded));
+    }
 
     Adam sharp(subject.parameters, {.learning_rate = 0, .beta1 = 0, .beta2 = 0, .moments = MomentFormat::bfloat16});
     for (int step = 0; step < 20; ++step) {

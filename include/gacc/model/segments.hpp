@@ -30,7 +30,8 @@ template <class Scalar>
 constexpr Index block_of(const Activation& activation) {
     constexpr Index numbers = (Index{1} << 18) / static_cast<Index>(sizeof(Scalar));
     const Index of_a_sample = std::max<Index>(value_numbers<Scalar>(activation), 1);
-    return std::max<Index>({activation.least_block, rows_of_a_block / activation.rows, std::min(rows_of_a_block, numbers / of_a_sample)});
+    return std::max<Index>({activation.least_block, rows_of_a_block / activation.rows,
+                            std::min(rows_of_a_block, numbers / of_a_sample)});
 }
 
 /// Cuts a graph where the values after a kept activation allow blocks of four times the size, or need blocks of a

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -141,10 +142,9 @@ private:
     /// All of the batch is in the moments, and no more than the tally says.
     void check_folded() const {
         if (!is_partial_ && folded_ == this->parameters().tally().micro_batches()) { return; }
-        throw UsageError("AdamA", detail::text("expected the ", folded_, " micro-batches that are in the moments",
-                                               is_partial_ ? " whole, got a part of one whose backward threw"
-                                                           : ", got a tally of ",
-                                               is_partial_ ? "" : std::to_string(this->parameters().tally().micro_batches()),
+        const std::string got = is_partial_ ? "a part of one more, whose backward threw"
+                                            : detail::text("a tally of ", this->parameters().tally().micro_batches());
+        throw UsageError("AdamA", detail::text("expected the ", folded_, " micro-batches that are in the moments, got ", got,
                                                "; they cannot be taken out: load a checkpoint"));
     }
     void prepare(double weight) override {

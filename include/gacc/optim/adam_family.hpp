@@ -109,7 +109,10 @@ private:
                            [&] { return Buffer<Number>(numbers, memory::Kind::moments); });
     }
     bool rounds() const { return this->options().moments == MomentFormat::bfloat16; }
-    void reserve() { rounds() ? rounded_arrays_.reserve(this->parameters().size()) : arrays_.reserve(this->parameters().size()); }
+    void reserve() {
+        const std::size_t count = this->parameters().size();
+        rounds() ? rounded_arrays_.reserve(count) : arrays_.reserve(count);
+    }
 
     void update(double) override {
         if constexpr (std::is_same_v<Scalar, float>) {

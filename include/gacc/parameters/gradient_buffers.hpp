@@ -18,7 +18,8 @@ namespace gacc::inline GACC_ABI {
 /// A second set of gradient buffers for a model, with a tally. With it, parts of a batch are added up separately.
 ///
 /// Memory     the bytes of the model's gradients
-/// Throws     UsageError if a FoldedBackward has the gradients; from swap() if other parameters are trained than when it was made
+/// Throws     UsageError if a FoldedBackward has the gradients; from swap() if other parameters are trained than when it
+///            was made
 /// Example    gacc::GradientBuffers<float> others(model.parameters());
 ///            model.backward(...);                  // adds to the model's own
 ///            others.swap(model.parameters());      // these are put aside, and the model's are empty
