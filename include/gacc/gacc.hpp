@@ -146,6 +146,7 @@
 #include <gacc/model/backward_pass.hpp>
 #include <gacc/model/prediction.hpp>
 #include <gacc/model/training_pass.hpp>
+#include <gacc/model/folded_layout.hpp>
 #include <gacc/model/owned_body.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/model/recomputation.hpp>

@@ -172,6 +172,12 @@ private:
         if (&parameters.tally() != &optimizer.parameters().tally()) {
             throw UsageError("DataParallel", "expected the optimizer of this model, got that of another");
         }
+        for (const auto& parameter : parameters.with_gradients()) {
+            if (parameter.grad_is_folded()) {
+                throw UsageError("DataParallel", "expected parameters that keep their gradients, got " + parameter.name() +
+                                                     ", whose go into an optimizer's moments");
+            }
+        }
     }
     Lanes<Scalar> lanes_of(Session& session, const DataParallelOptions& options) {
         const detail::LaneJoins joins(options.lanes, session.ranks());

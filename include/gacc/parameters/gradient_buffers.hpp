@@ -113,7 +113,7 @@ private:
         std::size_t count = 0;
         bool same = true;
         for (auto& parameter : parameters.with_gradients()) {
-            same = same && count < sets_.size() && sets_[count].name == parameter.name() &&
+            same = same && !parameter.grad_is_folded() && count < sets_.size() && sets_[count].name == parameter.name() &&
                    sets_[count].grads.span().size() == parameter.grad_storage().size();
             ++count;
         }
