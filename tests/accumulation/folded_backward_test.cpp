@@ -282,6 +282,8 @@ TEST_CASE("FoldedBackward: a micro-batch that is walked in blocks is refused, an
     const Matrix<float> fewer = Matrix<float>::Ones(most, 20);
     training.loss.forward(training.model.forward(fewer), std::vector<Label>(static_cast<std::size_t>(most), 1));
     CHECK_NOTHROW(training.folded.backward(training.loss.backward()));
+    training.loss.forward(training.model.forward(fewer), std::vector<Label>(static_cast<std::size_t>(most), 1));
+    CHECK_THROWS_AS(training.model.backward(training.loss.backward()), UsageError);  // it is closed again
 }
 
 TEST_CASE("FoldedBackward: images, which are else walked in blocks, go through each layer at once") {
