@@ -71,7 +71,6 @@ public:
     }
 
 protected:
-
     ElementwiseOptimizer(std::string name, Parameters<Scalar> parameters, const Options& options)
         : GroupedOptimizer<Scalar, Options>(std::move(name), std::move(parameters), options),
           slice_{0, this->parameters().stored_count()} {
