@@ -15,6 +15,7 @@
 #include <concepts>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -70,10 +71,10 @@ struct MuonOptions {
 ///            the largest matrix, room for two like it and two of its smaller side squared; a little more with clipping
 /// Defaults   those of torch.optim.Muon: learning rate 0.001, weight decay 0.1, and AdamW's. The authors train with a
 ///            learning rate of 0.02
-/// Throws     UsageError if an option is out of its range or that of the Scalar type, if .adamw has a clip_norm, if there
-///            is no matrix for Muon, and from step() if the size of a step is out of range. NonFiniteError from step() if it
-///            clips and a gradient is infinite or NaN. Nothing is changed then. On several machines each keeps all moments:
-///            Newton and Schulz need the whole matrix
+/// Throws     UsageError if an option is out of its range or that of the Scalar type, if .adamw has a clip_norm or
+///            moments in bfloat16, if there is no matrix for Muon, and from step() if the size of a step is out of
+///            range. NonFiniteError from step() if it clips and a gradient is infinite or NaN. Nothing is changed then.
+///            On several machines each keeps all moments: Newton and Schulz need the whole matrix
 /// Source     Jordan 2024, kellerjordan.github.io/posts/muon; match_rms_adamw: Liu et al. 2025, arXiv:2502.16982. The
 ///            authors multiply in bfloat16, here it is the Scalar type
 /// Example    gacc::Muon muon(model.parameters(), {.learning_rate = 0.02, .adamw = {.learning_rate = 3e-4}},
@@ -141,6 +142,9 @@ private:
                            "above 0, with which AdamW's shall change in proportion");
         this->check_option("clip_norm of .adamw", options.adamw.clip_norm, !std::isfinite(options.adamw.clip_norm),
                            "left out, since clip_norm of Muon clips all gradients together");
+        if (options.adamw.moments != MomentFormat::full) {
+            throw UsageError("Muon", "expected moments of .adamw in full, got bfloat16");
+        }
     }
 
     /// The factor of the learning rate for a matrix.
@@ -210,7 +214,7 @@ private:
             newton.run(this->options().epsilon);
             pass.update_values(values.data(), newton.x());
         }
-        detail::adam_update<Scalar, true>(adam_steps_, adam_arrays_);
+        detail::adam_update<true>(adam_steps_, std::span<const detail::AdamArrays<Scalar>>(adam_arrays_));
     }
 
     struct Kind {
