@@ -96,7 +96,10 @@ void hand_over(Run<S>& from, Run<S>& to) {
     now.set_tally(tally);
     to.optimizer->set_state(from.optimizer->state());
     const auto moments = from.optimizer->moments(), own = to.optimizer->moments();
-    for (std::size_t i = 0; i < moments.size(); ++i) { std::ranges::copy(moments[i].stored, own[i].stored.begin()); }
+    for (std::size_t i = 0; i < moments.size(); ++i) {
+        std::ranges::copy(moments[i].stored, own[i].stored.begin());
+        std::ranges::copy(moments[i].rounded, own[i].rounded.begin());
+    }
     to.position.set_state(from.position.state());
 }
 

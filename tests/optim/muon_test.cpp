@@ -272,7 +272,7 @@ TEST_CASE("Muon: an option out of its range is an error, and so is a model witho
                          "gacc: Muon: expected clip_norm of .adamw left out, since clip_norm of Muon clips all gradients "
                          "together, got 1",
                          gacc::UsageError);
-    CHECK_THROWS_WITH_AS(make({.adamw = {.moments = MomentFormat::bfloat16}}),
+    CHECK_THROWS_WITH_AS(make({.adamw = {.moments = gacc::MomentFormat::bfloat16}}),
                          "gacc: Muon: expected moments of .adamw in full, got bfloat16", gacc::UsageError);
     CHECK_THROWS_WITH_AS(make({.clip_norm = 0}), "gacc: Muon: expected clip_norm larger than 0, got 0", gacc::UsageError);
     const auto all = [](const auto&) { return true; };

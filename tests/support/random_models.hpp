@@ -198,7 +198,7 @@ std::unique_ptr<Optimizer<S>> random_optimizer(std::uint64_t seed, const Paramet
         case 3:
             return std::make_unique<Adam<S>>(
                 parameters, AdamOptions{.clip_norm = 0.5,
-                                        .moments = std::is_same_v<S, float> && seed % 12 == 3 ? MomentFormat::bfloat16
+                                        .moments = std::is_same_v<S, float> && seed % 22 == 3 ? MomentFormat::bfloat16
                                                                                               : MomentFormat::full});
         case 4: return grouped(std::make_unique<AdamW<S>>(parameters, AdamWOptions{.clip_norm = 0.5}));
         case 5: return std::make_unique<Lion<S>>(parameters, LionOptions{.weight_decay = 0.1});
