@@ -13,7 +13,7 @@ endfunction()
 show(README.md micro_batches.cpp)
 show(docs/layers.md own_layer.cpp)
 show(docs/layers.md own_loss.cpp)
-show(docs/optimizers.md lion.hpp)
+show(docs/optimizers.md signum.hpp)
 
 # Sets `variable` to the text of a file without what separates or groups elements of a list in CMake.
 function(read_plain file variable)

@@ -3,21 +3,21 @@
 
 #include <cstdio>
 
-#include "lion.hpp"
+#include "signum.hpp"
 #include "toy_digits.hpp"
 
-// Trains with the optimizer of lion.hpp, and once more from a checkpoint in the middle. Both end with the same bits.
+// Trains with the optimizer of signum.hpp, and once more from a checkpoint in the middle. Both end with the same bits.
 
-/// A model and its Lion.
+/// A model and its Signum.
 struct Training {
     gacc::Rng rng{42};
     gacc::DataPosition position;
     gacc::Sequential<float> model{gacc::Linear(784, 128), gacc::ReLU(), gacc::Linear(128, 10)};
     gacc::SoftmaxCrossEntropy<float> loss;
-    Lion lion{model.parameters(), {.learning_rate = 1e-3}};
-    gacc::Checkpoint<float> checkpoint{lion, rng, position};
+    Signum signum{model.parameters(), {.learning_rate = 1e-3}};
+    gacc::Checkpoint<float> checkpoint{signum, rng, position};
 
-    Training() { lion.group(gacc::vectors, {.learning_rate = 1e-4}); }
+    Training() { signum.group(gacc::vectors, {.learning_rate = 1e-4}); }
 
     void run(const auto& data, gacc::Index epochs) {
         const gacc::WarmUp schedule(20, gacc::CosineDecay(1e-3, 168));
@@ -28,9 +28,9 @@ struct Training {
                     model.backward(loss.backward());
                     position.end_micro_batch(micro.size());
                 }
-                lion.set_learning_rate(schedule(lion.steps()));
-                lion.step();
-                lion.zero_grad();
+                signum.set_learning_rate(schedule(signum.steps()));
+                signum.step();
+                signum.zero_grad();
                 position.end_batch();
             }
         }
@@ -45,8 +45,8 @@ int main() {
     Training first, second;
     first.model.initialize(first.rng);
     first.run(train, 2);
-    first.checkpoint.save("lion.safetensors");
-    second.checkpoint.load("lion.safetensors");
+    first.checkpoint.save("signum.safetensors");
+    second.checkpoint.load("signum.safetensors");
     first.run(train, 4);
     second.run(train, 4);
 
@@ -56,6 +56,6 @@ int main() {
             correct += gacc::count_correct(training->model.predict(batch.inputs), batch.labels);
         }
         const double sum = training->model.parameters()[0].value().cast<double>().sum();
-        std::printf("%td of 1000 right after %td steps, sum of weights %.17g\n", correct, training->lion.steps(), sum);
+        std::printf("%td of 1000 right after %td steps, sum of weights %.17g\n", correct, training->signum.steps(), sum);
     }
 }

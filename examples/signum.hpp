@@ -4,7 +4,7 @@
 
 #include <limits>
 
-struct LionOptions {
+struct SignumOptions {
     double learning_rate = 1e-4;
     double clip_norm = std::numeric_limits<double>::infinity();
 
@@ -15,11 +15,11 @@ struct LionOptions {
     }
 };
 
-/// Lion: every step has the same size; its direction is the sign of a mean of gradients.
-class Lion final : public gacc::GroupedOptimizer<float, LionOptions> {
+/// Signum: every step has the same size; its direction is the sign of the mean of past gradients.
+class Signum final : public gacc::GroupedOptimizer<float, SignumOptions> {
 public:
-    explicit Lion(gacc::Parameters<float> parameters, const LionOptions& options = {})
-        : GroupedOptimizer("Lion", std::move(parameters), options),
+    explicit Signum(gacc::Parameters<float> parameters, const SignumOptions& options = {})
+        : GroupedOptimizer("Signum", std::move(parameters), options),
           moment_(this->parameters().stored_count(), gacc::memory::Kind::moments) {}
 
     std::size_t state_bytes() const override { return moment_.bytes() + clipping_bytes(); }    // for gacc::plan()
@@ -33,9 +33,8 @@ private:
             const auto rate = static_cast<float>(learning_rate(group_of(i)));
             const auto values = parameters()[i].stored_values(), grads = parameters()[i].materialize_grads();
             for (std::size_t k = 0; k < values.size(); ++k, ++moment) {
-                const float grad = factor * grads[k], mean = 0.9F * *moment + 0.1F * grad;
-                values[k] -= mean > 0 ? rate : mean < 0 ? -rate : 0;
-                *moment = 0.99F * *moment + 0.01F * grad;
+                *moment = 0.9F * *moment + 0.1F * factor * grads[k];
+                values[k] -= *moment > 0 ? rate : *moment < 0 ? -rate : 0;
             }
         }
     }
