@@ -116,6 +116,9 @@ TEST_CASE("FoldedBackward: after a backward that threw, only a checkpoint helps"
                          "gacc: AdamA: expected the 0 micro-batches that are in the moments, got a part of one more, whose "
                          "backward threw; they cannot be taken out: load a checkpoint",
                          UsageError);
+    // Parts of the micro-batch are in the moments, and a state that was saved then says so too.
+    optimizer.set_state(optimizer.state());
+    CHECK_THROWS_AS(backward(), UsageError);
     optimizer.set_state(before);  // as Checkpoint::load does, with the moments
     optimizer.begin_batch(2);
     CHECK_NOTHROW(backward());
@@ -211,6 +214,30 @@ TEST_CASE("FoldedBackward: a training resumed in the middle of a batch is the on
     }
 }
 
+TEST_CASE("FoldedBackward: a checkpoint with gradients does not fit, and changes nothing") {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / "run";
+    Rng rng(1);
+    DataPosition position;
+    Sequential<float> model(Linear(20, 3));
+    model.initialize(rng);
+    AdamA<float> optimizer(model.parameters());
+    Checkpoint<float> checkpoint(optimizer, rng, position);
+    const Matrix<float> x = Matrix<float>::Ones(2, 20);
+    SoftmaxCrossEntropy<float> loss;
+    loss.forward(model.forward(x), std::vector<Label>{0, 1});
+    optimizer.begin_batch(2);
+    model.backward(loss.backward());
+    checkpoint.save(path);
+    optimizer.zero_grad();
+    const FoldedBackward folded(model, optimizer);
+    optimizer.begin_batch(5);
+    const State before = optimizer.state();
+    CHECK_THROWS_AS(checkpoint.load(path), CheckpointError);
+    CHECK(optimizer.state() == before);
+    CHECK(model.parameters().tally().empty());
+}
+
 TEST_CASE("FoldedBackward: shared values get the sum of the gradients of both layers, squared once") {
     // y = w2 (w1 x) with w1 and w2 the same 2 x 2 values.
     const auto make = [] {
@@ -260,6 +287,13 @@ TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing"
                          "gacc: FoldedBackward: expected a model whose gradients are empty and not folded yet, got 0.weight; "
                          "make it before the first backward, and once",
                          UsageError);
+    training.optimizer.begin_batch(3);
+    training.loss.forward(model.forward(x), labels);
+    training.folded.backward(training.loss.backward());
+    NAdam<float> nadam(model.parameters());
+    const State before = nadam.state();
+    CHECK_THROWS_AS(nadam.step(), UsageError);
+    CHECK(nadam.state() == before);
     Training other;
     CHECK_THROWS_WITH_AS(FoldedBackward<float>(model, other.optimizer),
                          "gacc: FoldedBackward: expected the optimizer of this model, got that of another", UsageError);

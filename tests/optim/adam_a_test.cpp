@@ -166,6 +166,19 @@ TEST_CASE("AdamA: a batch cannot be left out by zero_grad()") {
     CHECK_THROWS_AS(training.optimizer.step(), gacc::UsageError);
 }
 
+TEST_CASE("AdamA: without a FoldedBackward, a step says what is missing") {
+    gacc::Sequential<float> model(gacc::Linear(3, 1, {.bias = false}));
+    AdamA<float> optimizer(ThreeWeights<float>::set(model));
+    optimizer.begin_batch(1);
+    const Matrix<float> x = Matrix<float>::Ones(1, 3), one = Matrix<float>::Ones(1, 1);
+    model.forward(x);
+    model.backward({one, std::vector<float>{1}});
+    CHECK_THROWS_WITH_AS(optimizer.step(),
+                         "gacc: AdamA: expected the 0 micro-batches that are in the moments, got a tally of 1; call "
+                         "FoldedBackward::backward() in place of the model's",
+                         gacc::UsageError);
+}
+
 TEST_CASE("AdamA: its state has the batch that has begun") {
     ThreeWeights<float> training({}), other({});
     training.optimizer.begin_batch(4);
@@ -174,7 +187,10 @@ TEST_CASE("AdamA: its state has the batch that has begun") {
     CHECK(other.optimizer.state() == training.optimizer.state());
     CHECK_THROWS_AS(other.optimizer.begin_batch(4), gacc::UsageError);
     auto words = training.optimizer.state();
-    words[words.size() - 2] = 0;  // a micro-batch of a batch that has not begun
+    words[words.size() - 3] = 0;  // a micro-batch of a batch that has not begun
+    CHECK_THROWS_AS(other.optimizer.set_state(words), gacc::DataError);
+    words = training.optimizer.state();
+    words.back() = 2;  // neither 0 nor 1
     CHECK_THROWS_AS(other.optimizer.set_state(words), gacc::DataError);
     words.pop_back();
     CHECK_THROWS_AS(other.optimizer.set_state(words), gacc::DataError);

@@ -178,6 +178,7 @@ private:
         }
         if (with_gradients) {
             for (auto& parameter : parameters().with_gradients()) {
+                if (parameter.grad_is_folded()) { continue; }  // it keeps none, and loads none
                 all.push_back({"gradients/" + parameter.name(), &parameter, parameter.grad_storage()});
             }
         }

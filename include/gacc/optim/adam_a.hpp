@@ -88,19 +88,20 @@ public:
 
     State state() const override {
         State words = Family::state();
-        words.insert(words.end(), {detail::word(weight_), detail::word(folded_)});
+        words.insert(words.end(), {detail::word(weight_), detail::word(folded_), std::uint64_t{is_partial_}});
         return words;
     }
     void set_state(std::span<const std::uint64_t> words) override {
         this->check_words(words.size() == state().size(), "AdamA");
-        const auto own = words.last(2);
+        const auto own = words.last(3);
         const double weight = detail::real(own[0]);
         const Index folded = detail::count("AdamA", own[1], "AdamA");
         this->check_words(weight == 0 ? folded == 0 : weight > 0 && detail::has_inverse<Scalar>(weight), "AdamA");
+        this->check_words(own[2] <= 1, "AdamA");
         Family::set_state(words);
         weight_ = weight;
         folded_ = folded;
-        is_partial_ = false;
+        is_partial_ = own[2] == 1;
     }
 
     // What FoldedBackward does: start(); fold() of every parameter whose gradient is complete; end().
@@ -141,11 +142,13 @@ public:
 private:
     /// All of the batch is in the moments, and no more than the tally says.
     void check_folded() const {
-        if (!is_partial_ && folded_ == this->parameters().tally().micro_batches()) { return; }
-        const std::string got = is_partial_ ? "a part of one more, whose backward threw"
-                                            : detail::text("a tally of ", this->parameters().tally().micro_batches());
+        const Index held = this->parameters().tally().micro_batches();
+        if (!is_partial_ && folded_ == held) { return; }
+        const std::string got = is_partial_ ? "a part of one more, whose backward threw" : detail::text("a tally of ", held);
         throw UsageError("AdamA", detail::text("expected the ", folded_, " micro-batches that are in the moments, got ", got,
-                                               "; they cannot be taken out: load a checkpoint"));
+                                               !is_partial_ && held > folded_
+                                                   ? "; call FoldedBackward::backward() in place of the model's"
+                                                   : "; they cannot be taken out: load a checkpoint"));
     }
     void prepare(double weight) override {
         check_folded();

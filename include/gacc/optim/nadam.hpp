@@ -166,8 +166,8 @@ private:
         }
     }
     void update(double) override {
-        product_ = next_product_;
         this->template run<detail::NAdamPass<Scalar>>(steps_, 16);
+        product_ = next_product_;
     }
 
     double product_ = 1, next_product_ = 1;         // of all mu so far, and with that of this step
