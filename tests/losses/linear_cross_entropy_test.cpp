@@ -218,6 +218,30 @@ TEST_CASE("LinearCrossEntropy: the same bytes if the head, or what is below it, 
     CHECK_NOTHROW(training.model.backward(loss.backward()));
 }
 
+TEST_CASE("LinearCrossEntropy: the same bytes if the head reads the sum of a branch and a shortcut, frozen or not") {
+    // The sum lies over the value of the branch, and that of the shortcut behind it.
+    Training<float> training{
+        .model = Sequential<float>(Linear<float>(6, 8), gacc::Residual(gacc::Shortcut(Linear<float>(8, 5)),
+                                                                       Linear<float>(8, 5), gacc::ReLU<float>()),
+                                   Linear<float>(5, many_classes)),
+        .inputs = {}, .labels = {}, .weights = {}, .tokens = 1};
+    gacc::Rng rng(1);
+    training.model.initialize(rng);
+    training.inputs = random_matrix<float>(rng, 300, 6);
+    for (Index i = 0; i < 300; ++i) { training.labels.push_back(static_cast<Label>(rng.below(600))); }
+    for (const Index cut : {Index{300}, Index{140}}) {
+        const gacc::PlanOptions plan{.batch_size = cut, .recomputation = gacc::Recomputation::always};
+        const auto expected = trained<SoftmaxCrossEntropy<float>>(training, cut);
+        CHECK(trained<LinearCrossEntropy<float>>(training, cut) == expected);
+        CHECK(trained<LinearCrossEntropy<float>>(training, cut, &plan) == expected);
+    }
+    training.model.freeze([](const auto&) { return true; });
+    LinearCrossEntropy<float> loss;
+    const double sum = SoftmaxCrossEntropy<float>().value(training.model.predict(training.inputs), training.labels).sum;
+    CHECK(loss.forward(training.model.forward_features(training.inputs), training.labels).sum == sum);
+    CHECK(loss.value(training.model.predict_features(training.inputs), training.labels).sum == sum);
+}
+
 TEST_CASE("LinearCrossEntropy: an ignored row may be infinite or NaN") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     Training<float> training{
@@ -413,6 +437,30 @@ TEST_CASE("LinearCrossEntropy: calls in the wrong order are errors, which change
                          "one of a loss of features; call forward_features()",
                          gacc::UsageError);
     model.backward(of_outputs);
+}
+
+TEST_CASE("LinearCrossEntropy: backward refuses features of an earlier forward, whose memory may be gone") {
+    auto model = small_model();
+    LinearCrossEntropy<double> loss;
+    const auto refuses = [&](const gacc::LossGradient<double>& gradient) {
+        CHECK_THROWS_WITH_AS(model.backward(gradient),
+                             "gacc: Sequential::backward: expected the gradient by the features of the last "
+                             "forward_features(), got that by others, which may be gone; call the loss's forward() after "
+                             "each forward_features()",
+                             gacc::UsageError);
+    };
+    loss.forward(model.forward_features(three_inputs), three_labels);
+    const Matrix<double> many_inputs = Matrix<double>::Ones(500, 2);
+    model.forward_features(many_inputs);  // takes more memory
+    const auto last = model.forward_features(three_inputs);
+    refuses(loss.backward());
+    const auto predicted = model.predict_features(three_inputs);
+    loss.forward(predicted.view(), three_labels);
+    refuses(loss.backward());
+    loss.forward(last, three_labels);
+    model.predict_features(three_inputs);  // has memory of its own
+    CHECK_NOTHROW(model.backward(loss.backward()));
+    CHECK(model.parameters().tally().micro_batches() == 1);
 }
 
 TEST_CASE("LinearCrossEntropy: a model planned with another loss is an error") {

@@ -18,17 +18,23 @@ public:
     using Write = std::function<void(const ConstMatrixView<Scalar>& x, MatrixView<Scalar> y)>;
 
     Features() = default;
-    Features(const ConstMatrixView<Scalar>& values, Index outputs, Write write)
+    Features(const ConstMatrixView<Scalar>& values, Index outputs, Write write, Index forward = 0)
         : data_(values.data()), rows_(values.rows()), width_(values.cols()), stride_(values.outerStride()),
-          outputs_(outputs), write_(std::move(write)) {}
+          outputs_(outputs), forward_(forward), write_(std::move(write)) {}
 
     ConstMatrixView<Scalar> values() const { return {data_, rows_, width_, stride_}; }
     Index rows() const { return rows_; }
     /// The columns of the outputs.
     Index outputs() const { return outputs_; }
 
+    /// The number of the model's forward pass that made them, from 1; 0 if it was no pass for training. The loss passes it
+    /// on to backward, which refuses the features of another pass than the last: they may be gone.
+    Index forward() const { return forward_; }
+
     /// Rows first to first + count - 1.
-    Features some_rows(Index first, Index count) const { return {values().middleRows(first, count), outputs_, write_}; }
+    Features some_rows(Index first, Index count) const {
+        return {values().middleRows(first, count), outputs_, write_, forward_};
+    }
 
     /// Writes the outputs of as many rows as y has, from row `first` on.
     void write_outputs(Index first, MatrixView<Scalar> y) const {
@@ -37,7 +43,7 @@ public:
 
 private:
     const Scalar* data_ = nullptr;
-    Index rows_ = 0, width_ = 0, stride_ = 0, outputs_ = 0;
+    Index rows_ = 0, width_ = 0, stride_ = 0, outputs_ = 0, forward_ = 0;
     Write write_;
 };
 

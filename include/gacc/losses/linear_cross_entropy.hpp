@@ -103,7 +103,8 @@ public:
         return {{nullptr, rows, features_.outputs()},
                 std::as_const(weights_).first(rows),
                 options_.reduction,
-                [this](Index first) { return block(first); }};
+                [this](Index first) { return block(first); },
+                features_.forward()};
     }
 
     /// The bytes that it keeps for so many rows, for gacc::plan().

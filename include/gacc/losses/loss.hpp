@@ -43,6 +43,7 @@ struct LossGradient {
     /// They are valid until its next call. Backward calls it in the order of the rows. It may write the gradient by the
     /// features of these rows over the features, before the next call.
     std::function<ConstMatrixView<Scalar>(Index first)> block = {};
+    Index forward = 0;  ///< with a `block`: forward() of the features
 };
 
 }  // namespace gacc

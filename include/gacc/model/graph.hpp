@@ -108,11 +108,12 @@ public:
     }
     /// The value that the head reads.
     const Value& features() const { return values_[operations_.back().inputs[0]]; }
-    /// The activations up to the features, which are kept: all but that of the outputs.
+    /// The activations but that of the outputs. The features are kept, and so are those behind them: of a shortcut, if
+    /// the features are a sum.
     std::vector<Activation> feature_activations() const {
         auto all = activations_;
         all.pop_back();
-        all.back().kept = all.back().needed = true;
+        for (std::size_t i = features().slot; i < all.size(); ++i) { all[i].kept = all[i].needed = true; }
         return all;
     }
 

@@ -128,12 +128,13 @@ public:
     }
 
     /// The same without the last layer, for a loss that computes the outputs itself, a block of rows at a time. See
-    /// LinearCrossEntropy. The features are valid until the next forward or plan.
+    /// LinearCrossEntropy. The features are valid until the next forward or plan; backward refuses older ones.
     ///
     /// Throws     UsageError also if the last layer is no Linear, or there is none before it
     Features<Scalar> forward_features(const ConstMatrixView<Scalar>& inputs) {
         detail::check_head("Sequential::forward_features", body());
-        return {forward(inputs, detail::PassEnd::features), out_features(), head()};
+        const auto values = forward(inputs, detail::PassEnd::features);
+        return {values, out_features(), head(), pass_.forwards()};
     }
 
     /// Adds the gradients of the last forward's micro-batch to those of the parameters, and its weight to their tally.

@@ -87,6 +87,7 @@ public:
         inputs_ = inputs.data();
         input_stride_ = inputs.outerStride();
         ready_ = true;
+        ++forwards_;
         ++forwards_without_backward_;
         const Value& last = end == PassEnd::features ? body.graph.features() : body.graph.output();
         return workspace_.activation(last.slot, 0, inputs.rows());
@@ -97,6 +98,11 @@ public:
         if (!ready_) { throw UsageError("Sequential::backward", "expected a forward before every backward, got none"); }
         const Index samples = workspace_.samples();
         check_gradient(body.graph.output(), samples, loss, end_ == PassEnd::features);
+        if (loss.block && loss.forward != forwards_) {
+            throw UsageError("Sequential::backward",
+                             "expected the gradient by the features of the last forward_features(), got that by others, "
+                             "which may be gone; call the loss's forward() after each forward_features()");
+        }
         GradientTally tally = body.tally;
         tally.add(loss.reduction, loss.sample_weights, samples);
         ready_ = false;
@@ -114,6 +120,7 @@ public:
         body.tally = tally;
     }
 
+    Index forwards() const { return forwards_; }
     Index forwards_without_backward() const { return forwards_without_backward_; }
 
     /// Of the last forward, in the segment with the most; 0 if there was none.
@@ -159,6 +166,7 @@ private:
     const Scalar* inputs_ = nullptr;  // of the last forward
     Index input_stride_ = 0;
     bool ready_ = false;  // for backward
+    Index forwards_ = 0;
     Index forwards_without_backward_ = 0;
 };
 
