@@ -197,6 +197,20 @@ TEST_CASE("Adafactor: with clipping it refuses a gradient that is not finite, an
     }
 }
 
+TEST_CASE("Adafactor: one gradient of NaN makes all of its parameter NaN, a vector too") {
+    Subject<float> subject({});
+    subject.give(1, [](const auto& parameter) {
+        Matrix<float> grad = Matrix<float>::Ones(parameter.rows(), parameter.cols());
+        if (parameter.name() != "1.weight") { grad(0, 0) = std::numeric_limits<float>::quiet_NaN(); }
+        return grad;
+    });
+    subject.optimizer.step();
+    for (const auto& parameter : subject.parameters) {
+        CHECK(parameter.value().array().isNaN().all() == (parameter.name() != "1.weight"));
+        CHECK(parameter.value().allFinite() == (parameter.name() == "1.weight"));
+    }
+}
+
 TEST_CASE("Adafactor: its defaults are PyTorch's") {
     GivenGradients<float> subject;
     const Adafactor adafactor(subject.parameters);

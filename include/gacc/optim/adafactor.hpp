@@ -165,8 +165,9 @@ private:
             const std::size_t group = this->group_of(i);
             matrix.update_moments(steps_[group]);
             const double share = std::min(this->learning_rate(group), 1 / std::sqrt(time()));
-            const double size = std::max(this->options().epsilon2, matrix.value_size()) * share;
-            const double too_large = std::max(1.0, matrix.update_size(steps_[group]) / this->options().clip_threshold);
+            // Of NaN and a number, max returns the first.
+            const double size = std::max(matrix.value_size(), this->options().epsilon2) * share;
+            const double too_large = std::max(matrix.update_size(steps_[group]) / this->options().clip_threshold, 1.0);
             matrix.update_values(steps_[group], static_cast<Scalar>(size / too_large));
         }
     }
