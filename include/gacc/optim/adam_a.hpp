@@ -65,7 +65,7 @@ public:
         : Family("AdamA", std::move(parameters), options) {}
 
     /// Says the weight of the whole batch, by which all gradients are divided: its samples, unless they have other
-    /// weights or are ignored.
+    /// weights or are ignored. Weights are added in the order of the samples; step() compares all digits of the sum.
     void begin_batch(double weight) {
         if (folded_ != 0) {
             throw UsageError("AdamA::begin_batch", "expected step() with the batch before, whose gradients are in the "
