@@ -273,8 +273,8 @@ TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing"
     training.loss.forward(model.forward(x), labels);
     const auto text = "gacc: 4.weight: expected gradients to be asked of a parameter that keeps them, got one whose "
                       "gradients go into an optimizer's moments; call FoldedBackward::backward()";
-    CHECK_THROWS_WITH_AS(model.backward(training.loss.backward()), text, UsageError);
-    training.optimizer.zero_grad();
+    const auto gradient = training.loss.backward();
+    CHECK_THROWS_WITH_AS(model.backward(gradient), text, UsageError);
     for (const auto& moments : training.optimizer.moments()) {
         CHECK(std::ranges::all_of(moments.stored, [](float each) { return each == 0; }));
     }
@@ -288,8 +288,7 @@ TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing"
                          "make it before the first backward, and once",
                          UsageError);
     training.optimizer.begin_batch(3);
-    training.loss.forward(model.forward(x), labels);
-    training.folded.backward(training.loss.backward());
+    training.folded.backward(gradient);  // the same micro-batch
     NAdam<float> nadam(model.parameters());
     const State before = nadam.state();
     CHECK_THROWS_AS(nadam.step(), UsageError);

@@ -12,6 +12,7 @@
 #include <gacc/model/model_checks.hpp>
 #include <gacc/model/sample_block.hpp>
 #include <gacc/model/workspace.hpp>
+#include <gacc/parameters/model_parameter.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -102,6 +103,11 @@ public:
             throw UsageError("Sequential::backward",
                              "expected the gradient by the features of the last forward_features(), got that by others, "
                              "which may be gone; call the loss's forward() after each forward_features()");
+        }
+        for (std::size_t i = body.graph.operations().size(); i-- > 0;) {  // now, while nothing has changed
+            for (auto* parameter : body.graph.operations()[i].completes) {
+                ModelParameter<Scalar>::check_trained(*parameter);
+            }
         }
         GradientTally tally = body.tally;
         tally.add(loss.reduction, loss.sample_weights, samples);

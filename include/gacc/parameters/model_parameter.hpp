@@ -38,6 +38,8 @@ struct ModelParameter {
         of.grad_.borrow(std::move(memory), first);
     }
     static const FoldedGradients<Scalar>* lender_of(const P& of) { return of.grad_.lender(); }
+    /// Throws     UsageError if no gradients can be added to it now
+    static void check_trained(const P& of) { of.check_trained(); }
     /// Allocates the gradients that unfreeze() needs.
     ///
     /// Throws     MemoryError if there is no memory for them
