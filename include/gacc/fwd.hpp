@@ -117,6 +117,8 @@ class Muon;
 template <class Scalar>
 class AdamA;
 template <class Scalar>
+class FoldedSGD;
+template <class Scalar>
 class WeightAverage;
 template <class Scalar>
 class NonFiniteGuard;

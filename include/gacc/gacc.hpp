@@ -98,7 +98,9 @@
 #include <gacc/optim/newton_schulz.hpp>
 #include <gacc/optim/muon_pass.hpp>
 #include <gacc/optim/muon.hpp>
+#include <gacc/optim/folded_batch.hpp>
 #include <gacc/optim/adam_a.hpp>
+#include <gacc/optim/folded_sgd.hpp>
 #include <gacc/optim/weight_average.hpp>
 #include <gacc/optim/schedule.hpp>
 #include <gacc/optim/step_decay.hpp>

@@ -5,11 +5,13 @@
 #include <gacc/io/checkpoint.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/random_models.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -30,9 +32,14 @@ TensorDataset<float> random_samples() {
     return {std::move(inputs), std::move(labels)};
 }
 
-struct Training {
-    explicit Training(std::uint64_t seed = 1)
-        : rng(seed), optimizer((model.initialize(rng), model.parameters()), {.learning_rate = 0.02}),
+Sequential<float> layers() {
+    return Sequential<float>(Linear(20, 90), ReLU(), Linear(90, 40), LayerNorm(40), Linear(40, 3));
+}
+
+template <class Optimizer>
+struct TrainingWith {
+    explicit TrainingWith(std::uint64_t seed = 1, const Sequential<float>& of = layers())
+        : rng(seed), model(of), optimizer((model.initialize(rng), model.parameters()), {.learning_rate = 0.02}),
           folded(model, optimizer) {
         optimizer.group(vectors, {.learning_rate = 0.05});
     }
@@ -68,12 +75,13 @@ struct Training {
     TensorDataset<float> data = random_samples();
     Rng rng;
     DataPosition position;
-    Sequential<float> model{Linear(20, 90), ReLU(), Linear(90, 40), LayerNorm(40), Linear(40, 3)};
+    Sequential<float> model;
     SoftmaxCrossEntropy<float> loss;
-    AdamA<float> optimizer;
+    Optimizer optimizer;
     FoldedBackward<float> folded;
     Checkpoint<float> checkpoint{optimizer, rng, position};
 };
+using Training = TrainingWith<AdamA<float>>;
 
 /// A layer whose backward may throw.
 class Throws final : public Layer<float> {
@@ -92,11 +100,12 @@ public:
 
 }  // namespace
 
-TEST_CASE("FoldedBackward: after a backward that threw, only a checkpoint helps") {
+TEST_CASE_TEMPLATE("FoldedBackward: after a backward that threw, only a checkpoint helps", Optimizer, AdamA<float>,
+                   FoldedSGD<float>) {
     Sequential<float> model(Linear(3, 4), Throws(), Linear(4, 2));
     Rng rng(1);
     model.initialize(rng);
-    AdamA<float> optimizer(model.parameters());
+    Optimizer optimizer(model.parameters());
     FoldedBackward folded(model, optimizer);
     SoftmaxCrossEntropy<float> loss;
     const Matrix<float> x = Matrix<float>::Ones(2, 3);
@@ -113,8 +122,9 @@ TEST_CASE("FoldedBackward: after a backward that threw, only a checkpoint helps"
     CHECK_THROWS_AS(backward(), UsageError);
     optimizer.zero_grad();
     CHECK_THROWS_WITH_AS(backward(),
-                         "gacc: AdamA: expected the 0 micro-batches that are in the moments, got a part of one more, whose "
-                         "backward threw; they cannot be taken out: load a checkpoint",
+                         ("gacc: " + optimizer.name() + ": expected the 0 micro-batches that are in the moments, got a "
+                          "part of one more, whose backward threw; they cannot be taken out: load a checkpoint")
+                             .c_str(),
                          UsageError);
     // Parts of the micro-batch are in the moments, and a state that was saved then says so too.
     optimizer.set_state(optimizer.state());
@@ -140,6 +150,92 @@ TEST_CASE("FoldedBackward: keeps the gradients of the largest layer alone, as pl
     CHECK(now < all);
     const SoftmaxCrossEntropy<float> loss;
     CHECK(plan({.batch_size = 10}, model, loss, optimizer).bytes[memory::Kind::gradients] == now);
+}
+
+TEST_CASE("FoldedBackward: with FoldedSGD no gradients are kept but those of layers that use the values of others") {
+    const auto before = memory::live();
+    const auto now = [&](memory::Kind kind) { return memory::live()[kind] - before[kind]; };
+    using enum memory::Kind;
+    Sequential<float> model(Linear(20, 40), ReLU(), Linear(40, 40), Linear(40, 40, {.shares = "2.weight"}), Linear(40, 3));
+    Rng rng(1);
+    model.initialize(rng);
+    FoldedSGD<float> optimizer(model.parameters());
+    FoldedBackward folded(model, optimizer);
+    const auto& parameters = model.parameters();
+    CHECK(parameters[2].name() == "2.weight");
+    CHECK(now(gradients) == std::as_const(parameters[2]).stored_values().size() * sizeof(float));
+    CHECK(now(moments) == static_cast<std::size_t>(parameters.stored_count()) * sizeof(float));
+    const SoftmaxCrossEntropy<float> loss;
+    const auto plan = gacc::plan({.batch_size = 10}, model, loss, optimizer);
+    CHECK(plan.bytes[gradients] == now(gradients));
+    CHECK(plan.bytes[moments] == now(moments));
+    const auto copy = model;  // has gradients of its own
+    CHECK(now(gradients) > now(moments));
+}
+
+TEST_CASE("FoldedBackward: with FoldedSGD neither cut, blocks nor threads change a bit") {
+    const int threads_before = threads();
+    Rng rng(5);
+    const auto x = test::random_matrix<float>(rng, 300, 20);
+    std::vector<Label> labels(300);
+    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
+    const auto trained = [&](Index micro_batch) {
+        TrainingWith<FoldedSGD<float>> training;
+        for (int step = 0; step < 4; ++step) {
+            training.optimizer.begin_batch(300);
+            for (Index first = 0; first < 300; first += micro_batch) {
+                const Index count = std::min(micro_batch, 300 - first);
+                const auto part = std::span(labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+                training.loss.forward(training.model.forward(x.middleRows(first, count)), part);
+                training.folded.backward(training.loss.backward());
+            }
+            if (micro_batch == 300) { CHECK(training.model.blocks() > 1); }
+            training.optimizer.step();
+            training.optimizer.zero_grad();
+        }
+        auto bytes = test::values_of(training.model.parameters());
+        const auto velocity = training.optimizer.moments()[0].stored;
+        test::append_bytes(bytes, velocity.data(), static_cast<Index>(velocity.size()));
+        return bytes;
+    };
+    set_threads(1);
+    const auto uncut = trained(300);
+    for (const int count : {1, 2, 3}) {
+        set_threads(count);
+        for (const Index micro_batch : {1, 7, 128, 300}) { CHECK(trained(micro_batch) == uncut); }
+    }
+    set_threads(threads_before);
+}
+
+TEST_CASE("FoldedBackward: with FoldedSGD the cut changes no bit of a random model") {
+    for (std::uint64_t seed = 0; seed < 80; ++seed) {
+        CAPTURE(seed);
+        Rng rng(seed);
+        const auto model = test::random_model<float>(seed);
+        const Index samples = seed % 10 == 0 ? 200 : 1 + static_cast<Index>(rng.below(20));
+        const auto training = test::random_training(model, samples, rng);
+        const auto trained = [&](Index micro_batch) {
+            return test::with_loss(training, [&](auto loss, const auto& forward) {
+                auto copy = model, other = model;
+                forward(loss, other, 0, samples);
+                other.backward(loss.backward());
+                const double weight = other.parameters().tally().weight();
+                FoldedSGD<float> optimizer(copy.parameters());
+                FoldedBackward folded(copy, optimizer);
+                for (int step = 0; step < 3 && weight > 0; ++step) {
+                    optimizer.begin_batch(weight);
+                    for (Index first = 0; first < samples; first += micro_batch) {
+                        forward(loss, copy, first, std::min(micro_batch, samples - first));
+                        folded.backward(loss.backward());
+                    }
+                    optimizer.step();
+                    optimizer.zero_grad();
+                }
+                return test::values_of(copy.parameters());
+            });
+        };
+        CHECK(trained(1 + static_cast<Index>(rng.below(static_cast<std::uint64_t>(samples)))) == trained(samples));
+    }
 }
 
 TEST_CASE("FoldedBackward: the same moments as from gradients that are kept, on any number of threads") {
@@ -197,14 +293,17 @@ TEST_CASE("FoldedBackward: the same moments as from gradients that are kept, on 
     }
 }
 
-TEST_CASE("FoldedBackward: a training resumed in the middle of a batch is the one that was never stopped") {
+TEST_CASE_TEMPLATE("FoldedBackward: a training resumed in the middle of a batch is the one that was never stopped",
+                   Optimizer, AdamA<float>, FoldedSGD<float>) {
     const TemporaryFolder folder;
     const auto path = folder.path() / "run";
-    Training whole;
+    const Sequential<float> of(Linear(20, 40), ReLU(), Linear(40, 40), Linear(40, 40, {.shares = "2.weight"}),
+                               LayerNorm(40), Linear(40, 3));
+    TrainingWith<Optimizer> whole(1, of);
     whole.run();
     for (const int micro_batches : {0, 1, 2, 3, 8, 17}) {
         CAPTURE(micro_batches);
-        Training stopped, resumed(2);
+        TrainingWith<Optimizer> stopped(1, of), resumed(2, of);
         stopped.run(micro_batches);
         stopped.checkpoint.save(path);
         resumed.checkpoint.load(path);
@@ -265,8 +364,30 @@ TEST_CASE("FoldedBackward: shared values get the sum of the gradients of both la
     }
 }
 
-TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing") {
-    Training training;
+TEST_CASE("FoldedBackward: with FoldedSGD the velocity gets the gradients of shared values from all layers") {
+    // y = w2 (w1 x) with w1 and w2 the same 2 x 2 values.
+    Sequential<double> model(Linear<double>(2, 2, {.bias = false}),
+                             Linear<double>(2, 2, {.bias = false, .shares = "0.weight"}));
+    model.parameters()[0].set_value(Matrix<double>{{1, 2}, {-1, 0.5}});
+    auto kept = model;
+    FoldedSGD<double> optimizer(model.parameters(), {.momentum = 0.5});
+    FoldedBackward folded(model, optimizer);
+    const Matrix<double> x{{1, -2}}, grad{{0.5, 1}};
+    kept.forward(x);
+    kept.backward({grad, std::vector<double>{1}});
+    const Matrix<double> sum = kept.parameters()[0].grad();
+    optimizer.begin_batch(1);
+    model.forward(x);
+    folded.backward({grad, std::vector<double>{1}});
+    optimizer.step();
+    std::vector<double> velocity;
+    optimizer.parameters()[0].for_each(optimizer.moments()[0].stored, [&](double each) { velocity.push_back(each); });
+    for (Index i = 0; i < 4; ++i) { CHECK(velocity[static_cast<std::size_t>(i)] == 0.5 * sum.data()[i]); }
+}
+
+TEST_CASE_TEMPLATE("FoldedBackward: what needs gradients is refused, and changes nothing", Optimizer, AdamA<float>,
+                   FoldedSGD<float>) {
+    TrainingWith<Optimizer> training;
     auto& model = training.model;
     const Matrix<float> x = Matrix<float>::Ones(3, 20);
     const std::vector<Label> labels{0, 1, 2};
@@ -283,6 +404,23 @@ TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing"
                          "an optimizer's moments",
                          UsageError);
     CHECK_THROWS_AS(Lanes<float>(model.parameters(), 4), UsageError);
+    training.optimizer.begin_batch(6);
+    const auto forward = [&] { return training.loss.forward(model.forward(x), labels); };
+    forward();
+    training.folded.backward(training.loss.backward());
+    CHECK(model.parameters()[0].grad_is_zero());
+    CHECK(model.parameters()[0].grad() == Matrix<float>::Zero(90, 20));
+    NonFiniteGuard guard(training.optimizer, NonFinite::skip);
+    CHECK(guard.accepts(forward()));
+    training.folded.backward(training.loss.backward());
+    const auto before = training.state();
+    CHECK_THROWS_AS(guard.accepts_gradients(), UsageError);
+    SGD<float> sgd(model.parameters());
+    CHECK_THROWS_AS(sgd.step(), UsageError);
+    CHECK(training.state() == before);
+    NoiseScale<float> noise(model.parameters());
+    forward();
+    CHECK_THROWS_AS(noise.backward(model, training.loss.backward()), UsageError);
     CHECK_THROWS_WITH_AS(FoldedBackward<float>(model, training.optimizer),
                          "gacc: FoldedBackward: expected a model whose gradients are empty and not folded yet, got 0.weight; "
                          "make it before the first backward, and once",
@@ -293,7 +431,7 @@ TEST_CASE("FoldedBackward: what needs gradients is refused, and changes nothing"
     const State before = nadam.state();
     CHECK_THROWS_AS(nadam.step(), UsageError);
     CHECK(nadam.state() == before);
-    Training other;
+    TrainingWith<Optimizer> other;
     CHECK_THROWS_WITH_AS(FoldedBackward<float>(model, other.optimizer),
                          "gacc: FoldedBackward: expected the optimizer of this model, got that of another", UsageError);
 }
@@ -360,6 +498,8 @@ TEST_CASE("FoldedBackward: audit says that the optimizer depends on the cut") {
     REQUIRE(audit.notes.size() == 1);
     CHECK(audit.notes[0] ==
           "AdamA: v is a sum of squares of the gradients of micro-batches, not the square of their sum");
+    TrainingWith<FoldedSGD<float>> exact;
+    CHECK(gacc::audit(exact.model, exact.loss, *batches.begin(), 7, exact.optimizer).notes.empty());
 }
 
 }  // namespace folded_backward_test

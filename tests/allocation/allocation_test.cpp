@@ -95,15 +95,15 @@ long after_first_batch(const Options& options, const Data& data, Loss loss, cons
     return allocations - before;
 }
 
-/// The same for AdamA with FoldedBackward.
-template <class Data>
+/// The same for AdamA or FoldedSGD with FoldedBackward.
+template <class Optimizer, class Data>
 long folded_after_first_batch(const Data& data, int threads, gacc::Index micro_batch) {
     gacc::set_threads(threads);
     gacc::Rng rng(1);
     gacc::Sequential model(gacc::Linear(784, 300), gacc::ReLU(), gacc::Linear(300, 10));
     model.initialize(rng);
     gacc::SoftmaxCrossEntropy loss;
-    gacc::AdamA<float> optimizer(model.parameters());
+    Optimizer optimizer(model.parameters());
     gacc::FoldedBackward<float> folded(model, optimizer);
     long before = 0;
     bool first = true;
@@ -201,7 +201,9 @@ int main() {
                                of_digits.operator()<gacc::NAdam<float>>(gacc::NAdamOptions()) +
                                of_digits.operator()<gacc::Adafactor<float>>(gacc::AdafactorOptions()) +
                                of_digits.operator()<gacc::Muon<float>>(gacc::MuonOptions()) +
-                               folded_after_first_batch(digits, threads, std::min<gacc::Index>(micro_batch, 100)) +
+                               folded_after_first_batch<gacc::AdamA<float>>(digits, threads,
+                                                                            std::min<gacc::Index>(micro_batch, 100)) +
+                               folded_after_first_batch<gacc::FoldedSGD<float>>(digits, threads, micro_batch) +
                                of_rows(gacc::MeanSquaredError()) + of_rows(gacc::BinaryCrossEntropy());
             std::printf("%d thread(s), micro-batch %td: %ld allocations after the first batch\n", threads, micro_batch,
                         count);

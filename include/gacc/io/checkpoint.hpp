@@ -86,11 +86,11 @@ public:
         if (tally.lane()) {
             throw UsageError(where, "expected the gradients of all lanes or none, got those of some; save after the step");
         }
-        const bool with_gradients =
-            std::ranges::any_of(parameters().with_gradients(), [](const auto& each) { return !each.grad_is_zero(); });
+        const auto own = own_gradients();
+        const bool with_gradients = std::ranges::any_of(own, [](const auto* each) { return !each->grad_is_zero(); });
         const std::vector<Array> arrays = this->arrays(with_gradients);
-        for (auto& parameter : parameters().with_gradients()) {
-            if (parameter.grad_is_zero()) { std::ranges::fill(parameter.grad_storage(), Scalar(0)); }
+        for (auto* parameter : own) {
+            if (parameter->grad_is_zero()) { std::ranges::fill(parameter->grad_storage(), Scalar(0)); }
         }
         SafetensorsHeader header{.tensors = {}, .metadata = settings};
         header.metadata.insert_or_assign(Format::version_key, Format::version);
@@ -171,15 +171,23 @@ private:
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
 
+    /// The parameters whose gradients have memory of their own. Those of others are in moments (FoldedBackward).
+    std::vector<Parameter<Scalar>*> own_gradients() const {
+        std::vector<Parameter<Scalar>*> own;
+        for (auto& parameter : parameters().with_gradients()) {
+            if (!parameter.grad_is_folded()) { own.push_back(&parameter); }
+        }
+        return own;
+    }
+
     std::vector<Array> arrays(bool with_gradients) const {
         std::vector<Array> all;
         for (auto& parameter : optimizer_.all_parameters()) {
             all.push_back({parameter.name(), &parameter, parameter.value_storage()});
         }
         if (with_gradients) {
-            for (auto& parameter : parameters().with_gradients()) {
-                if (parameter.grad_is_folded()) { continue; }  // it keeps none, and loads none
-                all.push_back({"gradients/" + parameter.name(), &parameter, parameter.grad_storage()});
+            for (auto* parameter : own_gradients()) {
+                all.push_back({"gradients/" + parameter->name(), parameter, parameter->grad_storage()});
             }
         }
         for (const auto& moments : optimizer_.moments()) {
@@ -236,7 +244,7 @@ private:
         for (auto& parameter : optimizer_.all_parameters()) { parameter.mark_set(); }
         for (auto& parameter : parameters().with_gradients()) { parameter.zero_grad(); }
         if (with_gradients) {  // all of them will be written
-            for (auto& parameter : parameters().with_gradients()) { parameter.start_grads(); }
+            for (auto* parameter : own_gradients()) { parameter->start_grads(); }
         }
         for (const Array& array : arrays) {
             file.visit<Scalar>(*file.find(array.name), [&](auto next) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <gacc/core/error.hpp>
 #include <gacc/model/model_body.hpp>
 #include <gacc/model/segments.hpp>
 #include <gacc/parameters/gradient_memory.hpp>
@@ -11,12 +10,12 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Frees the gradients of all layers. From now on those of one layer lie over those of the others, in one buffer of the
+/// Frees the gradients of all layers, which are empty. From now on those of one layer lie over those of the others, in one buffer of the
 /// size of the largest layer. Gradients of shared values, which two layers add to, have places of their own. Blocks have
 /// 128 samples: the gradient of a layer must be complete before that of the next begins. The model must plan its passes
 /// anew.
 ///
-/// Throws     UsageError if gradients are held, or if this was done before; MemoryError. Nothing is changed then
+/// Throws     MemoryError. Nothing is changed then
 template <class Scalar>
 std::shared_ptr<FoldedGradients<Scalar>> fold_gradients(ModelBody<Scalar>& body) {
     const auto is_shared = [](const Parameter<Scalar>& of) { return of.sharers() > 0 || !of.shares().empty(); };
@@ -25,10 +24,6 @@ std::shared_ptr<FoldedGradients<Scalar>> fold_gradients(ModelBody<Scalar>& body)
         Index size = 0;
         for (auto* parameter : layer.parameters()) {
             if (parameter->is_frozen()) { continue; }
-            if (parameter->grad_is_folded() || !parameter->grad_is_zero()) {
-                throw UsageError("FoldedBackward", "expected a model whose gradients are empty and not folded yet, got " +
-                                                       parameter->name() + "; make it before the first backward, and once");
-            }
             (is_shared(*parameter) ? of_shared : size) += static_cast<Index>(parameter->grad_storage().size());
         }
         largest = std::max(largest, size);

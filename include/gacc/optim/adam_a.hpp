@@ -1,9 +1,8 @@
 #pragma once
 
-#include <gacc/core/error.hpp>
-#include <gacc/core/scalar_range.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/optim/adam_family.hpp>
+#include <gacc/optim/folded_batch.hpp>
 #include <gacc/parameters/model_parameter.hpp>
 
 #include <array>
@@ -11,7 +10,6 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string>
 #include <utility>
 
 namespace gacc::inline GACC_ABI {
@@ -66,18 +64,7 @@ public:
 
     /// Says the weight of the whole batch, by which all gradients are divided: its samples, unless they have other
     /// weights or are ignored. Weights are added in the order of the samples; step() compares all digits of the sum.
-    void begin_batch(double weight) {
-        if (folded_ != 0) {
-            throw UsageError("AdamA::begin_batch", "expected step() with the batch before, whose gradients are in the "
-                                                   "moments, got another batch; load a checkpoint to leave it out");
-        }
-        if (!(weight > 0) || !detail::has_inverse<Scalar>(weight)) {
-            throw UsageError("AdamA::begin_batch",
-                             detail::text("expected a weight larger than 0 that has an inverse ",
-                                          detail::range_name<Scalar>, ", got ", weight));
-        }
-        weight_ = weight;
-    }
+    void begin_batch(double weight) { batch_.begin(weight); }
 
     /// Why another cut gives another result, for audit().
     static const char* depends_on_cut() {
@@ -88,38 +75,25 @@ public:
 
     State state() const override {
         State words = Family::state();
-        words.insert(words.end(), {detail::word(weight_), detail::word(folded_), std::uint64_t{is_partial_}});
+        batch_.append_state(words);
         return words;
     }
     void set_state(std::span<const std::uint64_t> words) override {
         this->check_words(words.size() == state().size(), "AdamA");
-        const auto own = words.last(3);
-        const double weight = detail::real(own[0]);
-        const Index folded = detail::count("AdamA", own[1], "AdamA");
-        this->check_words(weight == 0 ? folded == 0 : weight > 0 && detail::has_inverse<Scalar>(weight), "AdamA");
-        this->check_words(own[2] <= 1, "AdamA");
+        detail::FoldedBatch<Scalar> batch = batch_;
+        batch.set_state(words.last(batch.words));
         Family::set_state(words);
-        weight_ = weight;
-        folded_ = folded;
-        is_partial_ = own[2] == 1;
+        batch_ = batch;
     }
 
-    // What FoldedBackward does: start(); fold() of every parameter whose gradient is complete; end().
+    // What FoldedBackward needs.
 
-    void start() const {
-        if (const char* expected = this->parameters().tally().obstacle()) { throw UsageError("AdamA", expected); }
-        if (weight_ == 0) {
-            throw UsageError("AdamA", "expected begin_batch() with the weight of the batch before its first backward, "
-                                      "got none");
-        }
-        check_folded();
-    }
     /// Adds the gradient of a parameter to its moments and empties it.
     void fold(Parameter<Scalar>& parameter) {
         detail::ModelParameter<Scalar>::join_grads(parameter);
         const bool first = this->parameters().tally().empty();
         const AdamAOptions& options = this->options();
-        const detail::AdamPass<Scalar, true> pass({.scale = static_cast<Scalar>(1 / weight_),
+        const detail::AdamPass<Scalar, true> pass({.scale = static_cast<Scalar>(1 / batch_.weight()),
                                                    .beta1 = first ? static_cast<Scalar>(options.beta1) : Scalar(1),
                                                    .beta2 = first ? static_cast<Scalar>(options.beta2) : Scalar(1),
                                                    .rest1 = static_cast<Scalar>(1 - options.beta1),
@@ -129,45 +103,23 @@ public:
                                                    .epsilon = 0});
         std::array<detail::AdamArrays<Scalar>, 1> arrays{this->arrays_of(parameter)};
         arrays[0].grad = parameter.materialize_grads().data();
-        is_partial_ = true;
         detail::for_packets(std::span<const detail::AdamArrays<Scalar>>(arrays), 8, detail::Simd<Scalar>::lanes,
                             [&](const auto& at, Index begin, Index end) { pass.fold(at, begin, end); });
         parameter.zero_grad();
     }
-    void end() {
-        is_partial_ = false;
-        ++folded_;
-    }
+    detail::FoldedBatch<Scalar>& batch() { return batch_; }
 
 private:
-    /// All of the batch is in the moments, and no more than the tally says.
-    void check_folded() const {
-        const Index held = this->parameters().tally().micro_batches();
-        if (!is_partial_ && folded_ == held) { return; }
-        const std::string got = is_partial_ ? "a part of one more, whose backward threw" : detail::text("a tally of ", held);
-        throw UsageError("AdamA", detail::text("expected the ", folded_, " micro-batches that are in the moments, got ", got,
-                                               !is_partial_ && held > folded_
-                                                   ? "; call FoldedBackward::backward() in place of the model's"
-                                                   : "; they cannot be taken out: load a checkpoint"));
-    }
     void prepare(double weight) override {
-        check_folded();
-        if (weight != weight_) {
-            throw UsageError("AdamA::step",
-                             detail::text("expected a batch of the weight ", weight_, " that begin_batch() was given, got ",
-                                          weight, "; fold the rest of it, or load a checkpoint"));
-        }
+        batch_.check_step(this->parameters().tally());
         Family::prepare(weight);
     }
     void update(double) override {
         this->step_from_moments();
-        weight_ = 0;
-        folded_ = 0;
+        batch_.end();
     }
 
-    double weight_ = 0;        // of the batch that has begun; 0: none
-    Index folded_ = 0;         // its micro-batches that are in the moments
-    bool is_partial_ = false;  // parts of another one are
+    detail::FoldedBatch<Scalar> batch_{"AdamA"};
 };
 
 }  // namespace gacc

@@ -10,14 +10,18 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// One buffer for the gradients of many parameters, which lie over each other. It is open while a backward pass hands on
-/// each gradient as soon as it is complete.
+/// One buffer for the gradients of many parameters. It is open during a backward pass of a FoldedBackward. Gradients lie
+/// over each other, and each is handed on as soon as it is complete; or the buffer is an optimizer's moments, and sums
+/// start from what is there.
 template <class Scalar>
 struct FoldedGradients {
-    explicit FoldedGradients(Index size) : numbers(size, memory::Kind::gradients) {}
+    /// `kind` says which: gradients or moments.
+    explicit FoldedGradients(Index size, memory::Kind kind = memory::Kind::gradients)
+        : numbers(size, kind), are_moments(kind == memory::Kind::moments) {}
 
     Buffer<Scalar> numbers;
     bool open = false;
+    bool are_moments;
 };
 
 /// The memory of the gradients of one parameter: its own, or a place in FoldedGradients. A copy has its own.
@@ -52,6 +56,8 @@ public:
     /// Null if it is its own.
     const FoldedGradients<Scalar>* lender() const { return lender_.get(); }
     bool is_closed() const { return lender_ && !lender_->open; }
+    /// Whether they are moments, which are never zeroed as gradients are.
+    bool are_moments() const { return lender_ && lender_->are_moments; }
     Buffer<Scalar>& own() { return own_; }
 
 private:

@@ -66,7 +66,7 @@ public:
     const Matrix<Scalar> value() const { return layout_.matrix(stored_values()); }
     /// A copy of the sums over samples, never divided. It includes the gradients of parameters that share its values.
     const Matrix<Scalar> grad() const {
-        Matrix<Scalar> sum = grad_is_zero_ ? Matrix<Scalar>::Zero(rows(), cols()) : layout_.matrix(grad_.span());
+        Matrix<Scalar> sum = grad_is_zero() ? Matrix<Scalar>::Zero(rows(), cols()) : layout_.matrix(grad_.span());
         for (const Parameter* sharer : links_.sharers) {
             if (!sharer->grad_is_zero_) { sum += sharer->layout_.matrix(sharer->grad_.span()); }
         }
@@ -76,7 +76,7 @@ public:
     /// The same numbers as a span. Vectors and matrices with one column lie row by row, so they are not copied.
     ParameterValues<Scalar> values() const& { return layout_.numbers(stored_values()); }
     ParameterValues<Scalar> grads() const& {
-        if (!grad_is_zero_ && links_.sharers.empty()) { return layout_.numbers(grad_.span()); }
+        if (!grad_is_zero() && links_.sharers.empty()) { return layout_.numbers(grad_.span()); }
         Buffer<Scalar> sum(size());
         const Matrix<Scalar> all = grad();
         std::copy_n(all.data(), all.size(), sum.data());
@@ -106,7 +106,8 @@ public:
     }
     /// Sets the gradients to zero. It takes no time: the next backward pass starts its sums from zero.
     void zero_grad() { grad_is_zero_ = true; }
-    bool grad_is_zero() const { return grad_is_zero_; }
+    /// True also between the backward passes of a FoldedBackward.
+    bool grad_is_zero() const { return grad_is_zero_ || grad_.is_closed(); }
 
     std::span<const Scalar> stored_values() const { return owner().value_.span(); }
     /// For writing. From then on is_set() is true.
@@ -121,14 +122,14 @@ public:
 
     std::span<Scalar> materialize_grads() {
         check_trained();
-        if (std::exchange(grad_is_zero_, false)) { std::ranges::fill(grad_.span(), Scalar(0)); }
+        if (starts_from_zero()) { std::ranges::fill(grad_.span(), Scalar(0)); }
         return grad_.span();
     }
     /// For a layer that writes every stored number. If the flag is true, the gradients were zero and it must start its
     /// sums from zero.
     std::pair<std::span<Scalar>, bool> start_grads() {
         check_trained();
-        return {grad_.span(), std::exchange(grad_is_zero_, false)};
+        return {grad_.span(), starts_from_zero()};
     }
 
     /// The sums that grad() copies, in the order of stored_values(), from number `first` on. They are in `space` if they
@@ -137,9 +138,9 @@ public:
         const auto part = [&](const Parameter& of) {
             return of.grad_.span().subspan(static_cast<std::size_t>(first), space.size());
         };
-        if (!grad_is_zero_ && links_.sharers.empty()) { return part(*this).data(); }
+        if (!grad_is_zero() && links_.sharers.empty()) { return part(*this).data(); }
         std::ranges::fill(space, Scalar(0));
-        if (!grad_is_zero_) { std::ranges::copy(part(*this), space.begin()); }
+        if (!grad_is_zero()) { std::ranges::copy(part(*this), space.begin()); }
         for (const Parameter* sharer : links_.sharers) {
             if (sharer->grad_is_zero_) { continue; }
             for (std::size_t i = 0; i < space.size(); ++i) { space[i] += part(*sharer)[i]; }
@@ -152,7 +153,7 @@ public:
     std::span<Scalar> value_storage() { return owner().value_.span(); }
 
     bool is_frozen() const { return frozen_; }
-    /// Whether its gradients lie in a buffer together with those of others: see FoldedBackward.
+    /// Whether its gradients have no memory of their own: see FoldedBackward.
     bool grad_is_folded() const { return grad_.lender() != nullptr; }
 
     /// The name of the parameter whose values it uses; empty if it has its own.
@@ -178,6 +179,7 @@ private:
         return detail::with_memory(layer, numbers, sizeof(Scalar), what, "use smaller sizes",
                                    [&] { return Buffer<Scalar>(numbers, kind); });
     }
+    bool starts_from_zero() { return std::exchange(grad_is_zero_, false) && !grad_.are_moments(); }
     void check_trained() const {
         if (frozen_) {
             throw UsageError(name_, "expected gradients to be asked of parameters that are trained, got a frozen one; "

@@ -83,7 +83,7 @@ public:
         for (auto& parameter : *this) { sum += static_cast<Index>(std::as_const(parameter).stored_values().size()); }
         return sum;
     }
-    /// The count of all numbers in all gradient buffers, with the padding.
+    /// The count of all numbers in all gradient buffers, with the padding. Moments that serve as such are not counted.
     Index stored_gradients() const {
         Index sum = 0;
         const detail::FoldedGradients<Scalar>* counted = nullptr;
@@ -91,7 +91,7 @@ public:
             const auto* folded = detail::ModelParameter<Scalar>::lender_of(parameter);
             if (folded == nullptr) {
                 sum += static_cast<Index>(parameter.grad_storage().size());
-            } else if (folded != std::exchange(counted, folded)) {  // once for all of them
+            } else if (folded != std::exchange(counted, folded) && !folded->are_moments) {  // once for all of them
                 sum += folded->numbers.size();
             }
         }
