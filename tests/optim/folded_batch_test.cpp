@@ -108,6 +108,9 @@ TEST_CASE("FoldedBatch: its state is that of the batch, and words that no batch 
     CHECK_THROWS_AS(other.set_state(words), gacc::DataError);
     words[0] = gacc::detail::word(-4.0);
     CHECK_THROWS_AS(other.set_state(words), gacc::DataError);
+    words[0] = gacc::detail::word(4.0);
+    words[2] = 2;  // neither 0 nor 1
+    CHECK_THROWS_AS(other.set_state(words), gacc::DataError);
     CHECK(other.weight() == 4);
 }
 
