@@ -221,8 +221,8 @@ TEST_CASE("LinearCrossEntropy: the same bytes if the head, or what is below it, 
 TEST_CASE("LinearCrossEntropy: the same bytes if the head reads the sum of a branch and a shortcut, frozen or not") {
     // The sum lies over the value of the branch, and that of the shortcut behind it.
     Training<float> training{
-        .model = Sequential<float>(Linear<float>(6, 8), gacc::Residual(gacc::Shortcut(Linear<float>(8, 5)),
-                                                                       Linear<float>(8, 5), gacc::ReLU<float>()),
+        .model = Sequential<float>(Linear<float>(6, 8),
+                                   gacc::Residual(gacc::Shortcut(Linear<float>(8, 5)), Linear<float>(8, 5)),
                                    Linear<float>(5, many_classes)),
         .inputs = {}, .labels = {}, .weights = {}, .tokens = 1};
     gacc::Rng rng(1);
