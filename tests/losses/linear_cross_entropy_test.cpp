@@ -230,7 +230,8 @@ TEST_CASE("LinearCrossEntropy: the same bytes if the head reads the sum of a bra
     training.inputs = random_matrix<float>(rng, 300, 6);
     for (Index i = 0; i < 300; ++i) { training.labels.push_back(static_cast<Label>(rng.below(600))); }
     for (const Index cut : {Index{300}, Index{140}}) {
-        const gacc::PlanOptions plan{.batch_size = cut, .recomputation = gacc::Recomputation::always};
+        const gacc::PlanOptions plan{
+            .batch_size = cut, .micro_batch = cut, .recomputation = gacc::Recomputation::always};
         const auto expected = trained<SoftmaxCrossEntropy<float>>(training, cut);
         CHECK(trained<LinearCrossEntropy<float>>(training, cut) == expected);
         CHECK(trained<LinearCrossEntropy<float>>(training, cut, &plan) == expected);
