@@ -40,7 +40,7 @@ Block<S> random_convolution(Rng& rng, const Shape& shape, Index& out) {
 
 /// Random attention that keeps the shape of a sequence, perhaps with padding if the model's inputs are its tokens.
 template <class S>
-Block<S> random_attention(Rng& rng, Index width, bool of_tokens) {
+Block<S> random_attention_block(Rng& rng, Index width, bool of_tokens) {
     SelfAttentionOptions options{.bias = rng.below(2) == 0, .dropout = rng.below(3) == 0 ? 0.3 : 0};
     if (width % 3 == 0) { options.heads = 3; }
     if (width % 2 == 0 && rng.below(2) == 0) { options.heads = 2; }
@@ -74,7 +74,7 @@ Block<S> random_layer(Rng& rng, const Shape& shape, Index& out, Index tokens) {
             if (shape.size() == 2) { return PositionEmbedding<S>(shape[0], in); }
             [[fallthrough]];
         case 14:
-            if (shape.size() == 2) { return random_attention<S>(rng, in, shape[0] == tokens); }
+            if (shape.size() == 2) { return random_attention_block<S>(rng, in, shape[0] == tokens); }
             [[fallthrough]];
         default:
             out = 1 + static_cast<Index>(rng.below(24));
@@ -237,7 +237,7 @@ Sequential<S> random_layers(Rng& rng) {
         model.add(Input(shape[0]));
         shape = {shape[0], 1 + static_cast<Index>(rng.below(20))};
         model.add(Embedding<S>(7, shape[1]));
-        if (shape[0] > 10) { model.add(random_attention<S>(rng, shape[1], true)); }
+        if (shape[0] > 10) { model.add(random_attention_block<S>(rng, shape[1], true)); }
     } else if (shape.size() == 2 && rng.below(2) == 0) {
         shape.insert(shape.begin(), 1 + static_cast<Index>(rng.below(4)));
         model.add(Input(shape));
