@@ -29,13 +29,13 @@ public:
 
     /// It may be called again until the first backward pass.
     void begin(double weight) {
-        const std::string where = std::string(optimizer_) + "::begin_batch";
+        const auto where = [&] { return std::string(optimizer_) + "::begin_batch"; };
         if (folded_ != 0) {
-            throw UsageError(where, "expected step() with the batch before, whose gradients are in the moments, got another "
+            throw UsageError(where(), "expected step() with the batch before, whose gradients are in the moments, got another "
                                     "batch; load a checkpoint to leave it out");
         }
         if (!(weight > 0) || !has_inverse<Scalar>(weight)) {
-            throw UsageError(where, text("expected a weight larger than 0 that has an inverse ", range_name<Scalar>,
+            throw UsageError(where(), text("expected a weight larger than 0 that has an inverse ", range_name<Scalar>,
                                          ", got ", weight));
         }
         weight_ = weight;
