@@ -125,7 +125,7 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
         progress.validation(mean.mean(), [&] {
             const double value = mean_loss(model, loss, all.held_out(), result.plan.micro_batch);
             result.validation_loss.push_back({batches.count, value});
-            log.validation("validation/loss", value);
+            log.validation({{"validation/loss", value}});
             return value;
         });
     };

@@ -6,6 +6,8 @@
 //   trainer_settings.hpp   what the command line says
 //   trainer_resume.hpp     what is asked of a checkpoint that it resumes
 //   trainer_saving.hpp     its files, and the exit codes
+//   trainer_evaluation.hpp loss and accuracy on the test images
+//   trainer_log.hpp        the lines of --log and --tensorboard
 //   trainer_run.hpp        one training by epochs, which can be interrupted and resumed
 //   trainer_results.hpp    what it found, as text or as JSON, on standard output
 //   trainer_commands.hpp   run, compare or audit
@@ -17,7 +19,8 @@
 //
 //   name, description, less_memory    texts; the last says what to do if there is not enough memory
 //   samples                           what samples are called
-//   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images
+//   validates_each_epoch              whether the line of an epoch ends with the accuracy on the test images, as it does
+//                                     with a log
 //   run(settings, data, ranks)        trains, and returns the exit code
 //   subcommands()                     what else it can do
 //   Settings                          derives from TrainerSettings, with the program's defaults

@@ -5,6 +5,7 @@
 #include <gacc/gacc.hpp>
 
 #include <chrono>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -77,11 +78,17 @@ public:
         micro_batches_ = samples_ = 0;
         write(line);
     }
-    /// What a validation found, such as "validation/loss". Its time does not count.
-    void validation(const std::string& name, double value) {
-        if (noise_) { write(gacc::LogLine(optimizer_.steps()).add(name, value)); }
+    /// What a validation found, such as {"validation/loss", 0.25}. Its time does not count.
+    void validation(std::initializer_list<std::pair<const char*, double>> found) {
+        if (is_on()) {
+            gacc::LogLine line(optimizer_.steps());
+            for (const auto& [name, value] : found) { line.add(name, value); }
+            write(line);
+        }
         last_ = Clock::now();
     }
+    /// Whether the settings ask for a log.
+    bool is_on() const { return noise_ != nullptr; }
 
 private:
     using Clock = std::chrono::steady_clock;

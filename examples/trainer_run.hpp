@@ -20,6 +20,7 @@
 #include "interruption.hpp"
 #include "peak_memory.hpp"
 #include "terminal.hpp"
+#include "trainer_evaluation.hpp"
 #include "trainer_log.hpp"
 #include "trainer_results.hpp"
 #include "trainer_resume.hpp"
@@ -37,17 +38,6 @@ struct Interrupted {
     int signal;
     std::string position;
 };
-
-/// The ranks share the batches.
-template <class Data>
-double accuracy(const gacc::Sequential<float>& model, const Data& test, Ranks& ranks) {
-    Index correct = 0, number = 0;
-    for (const auto& batch : gacc::ordered_batches(test, {.batch_size = 128})) {
-        if (number++ % ranks.count() != ranks.rank()) { continue; }
-        correct += gacc::count_correct(model.predict(batch.inputs), batch.labels);
-    }
-    return static_cast<double>(ranks.sum(correct)) / static_cast<double>(test.size());
-}
 
 inline std::vector<gacc::Matrix<float>> values(gacc::Sequential<float>& model) {
     std::vector<gacc::Matrix<float>> all;
@@ -180,9 +170,10 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
         }
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         progress.end_epoch(mean.mean(), [&] {
-            if (!Program::validates_each_epoch) { return std::string(); }
-            result.validation_accuracy.push_back(accuracy(model, all.test(), ranks));
-            log.validation("validation/accuracy", result.validation_accuracy.back());
+            if (!Program::validates_each_epoch && !log.is_on()) { return std::string(); }
+            const Evaluation found = evaluate(model, loss, all.test(), ranks);
+            result.validation_accuracy.push_back(found.accuracy);
+            log.validation({{"validation/loss", found.loss}, {"validation/accuracy", found.accuracy}});
             return "  validation accuracy " + fixed(100 * result.validation_accuracy.back(), 2) + " %";
         });
     }
@@ -195,8 +186,8 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
     result.samples_per_second = static_cast<double>(trained) / std::max(seconds, 1e-9);
     result.seconds_per_epoch = trained == 0 ? 0 : static_cast<double>(data.size()) / result.samples_per_second;
     result.peak_memory = peak_memory();
-    result.test_accuracy =
-        result.validation_accuracy.empty() ? accuracy(model, all.test(), ranks) : result.validation_accuracy.back();
+    result.test_accuracy = result.validation_accuracy.empty() ? evaluate(model, loss, all.test(), ranks).accuracy
+                                                              : result.validation_accuracy.back();
     result.parameters = values(model);
     check_finite(model, Program::name);
     result.not_written = write_files(saving, settings, model);

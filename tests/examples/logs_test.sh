@@ -9,14 +9,19 @@ small=(--data "$work/data" --hidden 64 --batch-size 100 --micro-batch 25 --quiet
 . "$(dirname "$0")/expectations.sh"
 
 expect "logs" 0 '' "$mnist" "${small[@]}" --epochs 1 --log "$work/run.jsonl" --tensorboard "$work/board" --export "$work/logged"
+accuracy=$(sed -n 's/^test accuracy *\([0-9.]*\) %$/\1/p' "$work/out")
 lines='^\{"step": [0-9]+, "time": [0-9.]+, "loss": [0-9.e-]+, "learning_rate": [0-9.e-]+, "batch": 100, "gradient_norm": [0-9.e-]+, "samples_per_second": [0-9.e+]+, "live_bytes": [0-9]+, "peak_bytes": [0-9]+(, "noise_scale": [0-9.e-]+)?\}$'
-check "a line for each step" '[ "$(grep -cE "$lines" "$work/run.jsonl")" = 20 ] && [ "$(wc -l < "$work/run.jsonl")" = 20 ]'
+check "a line for each step" '[ "$(head -n 20 "$work/run.jsonl" | grep -cE "$lines")" = 20 ] && [ "$(wc -l < "$work/run.jsonl")" = 21 ]'
+validated='^\{"step": 20, "time": [0-9.]+, "validation/loss": [0-9.e-]+, "validation/accuracy": [0-9.e-]+\}$'
+check "and one for the test images after each epoch" 'tail -n 1 "$work/run.jsonl" | grep -qE "$validated"'
+logged=$(sed -n 's/.*"validation\/accuracy": \([0-9.e-]*\)}$/\1/p' "$work/run.jsonl")
+check "with the accuracy of the result" '[ "$(printf %.2f "${logged}e2")" = "$accuracy" ]'
 check "with the noise scale" 'grep -q noise_scale "$work/run.jsonl"'
 expect "the same without a log" 0 '' "$mnist" "${small[@]}" --epochs 1 --export "$work/plain"
 check "a log changes no bit" 'cmp "$work/logged" "$work/plain"'
 expect "a table" 0 '' "$mnist" "${small[@]}" --epochs 1 --log "$work/run.csv"
 check "has a head and a row for each step" \
-    '[ "$(head -c 15 "$work/run.csv")" = "step,time,loss," ] && [ "$(wc -l < "$work/run.csv")" = 21 ]'
+    '[ "$(head -c 15 "$work/run.csv")" = "step,time,loss," ] && [ "$(wc -l < "$work/run.csv")" = 22 ]'
 expect "where no file can be" 7 'gacc: JsonLinesLog: expected to open ' "$mnist" "${small[@]}" --log "$work/none/run.jsonl"
 
 "$python" "$(dirname "$0")/read_tensorboard.py" "$work/board" >"$work/read" 2>"$work/read_errors"
