@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -256,6 +257,73 @@ TEST_CASE("NoiseScale: lanes change the order of the sums, not what is measured"
     CHECK(without.end_batch());
     CHECK(noise.trace() == doctest::Approx(without.trace()).epsilon(1e-4));
     CHECK(noise.gradient_square() == doctest::Approx(without.gradient_square()).epsilon(1e-4));
+}
+
+TEST_CASE("NoiseScale: lanes that several machines measure give the bits of one") {
+    const auto measure = [](Training& training, NoiseScale<float>& noise, gacc::Lanes<float>& lanes) {
+        lanes.begin_batch(60);
+        for (Index lane = lanes.first(); lane < lanes.last(); ++lane) {
+            lanes.begin_lane();
+            noise.backward(training.model, training.loss_of(12 * lane, 7));
+            noise.backward(training.model, training.loss_of(12 * lane + 7, 5));
+            lanes.end_lane();
+        }
+    };
+    Training one;
+    NoiseScale<float> noise(one.adam.parameters());
+    gacc::Lanes<float> lanes(one.adam.parameters(), 5);
+    measure(one, noise, lanes);
+    lanes.join();
+
+    std::vector<NoiseScale<float>::Sums> all;
+    for (const auto& [first, last] : {std::pair<Index, Index>{0, 2}, {2, 3}, {3, 5}}) {
+        Training machine;
+        NoiseScale<float> part(machine.adam.parameters());
+        gacc::Lanes<float> some(machine.adam.parameters(), 5, first, last);
+        measure(machine, part, some);
+        REQUIRE(static_cast<Index>(part.lanes().size()) == last - first);
+        all.insert(all.end(), part.lanes().begin(), part.lanes().end());
+        if (last < 5) { continue; }
+        machine.model.parameters().set_tally(one.model.parameters().tally());
+        CHECK(part.end_batch(all, noise.sample().square()));
+        CHECK(noise.end_batch());
+        CHECK(part.state() == noise.state());
+        CHECK(part.lanes().empty());
+    }
+}
+
+TEST_CASE("GradientSample: the copies of slices make one whose square is that of all gradients") {
+    Training whole;
+    whole.model.backward(whole.loss_of(0, 20));
+    gacc::detail::GradientSample<float> expected(whole.model.parameters(), 4);
+    const Index end = whole.model.parameters().stored_count();
+    for (const Index cut : {Index{0}, Index{8}, Index{760}, Index{768}, Index{776}, Index{1016}, end - 8, end}) {
+        const auto slice = [&](Training& training, Index first, Index last) {
+            training.model.backward(training.loss_of(0, 20));
+            Index number = 0;
+            for (auto& parameter : training.model.parameters()) {
+                for (float& grad : parameter.grad_storage()) {
+                    if (number < first || number >= last) { grad = 100; }  // of other machines
+                    ++number;
+                }
+            }
+        };
+        Training left, right;
+        slice(left, 0, cut);
+        slice(right, cut, end);
+        gacc::detail::GradientSample<float> of_left(left.model.parameters(), 4), of_right(right.model.parameters(), 4);
+        for (const Index phase : {0, 3}) {
+            for (auto* sample : {&expected, &of_left, &of_right}) {
+                sample->set_phase(phase);
+                sample->remember();
+            }
+            const auto from = of_right.copy(cut, end), to = of_left.copy(cut, end);
+            REQUIRE(from.size() == to.size());
+            CHECK(of_left.copy(0, cut).size() + to.size() == of_left.copy(0, end).size());
+            std::ranges::copy(from, to.begin());
+            CHECK(of_left.square_of_copy() == expected.square());
+        }
+    }
 }
 
 TEST_CASE("NoiseScale: its copy is in the plan, to the byte") {

@@ -7,10 +7,14 @@
 #include <gacc/mpi/data_parallel.hpp>
 
 #include <cstdio>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -29,6 +33,18 @@ struct Arguments {
     Index number(const std::string& name, Index otherwise) const {
         return given.contains(name) ? static_cast<Index>(std::stol(given.at(name))) : otherwise;
     }
+};
+
+/// AdamW, which keeps a slice or, as other optimizers, does not.
+class MaybeSliced final : public gacc::detail::AdamFamily<float, gacc::AdamWOptions, true> {
+public:
+    MaybeSliced(bool whole, const gacc::Parameters<float>& parameters, const gacc::AdamWOptions& options)
+        : AdamFamily("AdamW", parameters, options), whole_(whole) {}
+
+    bool keep_slice(Index first, Index count) override { return !whole_ && AdamFamily::keep_slice(first, count); }
+
+private:
+    bool whole_;
 };
 
 /// Exchanges are as many as batches, and bytes as few as they can be.
@@ -71,8 +87,10 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
     }
     gacc::SoftmaxCrossEntropy loss;
     const bool clips = arguments.text("clip") == "yes";
-    gacc::AdamW adam(model.parameters(), {.learning_rate = has("rate") ? 2e-3 : 1e-3,
-                                          .clip_norm = clips ? 0.5 : std::numeric_limits<double>::infinity()});
+    const bool whole = arguments.text("whole") == "yes";
+    MaybeSliced adam(whole, model.parameters(),
+                     {.learning_rate = has("rate") ? 2e-3 : 1e-3,
+                      .clip_norm = clips ? 0.5 : std::numeric_limits<double>::infinity()});
     adam.group(gacc::vectors, {.weight_decay = 0});
     const auto of_norm = clips ? adam.norm()->bytes() : 0, moments = adam.state_bytes() - of_norm;
     gacc::DataPosition position;
@@ -82,7 +100,7 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
 
     const Index lanes = has("lanes") ? 7 : arguments.number("lanes", 8);
     gacc::mpi::DataParallel group(session, model, adam, {.lanes = lanes});
-    if (session.ranks() > 1 &&
+    if (session.ranks() > 1 && !whole &&
         adam.state_bytes() - of_norm > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
         throw std::runtime_error("expected a slice of the moments, got " + std::to_string(adam.state_bytes()) + " bytes");
     }
@@ -91,6 +109,20 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
                                  digits, group);
     const auto planned = gacc::memory::live()[gacc::memory::Kind::gradients];
     if (planned != plan.bytes[gacc::memory::Kind::gradients]) { throw std::runtime_error("other bytes than planned"); }
+
+    const bool measures = !arguments.text("noise").empty();
+    gacc::NoiseScale<float> noise(adam.parameters());
+    gacc::GradientNorm<float> norm(model.parameters());
+    gacc::State measured;  // after each step
+    const auto measure = [&] {
+        if (!measures) { return; }
+        const bool estimated = group.end_batch(noise);
+        const gacc::State state = noise.state();
+        measured.insert(measured.end(), state.begin(), state.end());
+        measured.push_back(estimated ? 1 : 0);
+        measured.push_back(gacc::detail::word(group.norm(norm)));
+    };
+    if (has("measure")) { group.norm(norm); }
 
     Index steps = 0;
     const bool overlaps = arguments.text("overlap") == "yes";
@@ -112,10 +144,14 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
                     model.backward(loss.backward(), group.ready());
                 }
                 loss.forward(model.forward(micro.inputs), micro.labels);
-                model.backward(loss.backward(), overlaps ? group.ready() : gacc::GradientReady<float>());
+                if (measures) {
+                    noise.backward(model, loss.backward());
+                } else {
+                    model.backward(loss.backward(), overlaps ? group.ready() : gacc::GradientReady<float>());
+                }
             }
             if (steps == 3 && has("skip")) { model.parameters().zero_grad(); }
-            if (steps != 3 || !has("skip")) { group.step(); }
+            if (steps != 3 || !has("skip")) { group.step(measure); }
             ++steps;
             position.end_batch();
             if (!save.empty()) { group.save(checkpoint, save); }
@@ -125,6 +161,19 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
     }
     if (session.rank() == 0 && !arguments.text("file").empty()) {
         gacc::save_safetensors(arguments.text("file"), model.parameters());
+    }
+    if (measures) {
+        gacc::Crc64 sum;
+        const auto bytes = std::as_bytes(std::span(measured));
+        sum.add({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+        group.expect_same("what was measured", sum.value());
+        if (session.rank() == 0) {
+            std::ofstream(arguments.text("noise"), std::ios::binary)
+                .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+            std::printf("noise scale %g after %d estimates\n", noise.value().value_or(0),
+                        static_cast<int>(noise.estimates()));
+        }
+        return;  // measuring sends more
     }
     const auto bytes = static_cast<double>(model.parameters().stored_gradients()) * sizeof(float);
     check_traffic(session, group.traffic(), lanes, steps, bytes);

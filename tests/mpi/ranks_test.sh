@@ -74,6 +74,24 @@ while [ $# -gt 1 ]; do
     done
     must 2 lanes=5 frozen=yes overlap=yes "file=$folder/five"
     same "5 lanes" five
+    # The noise scale and the norm, also where each rank has all gradients, and where its optimizer measures the norm too.
+    for ranks in 1 2 3 8; do
+        must $ranks lanes=8 micro=5 "noise=$folder/noise" "file=$folder/eight"
+        same "noise" noise
+        same "8 lanes" eight
+    done
+    grep -q "noise scale [0-9.]*[1-9].* after 12 estimates" "$folder/out" || fail "$mpi: expected 12 estimates, since two batches have one sample"
+    must 3 lanes=8 micro=5 whole=yes threads=2 "noise=$folder/noise" "file=$folder/eight"
+    same "noise" noise
+    same "8 lanes" eight
+    for ranks in 1 3; do
+        must $ranks lanes=8 micro=7 clip=yes "noise=$folder/noise" "file=$folder/clipped"
+        same "noise, clipped" noise
+        same "8 lanes, clipped" clipped
+        must $ranks lanes=5 micro=7 frozen=yes "noise=$folder/noise" "file=$folder/five"
+        same "noise, frozen" noise
+        same "5 lanes" five
+    done
     [ "${of["8 lanes"]}" != "${of["5 lanes"]}" ] || fail "expected the number of lanes to matter"
 
     # Stopped after some steps, and resumed on another number of ranks.
@@ -101,6 +119,7 @@ while [ $# -gt 1 ]; do
         refused "expected the micro-batches of all lanes, got those of 1 of 4" 2 fault=break
         refused "DataParallel::ready: expected one backward of the group's model" 2 fault=twice overlap=yes
         refused "DataParallel::share: expected step() after the last micro-batch" 2 fault=skip overlap=yes
+        refused "DataParallel::norm: expected a call within the function that step() takes" 2 fault=measure
         refused "expected as many lanes as ranks or more, got 2 lanes for 3 ranks" 3 lanes=2
         refused "Checkpoint: expected the moments of all numbers, got those of a rank's slice" 2 fault=save
         refused "expected rank 0 to save, got its error" 2 "save=$folder/none/run"

@@ -67,6 +67,18 @@ public:
         return for_each([](const ConstNumbers& grads, const Numbers&) { return grads.square().sum(); });
     }
 
+    // What several machines need of which each has some of the gradients (gacc/mpi/).
+
+    /// The copy of those numbers of the phase that are first to end - 1 among all that the parameters store.
+    std::span<Scalar> copy(Index first, Index end) {
+        const Index begin = copied_before(first);
+        return copy_.span().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(copied_before(end) - begin));
+    }
+    /// |copy|^2: the bits of square() where the gradients are those of the copy.
+    double square_of_copy() {
+        return for_each([](const ConstNumbers&, const Numbers& copy) { return copy.square().sum(); });
+    }
+
     std::size_t bytes() const { return copy_.bytes(); }
     const Parameters<Scalar>& parameters() const { return parameters_; }
 
@@ -79,6 +91,7 @@ private:
     struct Stripe {
         const Parameter<Scalar>* of;
         Index first, size;  // of the numbers of the parameter
+        Index number;       // the first, among those of all parameters
         Index at;           // of the copy
         double stands_for;  // so many stripes
     };
@@ -86,17 +99,27 @@ private:
     /// Returns the numbers of their copy.
     Index add_stripes(Index phase, Index one_in) {
         std::vector<Stripe>& stripes = phases_.emplace_back();
-        Index at = 0;
+        Index at = 0, before = 0;
         for (auto& parameter : parameters_) {
             const auto numbers = static_cast<Index>(std::as_const(parameter).stored_values().size());
             const Index step = numbers <= small ? 1 : one_in;
             for (Index i = step == 1 ? 0 : phase; i * stripe < numbers; i += step) {
                 const Index size = std::min(stripe, numbers - i * stripe);
-                stripes.push_back({&parameter, i * stripe, size, at, static_cast<double>(step)});
+                stripes.push_back({&parameter, i * stripe, size, before + i * stripe, at, static_cast<double>(step)});
                 at += size;
             }
+            before += numbers;
         }
         return at;
+    }
+
+    /// So many numbers of the copy come before this one of all that the parameters store.
+    Index copied_before(Index number) const {
+        const std::vector<Stripe>& stripes = phases_[phase_];
+        const auto next = std::ranges::lower_bound(stripes, number, {}, &Stripe::number);
+        if (next == stripes.begin()) { return 0; }
+        const Stripe& last = *(next - 1);
+        return last.at + std::min(last.size, number - last.number);
     }
 
     template <class F>

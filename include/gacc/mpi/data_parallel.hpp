@@ -2,6 +2,7 @@
 
 #include <gacc/accumulation/lane_batch.hpp>
 #include <gacc/accumulation/lanes.hpp>
+#include <gacc/accumulation/noise_scale.hpp>
 #include <gacc/core/checksum.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/data/batch.hpp>
@@ -9,8 +10,10 @@
 #include <gacc/mpi/agreement.hpp>
 #include <gacc/mpi/exchange.hpp>
 #include <gacc/mpi/session.hpp>
+#include <gacc/mpi/sliced_noise.hpp>
 #include <gacc/mpi/sliced_norm.hpp>
 #include <gacc/mpi/talk.hpp>
+#include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
 
 #include <cstddef>
@@ -55,9 +58,7 @@ public:
           exchange_(session, parameters_, options.lanes),
           sliced_(session.ranks() > 1 &&
                   optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {
-        if (sliced_ && optimizer.norm() != nullptr) {
-            norm_.emplace(session, exchange_.messages(), parameters_, exchange_.slices());
-        }
+        if (sliced_ && optimizer.norm() != nullptr) { sliced_norm(); }
     }
 
     DataParallel(const DataParallel&) = delete;
@@ -92,6 +93,18 @@ public:
     /// Throws     UsageError if this rank's micro-batches have not all been gone through, or the ranks had different
     ///            batches; what the optimizer's step() throws, on all ranks
     bool step() {
+        return step([] {});
+    }
+    /// The same, with measure() called before the update, when the gradients of all ranks are joined, on all ranks. The
+    /// weight and the counts of the batch are then in the model's tally; end_batch() and norm() read the gradients, of which
+    /// this rank may have only a slice.
+    ///
+    /// Example    group.step([&] {
+    ///                group.end_batch(noise);
+    ///                length = group.norm(norm) / adam.parameters().tally().weight();
+    ///            });
+    template <class Measure>
+    bool step(const Measure& measure) {
         lanes_.check_complete("DataParallel::step");
         if (session_.ranks() == 1) {
             lanes_.join();
@@ -104,14 +117,38 @@ public:
             });
             if (!sliced_) { exchange_.share_gradients(); }
             lanes_.end_batch(sum.with_seen(own));
-            if (norm_ && sum.weight() > 0) { (*norm_)(*optimizer_.norm()); }
+            if (sliced_ && optimizer_.norm() != nullptr && sum.weight() > 0) { sliced_norm()(*optimizer_.norm()); }
         }
+        measures_ = true;
+        measure();
+        measures_ = false;
         const Index before = optimizer_.steps();
         if (!parameters_.tally().empty()) { optimizer_.step(); }
         optimizer_.zero_grad();
         const bool stepped = optimizer_.steps() > before;
         if (sliced_ && stepped) { exchange_.share_values(); }
         return stepped;
+    }
+
+    /// noise.end_batch() with the micro-batches of all ranks: the same result on all. Numbers of ranks with the same lanes and
+    /// micro-batches give the same bits. Call it on all ranks within what step() calls. The micro-batches must not begin the
+    /// exchange (ready()): it joins gradients before they are measured.
+    ///
+    /// Throws     UsageError if it is called elsewhere, or as noise.end_batch(), on all ranks
+    bool end_batch(NoiseScale<Scalar>& noise) {
+        check_measures("DataParallel::end_batch");
+        if (&noise.sample().parameters().tally() != &parameters_.tally()) {
+            throw UsageError("DataParallel::end_batch", "expected the noise scale of this model, got that of another");
+        }
+        if (session_.ranks() == 1) { return noise.end_batch(); }
+        if (!noise_) { noise_.emplace(session_, exchange_.messages(), lanes(), exchange_.slices()); }
+        return (*noise_)(noise, sliced_);
+    }
+    /// The norm of the gradients of all ranks, with the bits that it has on one. Call it as end_batch().
+    double norm(GradientNorm<Scalar>& meter) {
+        check_measures("DataParallel::norm");
+        if (sliced_) { sliced_norm()(meter); }
+        return meter();
     }
 
     /// Saves a gacc::Checkpoint of this training: rank 0 writes the file. Call it on all ranks, after a step. To resume,
@@ -156,7 +193,7 @@ public:
     const Traffic& traffic() const { return exchange_.traffic(); }
 
     Index lanes() const { return lanes_.lanes(); }
-    /// Bytes of the sums that wait, and of those that arrive; with clipping also of two blocks of the norm.
+    /// Bytes of the sums that wait, and of those that arrive; with clipping or norm() also of two blocks of the norm.
     std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
 private:
@@ -182,6 +219,16 @@ private:
     Lanes<Scalar> lanes_of(Session& session, const DataParallelOptions& options) {
         const detail::LaneJoins joins(options.lanes, session.ranks());
         return {parameters_, options.lanes, joins.first_lane(session.rank()), joins.first_lane(session.rank() + 1)};
+    }
+
+    detail::SlicedNorm<Scalar>& sliced_norm() {
+        if (!norm_) { norm_.emplace(session_, exchange_.messages(), parameters_, exchange_.slices()); }
+        return *norm_;
+    }
+    void check_measures(const char* where) const {
+        if (measures_) { return; }
+        throw UsageError(where, "expected a call within the function that step() takes, where the gradients of all ranks are "
+                                "joined, got one elsewhere");
     }
 
     /// Rank 0 gets the moments of all slices.
@@ -221,7 +268,9 @@ private:
         if (session_.ranks() > 1 && lanes_.in_last_micro_batch()) { exchange_.send(lanes_, parameter); }
     };
     bool sliced_;                // this rank updates its slice of the values alone
-    std::optional<detail::SlicedNorm<Scalar>> norm_;  // if it is sliced and clips
+    std::optional<detail::SlicedNorm<Scalar>> norm_;    // if it is sliced, and clips or measures
+    std::optional<detail::SlicedNoise<Scalar>> noise_;  // if it measures
+    bool measures_ = false;                             // within what step() calls
     std::uint64_t samples_ = 0;  // a checksum of the batch's samples
 };
 

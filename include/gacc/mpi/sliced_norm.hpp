@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gacc/core/buffer.hpp>
+#include <gacc/core/error.hpp>
 #include <gacc/core/parallel.hpp>
 #include <gacc/mpi/messages.hpp>
 #include <gacc/mpi/norm_blocks.hpp>
@@ -39,8 +40,13 @@ public:
         }
     }
 
-    /// Sets the sums of the optimizer's norm. Call it when the gradients of the own slice are those of all ranks.
+    /// Sets the sums of a norm. Call it when the gradients of the own slice are those of all ranks.
+    ///
+    /// Throws     UsageError if the norm is that of other parameters
     void operator()(GradientNorm<Scalar>& norm) {
+        if (static_cast<Index>(norm.sums().size()) != blocks_.first(ranks_)) {
+            throw UsageError("DataParallel::norm", "expected a norm of the model's parameters, got that of others");
+        }
         const Index first = blocks_.first(rank_), end = blocks_.first(rank_ + 1);
         for (const auto& [from, part] : received_) {
             const Index offset = part.first - blocks_.block(end - 1).first;
