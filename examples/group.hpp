@@ -36,32 +36,33 @@ public:
         return std::visit([&](auto& training) { return training->share(batch); }, training_);
     }
 
-    /// Adds the losses of a micro-batch to the mean. On several ranks that waits for the end of the batch, so that they
+    /// Calls add(value) with the losses of a micro-batch. On several ranks that waits for the end of the batch, so that they
     /// are added in the order of its samples.
-    template <class Micro>
-    void add(gacc::MeanLoss& mean, const Micro& micro, const gacc::LossValue<float>& value) {
-        if (ranks_.count() == 1) { return mean.add(value); }
+    template <class Micro, class Add>
+    void add(const Micro& micro, const gacc::LossValue<float>& value, const Add& add) {
+        if (ranks_.count() == 1) { return add(value); }
         const Index first = (micro.samples.data() - samples_.data()) * rows_;
         std::ranges::copy(value.losses, numbers_.begin() + first);
         std::ranges::copy(value.weights, numbers_.begin() + static_cast<Index>(samples_.size()) * rows_ + first);
     }
 
-    /// Joins the gradients, calls prepare(), and makes a step, unless all samples were left out. prepare() sees the
-    /// gradients of this rank.
-    template <class Prepare>
-    void step(const Prepare& prepare) {
-        std::visit([&](auto& training) { training->step(prepare); }, training_);
+    /// Joins the gradients, calls prepare() and measure(joined), and makes a step, unless all samples were left out.
+    /// prepare() sees the gradients of this rank. joined.end_batch(noise) and joined.norm(norm) are those of all ranks.
+    template <class Prepare, class Measure>
+    void step(const Prepare& prepare, const Measure& measure) {
+        std::visit([&](auto& training) { training->step(prepare, measure); }, training_);
     }
 
     /// Call it after the step, with the signal that this rank has got, or 0. Returns the signal of the first rank with
-    /// one: the same on all.
-    int end_batch(gacc::MeanLoss& mean, int signal) {
+    /// one: the same on all. On several ranks it calls add() with the losses of the batch.
+    template <class Add>
+    int end_batch(int signal, const Add& add) {
         if (ranks_.count() == 1) { return signal; }
         const std::size_t rows = samples_.size() * static_cast<std::size_t>(rows_);
         const std::span numbers(numbers_), signals = numbers.subspan(2 * rows);
         signals[static_cast<std::size_t>(ranks_.rank())] = static_cast<float>(signal);
         ranks_.processes().unite(std::as_writable_bytes(numbers));
-        mean.add(gacc::LossValue<float>{.losses = numbers.first(rows), .weights = numbers.subspan(rows, rows)});
+        add(gacc::LossValue<float>{.losses = numbers.first(rows), .weights = numbers.subspan(rows, rows)});
         const auto got = std::ranges::find_if(signals, [](float each) { return each != 0; });
         return got == signals.end() ? 0 : static_cast<int>(*got);
     }

@@ -74,10 +74,10 @@ public:
     gacc::LaneBatch<float, Data> share(const gacc::Batch<Data>& batch) {
         return parallel_.share(batch);
     }
-    template <class Prepare>
-    void step(const Prepare& prepare) {
+    template <class Prepare, class Measure>
+    void step(const Prepare& prepare, const Measure& measure) {
         prepare();
-        parallel_.step();
+        parallel_.step([&] { measure(parallel_); });
     }
     template <class Checkpoint>
     void save(const Checkpoint& checkpoint, const std::filesystem::path& path, const gacc::Settings& notes) {

@@ -120,7 +120,11 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
     std::ostream silent(nullptr);
     StepProgress progress(settings.quiet ? silent : std::clog,
                           {.steps = settings.steps, .steps_done = batches.count, .live = live});
-    TrainerLog log(settings, optimizer, "tokens", data.features());
+    TrainerLog log(settings, optimizer, ranks.first(), "tokens", data.features());
+    const auto add_loss = [&](const gacc::LossValue<float>& value) {
+        mean.add(value);
+        log.add(value);
+    };
     const auto validate = [&] {
         progress.validation(mean.mean(), [&] {
             const double value = mean_loss(model, loss, all.held_out(), result.plan.micro_batch);
@@ -147,8 +151,7 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
             if (guard.accepts(value)) {
                 log.backward(model, loss.backward());
                 if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
-                    group.add(mean, micro, value);
-                    log.add(value);
+                    group.add(micro, value, add_loss);
                 } else {
                     log.leave_out();
                 }
@@ -161,13 +164,14 @@ TextResult train_text(const TextSettings& settings, const TextData& all, Ranks& 
                      " sequences");
             }
         }
-        group.step([&] {
-            if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
-            optimizer.set_learning_rate(rate(optimizer.steps()));
-            log.before_step();
-        });
+        group.step(
+            [&] {
+                if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
+                optimizer.set_learning_rate(rate(optimizer.steps()));
+            },
+            [&](auto& joined) { log.before_step(joined); });
+        const int stopped_by = group.end_batch(signal(), add_loss);
         log.after_step();
-        const int stopped_by = group.end_batch(mean, signal());
         if (own < rest.size()) { progress.add((rest.size() - own) * data.features(), mean.mean()); }
         position.end_batch();
         ++batches.count;

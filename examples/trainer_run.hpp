@@ -60,6 +60,7 @@ gacc::Plan plan(const Arm& arm, const TrainerSettings& settings, const Data& dat
 template <class Program>
 void expect_same(Group& group, const typename Program::Settings& settings) {
     gacc::Settings all = Program::recorded(settings);
+    all.emplace("log", settings.log.empty() && settings.tensorboard.empty() ? "0" : "1");
     all.emplace("save", settings.save.empty() ? "0" : "1");
     all.emplace("save-every", std::to_string(settings.save_every));
     gacc::Settings options{{"training data", settings.fingerprint}};
@@ -111,7 +112,11 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                              .samples_done = position.epoch * data.size() + position.batch * arm.batch_size + position.sample,
                              .live = live,
                              .color = std::getenv("NO_COLOR") == nullptr});
-    TrainerLog log(settings, optimizer, "samples");
+    TrainerLog log(settings, optimizer, ranks.first(), "samples");
+    const auto add_loss = [&](const gacc::LossValue<float>& value) {
+        mean.add(value);
+        log.add(value);
+    };
     Result result;
     result.plan = planned;
     result.name = arm.name;
@@ -141,8 +146,7 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                 if (guard.accepts(value)) {
                     log.backward(model, loss.backward());
                     if (settings.non_finite == gacc::NonFinite::stop || guard.accepts_gradients()) {
-                        group.add(mean, micro, value);
-                        log.add(value);
+                        group.add(micro, value, add_loss);
                     } else {
                         log.leave_out();
                     }
@@ -155,13 +159,14 @@ Result train(const Arm& arm, const typename Program::Settings& settings, const t
                          " samples");
                 }
             }
-            group.step([&] {
-                if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
-                if (settings.schedule == "linear") { optimizer.set_learning_rate(decay(optimizer.steps())); }
-                log.before_step();
-            });
+            group.step(
+                [&] {
+                    if (settings.non_finite == gacc::NonFinite::stop) { guard.accepts_gradients(); }
+                    if (settings.schedule == "linear") { optimizer.set_learning_rate(decay(optimizer.steps())); }
+                },
+                [&](auto& joined) { log.before_step(joined); });
+            const int stopped_by = group.end_batch(signal(), add_loss);
             log.after_step();
-            const int stopped_by = group.end_batch(mean, signal());
             if (own < rest.size()) { progress.add(rest.size() - own, mean.mean()); }
             trained += rest.size();
             position.end_batch();

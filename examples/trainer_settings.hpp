@@ -146,10 +146,6 @@ inline void derive(TrainerSettings& settings) {
         throw CLI::ValidationError("--learning-rate",
                                    "expected a finite number, got " + std::to_string(settings.learning_rate));
     }
-    if (settings.ranks > 1 && !(settings.log.empty() && settings.tensorboard.empty())) {
-        throw CLI::ValidationError("--log", "expected one process for --log or --tensorboard, got " +
-                                                std::to_string(settings.ranks) + " ranks");
-    }
     if (settings.seeds > 1 && !(settings.save.empty() && settings.resume.empty() && settings.export_to.empty() &&
                                 settings.log.empty() && settings.tensorboard.empty() && !settings.dry_run)) {
         throw CLI::ValidationError("--seeds", "expected no --save, --resume, --export, --log, --tensorboard or --dry-run "

@@ -25,9 +25,11 @@ check "the last of them is the result" \
     'grep -qE "^test accuracy +$(grep -oE "[0-9.]+ %$" "$work/err" | tail -n 1)$" "$work/out"'
 check "results alone on stdout" '! grep -q "^epoch" "$work/out"'
 expect "json, another cut and other threads" 0 '"updates": 6, .*"validation_accuracy": \[[01]\.[0-9]{4}, [01]\.[0-9]{4}\]\}$' \
-    "$images" "${two[@]}" --micro-batch 3 --threads 2 --json --quiet --save "$work/cut"
+    "$images" "${two[@]}" --micro-batch 3 --threads 2 --json --quiet --save "$work/cut" --log "$work/run.jsonl"
 check "quiet means an empty stderr" '[ ! -s "$work/err" ]'
 check "the same bytes" 'cmp "$work/whole" "$work/cut"'
+check "the log has the loss and the accuracy of each validation" \
+    '[ "$(grep -cE "\"validation/loss\": [0-9.e-]+, \"validation/accuracy\": [0-9.e-]+\}" "$work/run.jsonl")" = 2 ]'
 
 # Interrupted when it has saved once, and resumed.
 env --default-signal=INT "$images" "${two[@]}" --save "$work/run" --save-every 1 >"$work/out" 2>"$work/err" </dev/null &

@@ -23,6 +23,8 @@ on() {
     shift
     timeout -k 5 60 "$mpirun" -n "$ranks" "$mnist" "$@"
 }
+# The lines of a log without what depends on the machine.
+logged() { sed -E 's/"(time|samples_per_second|live_bytes|peak_bytes)": [0-9.e+]+,? ?//g; s/, \}/}/' "$1"; }
 # The processes of the ranks. The program's name is of this test alone.
 ranks_of_run() { pgrep -f "^$mnist .*--save $work/run"; }
 # Until a checkpoint has been saved.
@@ -40,7 +42,7 @@ while [ $# -gt 1 ]; do
     shift 2
 
     if [ $first = yes ]; then  # one rank, without mpirun
-        expect "one rank" 0 '^updates +18$' "$mnist" "${small[@]}" --epochs 3 --micro-batch 16 --save "$work/whole"
+        expect "one rank" 0 '^updates +18$' "$mnist" "${small[@]}" --epochs 3 --micro-batch 16 --save "$work/whole" --log "$work/whole.jsonl"
         expect "one rank, without lanes" 0 '' "$mnist" "${small[@]:0:6}" --epochs 3 --save "$work/x"
         check "the number of lanes matters" '! cmp -s "$work/x" "$work/whole"'
         expect "one rank, cnn" 0 '' "$mnist" "${cnn[@]}" --micro-batch 16 --save "$work/cnn"
@@ -48,11 +50,18 @@ while [ $# -gt 1 ]; do
         expect "resume with other lanes" 4 'expected --lanes 8 as in the checkpoint, got 4' \
             "$mnist" --data "$work/data" --resume "$work/whole" --lanes 4
     fi
-    expect "$mpi: two ranks" 0 '^2 ranks, 8 lanes, each with [0-9]+ thread' on 2 "${small[@]:0:6}" --epochs 3 --micro-batch 128 --save "$work/run"
+    expect "$mpi: two ranks" 0 '^2 ranks, 8 lanes, each with [0-9]+ thread' on 2 "${small[@]:0:6}" --epochs 3 --micro-batch 128 --save "$work/run" --log "$work/two.jsonl"
     check "$mpi: have one progress and one result" '[ "$(grep -c "^epoch" "$work/err")" = 3 ] && [ "$(grep -c "^updates" "$work/out")" = 1 ]'
     check "$mpi: and save the bytes of one rank" 'cmp "$work/run" "$work/whole"'
-    expect "$mpi: three ranks" 0 '' on 3 "${small[@]}" --epochs 3 --micro-batch 16 --save "$work/run" --quiet --export "$work/exported"
+    expect "$mpi: three ranks" 0 '' on 3 "${small[@]}" --epochs 3 --micro-batch 16 --save "$work/run" --quiet --export "$work/exported" \
+        --log "$work/three.csv" --tensorboard "$work/board"
     check "$mpi: likewise" 'cmp "$work/run" "$work/whole" && [ -s "$work/exported" ]'
+    check "$mpi: their logs say what that of one rank says" \
+        '[ "$(wc -l < "$work/two.jsonl")" = 21 ] && [ "$(logged "$work/two.jsonl")" = "$(logged "$work/whole.jsonl")" ]'
+    check "$mpi: with the noise scale and the test images" \
+        '[ "$(grep -c noise_scale "$work/two.jsonl")" -gt 9 ] && [ "$(grep -c validation/loss "$work/two.jsonl")" = 3 ]'
+    check "$mpi: one rank writes" '[ "$(wc -l < "$work/three.csv")" = 22 ] && [ "$(ls "$work/board" | wc -l)" = 1 ]'
+    rm -rf "$work/two.jsonl" "$work/three.csv" "$work/board"
     expect "$mpi: cnn on two ranks" 0 '' on 2 "${cnn[@]}" --micro-batch 16 --save "$work/run"
     check "$mpi: the bytes of one rank" 'cmp "$work/run" "$work/cnn"'
     expect "$mpi: cnn on three ranks" 0 '' on 3 "${cnn[@]}" --micro-batch 128 --save "$work/run"
@@ -86,6 +95,7 @@ while [ $# -gt 1 ]; do
             'expected the same on all ranks, got --epochs 2 on rank 0 and --epochs 1 on rank 1' pair "$data" "$data --epochs 1"
         error "other data" 2 'expected the same on all ranks, got training data [0-9]+ on rank 0' pair "$data" "--data $work/few"
         error "one rank that saves" 2 'got --save 1 on rank 0 and --save 0 on rank 1' pair "$data --save $work/x" "$data"
+        error "one rank that logs" 2 'got --log 1 on rank 0 and --log 0 on rank 1' pair "$data --log $work/x.jsonl" "$data"
         error "an option that nobody has" 2 '^rank 0: .*not expected' on 2 --nonsense
         error "compare" 2 '^rank 0: compare: expected one rank, got 2' on 2 compare "${small[@]}"
         error "fewer lanes than ranks" 2 '^rank 0: gacc: DataParallel: expected as many lanes as ranks or more, got 2 lanes for 3' \
