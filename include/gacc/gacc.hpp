@@ -13,6 +13,7 @@
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/memory.hpp>
 #include <gacc/core/pages.hpp>
+#include <gacc/core/counted_memory.hpp>
 #include <gacc/core/buffer.hpp>
 #include <gacc/core/clock.hpp>
 #include <gacc/core/parallel.hpp>

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <gacc/core/counted_memory.hpp>
 #include <gacc/core/memory.hpp>
-#include <gacc/core/pages.hpp>
 #include <gacc/core/sizes.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <span>
 #include <utility>
@@ -21,14 +20,14 @@ namespace gacc::inline GACC_ABI {
 template <class Scalar>
 class Buffer {
 public:
-    static constexpr std::size_t alignment = 64;
+    static constexpr std::size_t alignment = detail::CountedMemory::alignment;
 
     Buffer() = default;
     /// Empty. It counts as this kind when it grows.
     explicit Buffer(memory::Kind kind) : kind_(kind) {}
     explicit Buffer(Index size, memory::Kind kind = memory::Kind::data)
-        : kind_(kind), data_(allocate(size, kind)), size_(size) {
-        std::fill_n(data_.get(), size, Scalar(0));
+        : kind_(kind), memory_(bytes_of(size), kind), size_(size) {
+        std::fill_n(data(), size, Scalar(0));
     }
 
     Buffer(const Buffer& other) : Buffer(other.size_, other.kind_) { std::copy_n(other.data(), size_, data()); }
@@ -37,10 +36,10 @@ public:
         return *this;
     }
     Buffer(Buffer&& other) noexcept
-        : kind_(other.kind_), data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+        : kind_(other.kind_), memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
     Buffer& operator=(Buffer&& other) noexcept {
         kind_ = other.kind_;
-        data_ = std::move(other.data_);
+        memory_ = std::move(other.memory_);
         size_ = std::exchange(other.size_, 0);
         return *this;
     }
@@ -48,10 +47,10 @@ public:
 
     Index size() const { return size_; }
     std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(Scalar); }
-    Scalar* data() { return data_.get(); }
-    const Scalar* data() const { return data_.get(); }
-    Scalar& operator[](Index i) { return data_[static_cast<std::size_t>(i)]; }
-    const Scalar& operator[](Index i) const { return data_[static_cast<std::size_t>(i)]; }
+    Scalar* data() { return static_cast<Scalar*>(memory_.data()); }
+    const Scalar* data() const { return static_cast<const Scalar*>(memory_.data()); }
+    Scalar& operator[](Index i) { return data()[i]; }
+    const Scalar& operator[](Index i) const { return data()[i]; }
 
     std::span<Scalar> span() { return {data(), static_cast<std::size_t>(size_)}; }
     std::span<const Scalar> span() const { return {data(), static_cast<std::size_t>(size_)}; }
@@ -69,29 +68,16 @@ public:
     }
 
 private:
-    struct Free {
-        memory::Kind kind = memory::Kind::data;
-        std::size_t bytes = 0;
-        void operator()(Scalar* data) const {
-            detail::Pages::free(data, bytes, alignment);
-            memory::detail::counts().remove(kind, bytes);
-        }
-    };
-    using Owner = std::unique_ptr<Scalar[], Free>;
-
     static void check(Index size) {
         if (size < 0 || size > detail::most_numbers<Scalar>) { throw std::bad_array_new_length(); }
     }
-    static Owner allocate(Index size, memory::Kind kind) {
+    static std::size_t bytes_of(Index size) {
         check(size);
-        const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(Scalar);
-        void* data = detail::Pages::allocate(bytes, alignment);
-        memory::detail::counts().add(kind, bytes);
-        return Owner(static_cast<Scalar*>(data), Free{kind, bytes});
+        return static_cast<std::size_t>(size) * sizeof(Scalar);
     }
 
     memory::Kind kind_ = memory::Kind::data;
-    Owner data_;
+    detail::CountedMemory memory_;
     Index size_ = 0;
 };
 

@@ -52,7 +52,7 @@ public:
         losses_.reserve(rows);
         weights_.reserve(rows);
         labels_.reserve(rows);
-        std::ranges::copy(labels, labels_.data());
+        std::copy(labels.begin(), labels.end(), labels_.data());
         features_ = features;
         // From the last block to the first, whose gradient then is there when backward asks for it.
         for (Index first = (rows - 1) / most * most; first >= 0; first -= most) {

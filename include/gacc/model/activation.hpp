@@ -45,7 +45,7 @@ constexpr Index sample_numbers(const Activation& activation) {
 /// Drops the activations that no backward pass reads. They are the first ones. If the next one is dropped too, it is
 /// computed again from them, and some may be kept.
 inline void drop_unneeded(std::vector<Activation>& activations) {
-    const auto needed = std::ranges::find(activations, true, &Activation::needed);
+    const auto needed = std::find_if(activations.begin(), activations.end(), [](const auto& each) { return each.needed; });
     if (needed == activations.end() || !needed->kept) { return; }
     for (auto each = activations.begin(); each != needed; ++each) { each->kept = false; }
 }

@@ -89,7 +89,7 @@ private:
             const std::size_t x = operation.inputs[0];
             if (x != 0 && operation.plan.reads_x) { needed[values_[x].slot] = true; }
         }
-        auto end = static_cast<std::size_t>(std::ranges::find(needed, true) - needed.begin());
+        auto end = static_cast<std::size_t>(std::find(needed.begin(), needed.end(), true) - needed.begin());
         end = std::min(end, std::max<std::size_t>(needed.size(), 1) - 1);  // the outputs are always kept
         while (end > 0 && !activations_[end].boundary) { --end; }
 

@@ -64,7 +64,7 @@ public:
     /// Appends nothing if there are no groups, so old states without groups still fit.
     void append_state(State& words) const {
         if (size() == 1) { return; }
-        words.insert(words.end(), group_of_.begin(), group_of_.end());
+        for (const std::size_t group : group_of_) { words.push_back(group); }
         for (std::size_t i = 1; i < size(); ++i) {
             const Group& group = groups_[i];
             words.insert(words.end(), {word(group.rate), word(group.base), word(group.weight_decay)});

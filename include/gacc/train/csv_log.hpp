@@ -34,7 +34,7 @@ public:
 
     void write(const LogLine& line) override {
         for (const auto& [name, value] : line.values()) {
-            if (std::ranges::find(columns_, name) == columns_.end()) {
+            if (std::find(columns_.begin(), columns_.end(), name) == columns_.end()) {
                 throw UsageError("CsvLog::write", "expected names of columns, got \"" + name + '"');
             }
         }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <gacc/core/clock.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/types.hpp>
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -23,12 +23,12 @@ namespace gacc::inline GACC_ABI {
 class LogLine {
 public:
     explicit LogLine(Index step)
-        : LogLine(step, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count()) {}
+        : LogLine(step, std::chrono::duration<double>(detail::WallClock::now().time_since_epoch()).count()) {}
     /// At so many seconds since 1970.
     LogLine(Index step, double time) : step_(step), time_(time) {}
 
     LogLine& add(std::string_view name, double value) {
-        const bool valid = !name.empty() && std::ranges::all_of(name, [](char c) {
+        const bool valid = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '/';
         });
         if (!valid || name == "step" || name == "time" || value_of(name) != nullptr) {
@@ -43,8 +43,10 @@ public:
     const std::vector<std::pair<std::string, double>>& values() const { return values_; }
     /// Null if there is none.
     const double* value_of(std::string_view name) const {
-        const auto found = std::ranges::find(values_, name, [](const auto& each) -> std::string_view { return each.first; });
-        return found == values_.end() ? nullptr : &found->second;
+        for (const auto& [known, value] : values_) {
+            if (known == name) { return &value; }
+        }
+        return nullptr;
     }
 
 private:
