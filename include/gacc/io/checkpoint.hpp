@@ -1,10 +1,10 @@
 #pragma once
 
-#include <gacc/core/bfloat16.hpp>
 #include <gacc/core/printable.hpp>
 #include <gacc/core/state.hpp>
 #include <gacc/data/position.hpp>
 #include <gacc/io/byte_order.hpp>
+#include <gacc/io/checkpoint_arrays.hpp>
 #include <gacc/io/checkpoint_file.hpp>
 #include <gacc/io/checkpoint_info.hpp>
 #include <gacc/io/differences.hpp>
@@ -14,7 +14,6 @@
 #include <gacc/optim/optimizer.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -95,7 +94,7 @@ public:
         SafetensorsHeader header{.tensors = {}, .metadata = settings};
         header.metadata.insert_or_assign(Format::version_key, Format::version);
         for (const Array& array : arrays) {
-            check_finite(array, where);
+            detail::check_finite(array, where);
             detail::append_tensor(header, array.name, array.dtype(), array.shape());
         }
         const std::vector<State> states = kept_.states();
@@ -144,90 +143,12 @@ public:
     }
 
 private:
-    /// Numbers of a parameter: its values, gradients or moments. Moments may have a shape of their own.
-    struct Array {
-        std::string name;
-        Parameter<Scalar>* parameter;
-        std::span<Scalar> stored;
-        bool non_negative = false;
-        Shape own_shape{};
-        std::span<BFloat16> rounded{};  // moments that are kept so, in place of `stored`
-
-        const Shape& shape() const { return own_shape.empty() ? parameter->shape() : own_shape; }
-        DType dtype() const { return rounded.empty() ? detail::dtype_of<Scalar>() : detail::dtype_of<BFloat16>(); }
-        template <class F>
-        void with_numbers(const F& f) const {
-            rounded.empty() ? f(stored) : f(rounded);
-        }
-        /// Calls f(number) row by row, without the padding.
-        template <class F>
-        void for_each(const F& f) const {
-            with_numbers([&]<class Number>(std::span<Number> numbers) {
-                if (own_shape.empty()) { return parameter->for_each(numbers, f); }
-                for (Number& number : numbers) { f(number); }
-            });
-        }
-    };
+    using Array = detail::CheckpointArray<Scalar>;
 
     const Parameters<Scalar>& parameters() const { return optimizer_.parameters(); }
 
-    /// The parameters whose gradients have memory of their own. Those of others are in moments (FoldedBackward).
-    std::vector<Parameter<Scalar>*> own_gradients() const {
-        std::vector<Parameter<Scalar>*> own;
-        for (auto& parameter : parameters().with_gradients()) {
-            if (!parameter.grad_is_folded()) { own.push_back(&parameter); }
-        }
-        return own;
-    }
-
-    std::vector<Array> arrays(bool with_gradients) const {
-        std::vector<Array> all;
-        for (auto& parameter : optimizer_.all_parameters()) {
-            all.push_back({parameter.name(), &parameter, parameter.value_storage()});
-        }
-        if (with_gradients) {
-            for (auto* parameter : own_gradients()) {
-                all.push_back({"gradients/" + parameter->name(), parameter, parameter->grad_storage()});
-            }
-        }
-        for (const auto& moments : optimizer_.moments()) {
-            const std::string start = optimizer_.name() + "/" + moments.name + "/";
-            if (moments.parameter) {
-                auto& parameter = parameters()[*moments.parameter];
-                all.push_back({start + parameter.name(), &parameter, moments.stored, moments.non_negative, moments.shape,
-                               moments.rounded});
-                continue;
-            }
-            if (static_cast<Index>(moments.size()) != parameters().stored_count()) {
-                throw UsageError("Checkpoint", "expected the moments of all numbers, got those of a rank's slice; call "
-                                               "DataParallel::save(), and load before you make a DataParallel");
-            }
-            std::size_t first = 0;
-            for (auto& parameter : parameters()) {
-                const std::size_t size = std::as_const(parameter).stored_values().size();
-                Array array{start + parameter.name(), &parameter, {}, moments.non_negative};
-                if (moments.rounded.empty()) {
-                    array.stored = moments.stored.subspan(first, size);
-                } else {
-                    array.rounded = moments.rounded.subspan(first, size);
-                }
-                all.push_back(std::move(array));
-                first += size;
-            }
-        }
-        return all;
-    }
-
-    static void check_finite(const Array& array, const std::string& where) {
-        array.with_numbers([&]<class Number>(std::span<Number> numbers) {
-            for (const Number stored : numbers) {
-                const auto number = static_cast<Scalar>(stored);
-                if (std::isfinite(number)) { continue; }
-                throw NonFiniteError(
-                    where, detail::text("expected finite numbers, got ", number, " in ", detail::shown(array.name)));
-            }
-        });
-    }
+    std::vector<Parameter<Scalar>*> own_gradients() const { return detail::own_gradients(parameters()); }
+    std::vector<Array> arrays(bool with_gradients) const { return detail::checkpoint_arrays(optimizer_, with_gradients); }
 
     void load(detail::SafetensorsStart start) {
         detail::CheckpointFormat::check(start);
