@@ -126,7 +126,9 @@
 #include <gacc/data/csv_records.hpp>
 #include <gacc/data/csv.hpp>
 #include <gacc/data/vocabulary.hpp>
+#include <gacc/data/token_array.hpp>
 #include <gacc/data/text.hpp>
+#include <gacc/data/text_dataset.hpp>
 
 #include <gacc/model/activation.hpp>
 #include <gacc/model/block.hpp>

@@ -1,21 +1,18 @@
 #pragma once
 
-#include <gacc/core/buffer.hpp>
 #include <gacc/core/error.hpp>
 #include <gacc/core/input_file.hpp>
 #include <gacc/core/types.hpp>
+#include <gacc/data/token_array.hpp>
 #include <gacc/data/vocabulary.hpp>
 
-#include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <new>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 namespace gacc::inline GACC_ABI {
 
@@ -34,13 +31,10 @@ public:
         : vocabulary_(std::make_shared<const Vocabulary>(std::move(vocabulary))) {
         if (text.empty()) { throw DataError(where, "expected a text of 1 character or more, got an empty one"); }
         size_ = detail::count_characters(text, vocabulary_->kind());
-        if (vocabulary_->size() <= 1 << 8) {
-            encode<std::uint8_t>(text, where);
-        } else if (vocabulary_->size() <= 1 << 16) {
-            encode<std::uint16_t>(text, where);
-        } else {
-            encode<std::uint32_t>(text, where);
-        }
+        detail::TokenArray tokens(size_, vocabulary_->size());
+        Index at = 0;
+        vocabulary_->for_each_token(text, where, [&](Label token) { tokens.set(at++, token); });
+        tokens_ = std::make_shared<const detail::TokenArray>(std::move(tokens));
     }
 
     /// The number of characters. Each is a token.
@@ -53,12 +47,8 @@ public:
     template <class T>
     void copy(Index first, std::span<T> out) const {
         check("Text::copy", first, static_cast<Index>(out.size()));
-        std::visit(
-            [&](const auto& tokens) {
-                const auto* from = tokens.data() + first_ + first;
-                for (T& token : out) { token = static_cast<T>(*from++); }
-            },
-            *tokens_);
+        Index from = first_ + first;
+        for (T& token : out) { token = static_cast<T>((*tokens_)[from++]); }
     }
 
     /// The tokens from `first` to first + count - 1.
@@ -93,19 +83,9 @@ private:
         }
     }
 
-    using Tokens = std::variant<Buffer<std::uint8_t>, Buffer<std::uint16_t>, Buffer<std::uint32_t>>;
-
-    template <class Token>
-    void encode(std::string_view text, const std::string& where) {
-        Buffer<Token> tokens(size_);
-        Token* to = tokens.data();
-        vocabulary_->for_each_token(text, where, [&](Label token) { *to++ = static_cast<Token>(token); });
-        tokens_ = std::make_shared<const Tokens>(std::move(tokens));
-    }
-
     std::shared_ptr<const Vocabulary> vocabulary_;
-    std::shared_ptr<const Tokens> tokens_;  // of the whole text
-    Index first_ = 0;                       // of this part
+    std::shared_ptr<const detail::TokenArray> tokens_;  // of the whole text
+    Index first_ = 0;                                   // of this part
     Index size_ = 0;
 };
 
@@ -135,58 +115,5 @@ inline Text load_text(const std::filesystem::path& path, Characters characters =
 inline Text load_text(const std::filesystem::path& path, const Vocabulary& vocabulary) {
     return detail::load_text(path, vocabulary);
 }
-
-struct TextOptions {
-    /// Tokens of a window.
-    Index tokens = 0;
-    /// Characters from the start of a window to the start of the next. 0: the same as `tokens`, so windows do not
-    /// overlap.
-    Index stride = 0;
-};
-
-/// Windows of a text, for a model that predicts the next character at every place. A sample is `tokens` characters. Its
-/// labels are the window one character later: one label for each row of the outputs. Characters after the last whole
-/// window are left out.
-///
-/// Shapes     inputs samples x tokens;  labels samples * tokens
-/// Throws     UsageError if tokens is less than 1 or stride is negative; DataError if the text is shorter than a window
-///            and its last label
-/// Example    const gacc::TextDataset train(training, {.tokens = 64});
-///            loss.forward(model.forward(micro.inputs), micro.labels);
-template <class Scalar = float>
-class TextDataset {
-public:
-    using scalar_type = Scalar;
-    static_assert(std::numeric_limits<Scalar>::digits >= 21, "gacc: every code point must be a Scalar");
-
-    TextDataset(Text text, TextOptions options)
-        : text_(std::move(text)), tokens_(options.tokens), stride_(options.stride > 0 ? options.stride : tokens_) {
-        if (options.tokens < 1) {
-            throw UsageError("TextDataset", detail::text("expected 1 token or more, got ", options.tokens));
-        }
-        if (options.stride < 0) {
-            throw UsageError("TextDataset", detail::text("expected a stride of 0 or more, got ", options.stride));
-        }
-        if (text_.size() <= tokens_) {
-            throw DataError("TextDataset", detail::text("expected more characters than the ", tokens_,
-                                                        " tokens of a window, got ", text_.size()));
-        }
-        size_ = (text_.size() - 1 - tokens_) / stride_ + 1;
-    }
-
-    Index size() const { return size_; }
-    Index features() const { return tokens_; }
-    Index labels_per_sample() const { return tokens_; }
-    void copy_inputs(Index sample, std::span<Scalar> row) const { text_.copy(sample * stride_, row); }
-    void copy_labels(Index sample, std::span<Label> labels) const { text_.copy(sample * stride_ + 1, labels); }
-
-    const Text& text() const { return text_; }
-
-private:
-    Text text_;
-    Index tokens_;  // of a window
-    Index stride_;
-    Index size_ = 0;  // windows
-};
 
 }  // namespace gacc
