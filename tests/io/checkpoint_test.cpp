@@ -730,6 +730,8 @@ TEST_CASE("Checkpoint: an optimizer that does not hand over what it keeps is ref
     CHECK(refusal_of(odd).empty());
     odd.odd = {{"rows", first(4), false, 1, {2, 2}}, {"rows", first(4), false, 1, {4}}};
     CHECK(refusal_of(odd) == expected + "two named rows");
+    odd.odd = {{"velocity", odd.velocity.span()}, {"velocity", first(count(0)), false, 0}};
+    CHECK(refusal_of(odd) == expected + "two named velocity");
     odd.odd = {{"rows", first(3), false, 1, {2, 2}}};
     CHECK(refusal_of(odd) == expected + "3 rows of 0.bias; give 4");
     odd.odd = {{"rows", first(4), false, 0}};

@@ -35,7 +35,10 @@ void check_moments(Optimizer<Scalar>& optimizer) {
                 "no word of what it keeps; override moments(), to return {} if it keeps none, and state() if "
                 "it keeps anything else");
         }
-        const auto same = [&](const auto& other) { return other.name == name && other.parameter == moments.parameter; };
+        const auto same = [&](const auto& other) {  // moments of all parameters are also those of each
+            const bool meet = !other.parameter || !moments.parameter || other.parameter == moments.parameter;
+            return other.name == name && meet;
+        };
         if (std::ranges::count_if(all, same) > 1) { refuse("two named " + name); }
         if (!moments.parameter && moments.size() != stored) {
             refuse(text(moments.size(), " ", name, "; give the ", stored, " that the parameters store"));
