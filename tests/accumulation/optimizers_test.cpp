@@ -67,6 +67,7 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1});
     if constexpr (std::is_same_v<Scalar, float>) {
         check<Adam<float>, AdamOptions>({.learning_rate = 0.05, .moments = MomentFormat::bfloat16});
+        check<AdamW<float>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .moments = MomentFormat::bfloat16});
     }
     check<AdamW<Scalar>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
     check<Lion<Scalar>, LionOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 0.1});
@@ -79,6 +80,26 @@ TEST_CASE_TEMPLATE("Invariance: the cut and the threads do not change a bit with
     check<SGD<Scalar>, SGDOptions>({.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.1});
     check<SGD<Scalar>, SGDOptions>(
         {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1, .clip_norm = 0.1});
+}
+
+TEST_CASE("Invariance: audit has nothing to say of an optimizer but AdamA") {
+    Rng rng(1);
+    Sequential<float> model(Linear(6, 9), ReLU(), Linear(9, 3));
+    model.initialize(rng);
+    struct Batch {
+        Matrix<float> inputs;
+        std::vector<Label> labels;
+    };
+    const Batch batch{test::random_matrix<float>(rng, 5, 6), {0, 1, 2, 1, 0}};
+    const auto parameters = model.parameters();
+    const AdamOptions rounded{.moments = MomentFormat::bfloat16};
+    SoftmaxCrossEntropy<float> loss;
+    const auto audit = gacc::audit(model, loss, batch, 2, SGD(parameters), Adam(parameters),
+                                   Adam<float>(parameters, rounded), AdamW(parameters), Lion(parameters), RMSprop(parameters),
+                                   NAdam(parameters), Adafactor(parameters), Muon(parameters), FoldedSGD(parameters));
+    CHECK(audit.same());
+    CHECK(audit.notes.empty());
+    CHECK(gacc::audit(model, loss, batch, 2, SGD(parameters), AdamA(parameters)).notes.size() == 1);
 }
 
 TEST_CASE("Optimizers: state_bytes() are the bytes measured, when they are made and after a step") {

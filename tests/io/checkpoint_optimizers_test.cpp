@@ -111,6 +111,8 @@ TEST_CASE("Checkpoint: Adam, AdamW and SGD go on with their groups, to the bit")
     check_resumed<Adam<float>, AdamOptions>(rounded, {.learning_rate = 1, .moments = MomentFormat::bfloat16});
     check_resumed<AdamW<float>, AdamWOptions>({.learning_rate = 0.05, .weight_decay = 0.1, .clip_norm = 1},
                                               {.learning_rate = 1, .weight_decay = 0.5, .clip_norm = 3});
+    check_resumed<AdamW<float>, AdamWOptions>({.learning_rate = 0.05, .moments = MomentFormat::bfloat16},
+                                              {.learning_rate = 1, .moments = MomentFormat::bfloat16});
     check_resumed<SGD<float>, SGDOptions>({.learning_rate = 0.05, .weight_decay = 0.1}, {.learning_rate = 1});
     check_resumed<SGD<float>, SGDOptions>(
         {.learning_rate = 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1},

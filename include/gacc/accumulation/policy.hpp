@@ -21,7 +21,8 @@ struct Accumulated {
 template <class P>
 concept AccumulationPolicy = std::predicate<P&, const Accumulated&>;
 
-/// Steps after every n-th micro-batch.
+/// Steps after every n-th micro-batch. So the samples of a batch follow the cut; those of EverySamples do not, where the
+/// n-th sample ends a micro-batch.
 ///
 /// Throws     UsageError if n < 1
 class EveryMicroBatches {
@@ -30,6 +31,11 @@ public:
         if (n < 1) { throw UsageError("EveryMicroBatches", detail::text("expected 1 or more, got ", n)); }
     }
     bool operator()(const Accumulated& held) const { return held.micro_batches >= n_; }
+
+    /// Why another cut gives another result, for audit().
+    static const char* depends_on_cut() {
+        return "EveryMicroBatches: a batch is a number of micro-batches, so its samples follow the cut";
+    }
 
 private:
     Index n_;
