@@ -187,4 +187,5 @@
 #include <gacc/train/json_lines_log.hpp>
 #include <gacc/train/tensorboard_log.hpp>
 #include <gacc/train/advice.hpp>
+#include <gacc/train/trial.hpp>
 #include <gacc/train/advise.hpp>
