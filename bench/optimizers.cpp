@@ -1,6 +1,7 @@
 // What an optimizer keeps and what its step costs, for the perceptron 784-512-256-128-10 and for a matrix of 2048 x 512:
 // bench_optimizers [threads]. It prints bytes for each number of the model, and the least processor time of a step in
-// milliseconds, all optimizers in turn.
+// milliseconds, all optimizers in turn. Then whole batches, cut in four, of the perceptron and of gacc-text's GPT: those
+// that work during the backward pass beside those that keep the gradients.
 
 #include <gacc/gacc.hpp>
 
@@ -8,11 +9,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "peers/networks.hpp"
 
 namespace {
 
@@ -48,7 +53,7 @@ void measure(const char* what, gacc::Sequential<float> model, int rounds) {
     add("AdamW", gacc::AdamW(parameters));
     add("Lion", gacc::Lion(parameters));
     add("RMSprop", gacc::RMSprop(parameters));
-    add("RMSprop, both", gacc::RMSprop(parameters, {.momentum = 0.9, .centered = true}));
+    add("RMSprop, centered with momentum", gacc::RMSprop(parameters, {.momentum = 0.9, .centered = true}));
     add("NAdam", gacc::NAdam(parameters));
     add("Adafactor", gacc::Adafactor(parameters));
     add("Muon", gacc::Muon(parameters));
@@ -66,9 +71,96 @@ void measure(const char* what, gacc::Sequential<float> model, int rounds) {
     }
     std::printf("%s, %td numbers\n", what, parameters.count());
     for (const Subject& subject : subjects) {
-        std::printf("  %-14s %6.3f bytes a number %8.3f ms\n", subject.name.c_str(),
+        std::printf("  %-31s %6.3f bytes a number %8.3f ms\n", subject.name.c_str(),
                     static_cast<double>(subject.optimizer->state_bytes()) / static_cast<double>(parameters.count()),
                     1e3 * subject.least);
+    }
+}
+
+/// A batch of random samples in four micro-batches.
+struct Batch {
+    Batch(const Network& net, gacc::Index samples) : micro_batch(samples / 4), labels_each(std::max<gacc::Index>(net.tokens, 1)) {
+        gacc::Rng rng(1);
+        const std::uint64_t classes = net.tokens > 0 ? gpt_characters : 10;
+        inputs = gacc::Tensor<float>({samples, gacc::elements(net.input)});
+        std::generate_n(inputs.data(), inputs.size(), [&] {
+            return net.tokens > 0 ? static_cast<float>(rng.below(classes)) : static_cast<float>(rng.uniform(-1, 1));
+        });
+        labels.resize(static_cast<std::size_t>(samples * labels_each));
+        std::ranges::generate(labels, [&] { return static_cast<gacc::Label>(rng.below(classes)); });
+    }
+
+    gacc::Index micro_batch, labels_each;
+    gacc::Tensor<float> inputs;
+    std::vector<gacc::Label> labels;
+};
+
+/// A model in training with one optimizer.
+template <class Optimizer, bool folds>
+class Training {
+public:
+    template <class Options>
+    Training(const Network& net, const Options& options) : model_(net.model), optimizer_(initialized(model_), options) {
+        if constexpr (folds) { folded_ = std::make_unique<gacc::FoldedBackward<float>>(model_, optimizer_); }
+    }
+    void step(const Batch& batch) {
+        if constexpr (folds) { optimizer_.begin_batch(static_cast<double>(batch.labels.size())); }
+        for (gacc::Index first = 0; first < batch.inputs.samples(); first += batch.micro_batch) {
+            loss_.forward(model_.forward(batch.inputs.rows(first, batch.micro_batch)),
+                          std::span(batch.labels).subspan(static_cast<std::size_t>(first * batch.labels_each),
+                                                          static_cast<std::size_t>(batch.micro_batch * batch.labels_each)));
+            if constexpr (folds) {
+                folded_->backward(loss_.backward());
+            } else {
+                model_.backward(loss_.backward());
+            }
+        }
+        optimizer_.step();
+        optimizer_.zero_grad();
+    }
+
+private:
+    static gacc::Parameters<float> initialized(gacc::Sequential<float>& model) {
+        gacc::Rng rng(1);
+        model.initialize(rng);
+        return model.parameters();
+    }
+
+    gacc::Sequential<float> model_;
+    gacc::SoftmaxCrossEntropy<float> loss_;
+    Optimizer optimizer_;
+    std::unique_ptr<gacc::FoldedBackward<float>> folded_;
+};
+
+void measure_batches(const char* what, const Network& net, gacc::Index samples, int rounds) {
+    const Batch batch(net, samples);
+    struct Row {
+        const char* name;
+        std::function<void()> step;
+        std::vector<double> seconds;
+    };
+    std::vector<Row> rows;
+    const auto add = [&]<class Optimizer, bool folds, class Options>(const char* name, const Options& options) {
+        const auto training = std::make_shared<Training<Optimizer, folds>>(net, options);
+        training->step(batch);
+        rows.push_back({name, [training, &batch] { training->step(batch); }, {}});
+    };
+    add.operator()<gacc::SGD<float>, false>("SGD, momentum", gacc::SGDOptions{.momentum = 0.9});
+    add.operator()<gacc::FoldedSGD<float>, true>("FoldedSGD", gacc::FoldedSGDOptions{.momentum = 0.9});
+    add.operator()<gacc::Adam<float>, false>("Adam", gacc::AdamOptions());
+    add.operator()<gacc::AdamA<float>, true>("AdamA", gacc::AdamAOptions());
+    for (int round = 0; round < rounds; ++round) {
+        for (Row& row : rows) {
+            const double start = processor_seconds();
+            row.step();
+            row.seconds.push_back(processor_seconds() - start);
+        }
+    }
+    std::printf("%s, a batch of 4 x %td\n", what, batch.micro_batch);
+    for (Row& row : rows) {
+        std::ranges::sort(row.seconds);
+        std::printf("  %-31s least %8.3f ms  median %8.3f ms\n", row.name, 1e3 * row.seconds.front(),
+                    1e3 * row.seconds[row.seconds.size() / 2]);
     }
 }
 
@@ -76,9 +168,10 @@ void measure(const char* what, gacc::Sequential<float> model, int rounds) {
 
 int main(int count, char** arguments) {
     gacc::set_threads(count > 1 ? std::atoi(arguments[1]) : 1);
-    measure("784-512-256-128-10",
-            gacc::Sequential<float>(gacc::Linear(784, 512), gacc::ReLU(), gacc::Linear(512, 256), gacc::ReLU(),
-                                    gacc::Linear(256, 128), gacc::ReLU(), gacc::Linear(128, 10)),
-            60);
+    const gacc::Sequential<float> perceptron(gacc::Linear(784, 512), gacc::ReLU(), gacc::Linear(512, 256), gacc::ReLU(),
+                                             gacc::Linear(256, 128), gacc::ReLU(), gacc::Linear(128, 10));
+    measure("784-512-256-128-10", perceptron, 60);
     measure("2048 x 512", gacc::Sequential<float>(gacc::Linear(512, 2048, {.bias = false})), 20);
+    measure_batches("784-512-256-128-10", {perceptron, {784}}, 128, 200);
+    measure_batches("GPT", network("gpt"), 48, 15);
 }

@@ -50,6 +50,9 @@ TEST_CASE("advise: measures micro-batches up to what a budget allows, and leaves
     }
     CHECK(advice.uncut_bytes == advice.rates.back().bytes);
     CHECK(advice.samples_per_second > 0);
+    CHECK(advice.slowest <= advice.samples_per_second);
+    CHECK(advice.fastest >= advice.samples_per_second);
+    CHECK(advice.fastest > advice.slowest);
     CHECK(advice.beta2.value() == 0.99);
     CHECK(advice.noise_batches >= 8);
     CHECK(advice.noise_scale.value() > 0);
@@ -64,6 +67,8 @@ TEST_CASE("advise: measures micro-batches up to what a budget allows, and leaves
     CHECK(tight.plan.micro_batches > 1);
     CHECK_THROWS_AS(gacc::advise({.batch_size = 96, .memory = 100}, model, loss, adam, data), gacc::MemoryError);
     CHECK_THROWS_AS(gacc::advise({.batch_size = 96, .seconds = -1}, model, loss, adam, data), gacc::UsageError);
+    CHECK_THROWS_WITH_AS(gacc::advise({.batch_size = 96}, model, loss, adam, some_data(0)),
+                         "gacc: advise: expected data to train on, got no samples", gacc::UsageError);
 }
 
 }  // namespace advise_test

@@ -29,7 +29,8 @@ struct Advice {
     std::vector<Rate> rates;      ///< from the smallest micro-batch to the largest that the budget allows
     std::size_t uncut_bytes = 0;  ///< of training with the batch as one micro-batch
     Plan plan;                    ///< with the micro-batch advised
-    double samples_per_second = 0;       ///< predicted for it
+    double samples_per_second = 0;       ///< predicted for it: the mean of all the time in which it was timed
+    double slowest = 0, fastest = 0;     ///< samples/s of the parts of that time, as the machine's speed changed
     std::optional<double> noise_scale;   ///< samples; nothing if the noise hid the gradient
     Index noise_batches = 0;             ///< in which it was measured
     std::optional<double> beta2;         ///< of the optimizer, if it has one
@@ -62,7 +63,8 @@ struct Advice {
         }
         text += detail::text(needs_accumulation() ? "Use" : "It costs nothing either, and saves memory: use",
                              " a micro-batch of ", plan.micro_batch, ", ", bytes(plan.bytes.total()), ", about ",
-                             whole(samples_per_second), ' ', unit, "/s.\n");
+                             whole(samples_per_second), ' ', unit, "/s (from ", whole(slowest), " to ", whole(fastest),
+                             " while it was timed).\n");
         if (plan.recomputed > 0) { text += "Some activations are computed again for lack of memory.\n"; }
         return text + about_the_batch();
     }

@@ -31,8 +31,8 @@ struct AdviseOptions {
 /// timed again, for as long as the rounds of three others. The samples/s predicted are those of all its time,
 /// interruptions by other programs included, as a run has them; with a NonFiniteGuard that stops.
 ///
-/// Throws     UsageError if an option is out of its range, or there are no data; MemoryError if the budget cannot be met; NonFiniteError if the
-///            training gets there
+/// Throws     UsageError if an option is out of its range, or there are no data; MemoryError if the
+///            budget cannot be met; NonFiniteError if the training meets one
 /// Example    const auto advice = gacc::advise({.batch_size = 1024, .memory = 64 * gacc::MiB}, model, loss,
 ///                                             [](auto parameters) { return gacc::Adam(parameters); }, train);
 ///            std::cout << advice.description();
@@ -77,12 +77,13 @@ Advice advise(const AdviseOptions& options, const Sequential<Scalar>& model, con
     constexpr std::size_t rounds = 5;
     std::vector<std::vector<double>> rates(plans.size());
     std::vector<detail::TrialTimes> times(plans.size());
+    const auto time = [&](std::size_t i) {
+        const auto found = trial.time(cut(plans[i].micro_batch), options.seconds / static_cast<double>(rounds));
+        rates[i].push_back(found.samples_per_second(advice.batch_size));
+        times[i].add(found);
+    };
     for (std::size_t round = 0; round < rounds; ++round) {
-        for (std::size_t i = 0; i < plans.size(); ++i) {
-            const auto found = trial.time(cut(plans[i].micro_batch), options.seconds / static_cast<double>(rounds));
-            rates[i].push_back(found.samples_per_second(advice.batch_size));
-            times[i].add(found);
-        }
+        for (std::size_t i = 0; i < plans.size(); ++i) { time(i); }
     }
     double best = 0;
     for (std::size_t i = 0; i < plans.size(); ++i) {
@@ -95,8 +96,11 @@ Advice advise(const AdviseOptions& options, const Sequential<Scalar>& model, con
         std::ranges::find_if(advice.rates, [&](const auto& rate) { return rate.samples_per_second >= 0.97 * best; }) -
         advice.rates.begin());
     advice.plan = plans[chosen];
-    times[chosen].add(trial.time(cut(advice.plan.micro_batch), 3 * options.seconds));
+    for (std::size_t round = 0; round < 3 * rounds; ++round) { time(chosen); }
     advice.samples_per_second = times[chosen].samples_per_second(advice.batch_size);
+    const auto [slowest, fastest] = std::ranges::minmax(rates[chosen]);
+    advice.slowest = slowest;
+    advice.fastest = fastest;
     return advice;
 }
 
