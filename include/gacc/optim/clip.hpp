@@ -22,6 +22,7 @@ namespace gacc::inline GACC_ABI {
 /// adds in blocks of a fixed size, so neither the cut of the batch nor the threads change a bit.
 ///
 /// State      8 bytes for every 4,096 numbers
+/// Throws     UsageError if the gradients are folded into an optimizer's moments: see FoldedBackward
 /// Example    gacc::GradientNorm<float> norm(model.parameters());  double length = norm() / weight;
 template <class Scalar>
 class GradientNorm {
@@ -69,6 +70,12 @@ public:
 
 private:
     void add_up() {
+        for (const Parameter<Scalar>& parameter : parameters_) {
+            if (parameter.grad_is_folded()) {
+                throw UsageError("GradientNorm", "expected parameters that keep their gradients, got " + parameter.name() +
+                                                     ", whose go into an optimizer's moments");
+            }
+        }
         Index first = 0;
         for (const Parameter<Scalar>& parameter : parameters_) {
             const auto size = static_cast<Index>(parameter.stored_values().size());

@@ -65,7 +65,10 @@ public:
     /// A copy. It is const, since a change of the copy would not change the parameter: see set_value().
     const Matrix<Scalar> value() const { return layout_.matrix(stored_values()); }
     /// A copy of the sums over samples, never divided. It includes the gradients of parameters that share its values.
+    ///
+    /// Throws     UsageError if it keeps none, since a FoldedBackward puts them into an optimizer's moments
     const Matrix<Scalar> grad() const {
+        check_kept();
         Matrix<Scalar> sum = grad_is_zero() ? Matrix<Scalar>::Zero(rows(), cols()) : layout_.matrix(grad_.span());
         for (const Parameter* sharer : links_.sharers) {
             if (!sharer->grad_is_zero_) { sum += sharer->layout_.matrix(sharer->grad_.span()); }
@@ -76,6 +79,7 @@ public:
     /// The same numbers as a span. Vectors and matrices with one column lie row by row, so they are not copied.
     ParameterValues<Scalar> values() const& { return layout_.numbers(stored_values()); }
     ParameterValues<Scalar> grads() const& {
+        check_kept();
         if (!grad_is_zero() && links_.sharers.empty()) { return layout_.numbers(grad_.span()); }
         Buffer<Scalar> sum(size());
         const Matrix<Scalar> all = grad();
@@ -185,10 +189,14 @@ private:
             throw UsageError(name_, "expected gradients to be asked of parameters that are trained, got a frozen one; "
                                     "leave it out where is_frozen()");
         }
-        if (grad_.is_closed()) {
-            throw UsageError(name_, "expected gradients to be asked of a parameter that keeps them, got one whose "
-                                    "gradients go into an optimizer's moments; call FoldedBackward::backward()");
-        }
+        if (grad_.is_closed()) { refuse_folded("; call FoldedBackward::backward()"); }
+    }
+    void check_kept() const {
+        if (grad_.is_closed()) { refuse_folded(", which alone has them"); }
+    }
+    [[noreturn]] void refuse_folded(const char* advice) const {
+        throw UsageError(name_, std::string("expected gradients to be asked of a parameter that keeps them, got one whose "
+                                            "gradients go into an optimizer's moments") + advice);
     }
 
     std::string name_;
