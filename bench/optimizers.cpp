@@ -172,6 +172,6 @@ int main(int count, char** arguments) {
                                              gacc::Linear(256, 128), gacc::ReLU(), gacc::Linear(128, 10));
     measure("784-512-256-128-10", perceptron, 60);
     measure("2048 x 512", gacc::Sequential<float>(gacc::Linear(512, 2048, {.bias = false})), 20);
-    measure_batches("784-512-256-128-10", {perceptron, {784}}, 128, 200);
+    measure_batches("784-512-256-128-10", {.model = perceptron, .input = {784}}, 128, 200);
     measure_batches("GPT", network("gpt"), 48, 15);
 }
