@@ -79,7 +79,8 @@ void measure(const char* what, gacc::Sequential<float> model, int rounds) {
 
 /// A batch of random samples in four micro-batches.
 struct Batch {
-    Batch(const Network& net, gacc::Index samples) : micro_batch(samples / 4), labels_each(std::max<gacc::Index>(net.tokens, 1)) {
+    Batch(const Network& net, gacc::Index samples)
+        : micro_batch(samples / 4), labels_each(std::max<gacc::Index>(net.tokens, 1)) {
         gacc::Rng rng(1);
         const std::uint64_t classes = net.tokens > 0 ? gpt_characters : 10;
         inputs = gacc::Tensor<float>({samples, gacc::elements(net.input)});
@@ -106,9 +107,10 @@ public:
     void step(const Batch& batch) {
         if constexpr (folds) { optimizer_.begin_batch(static_cast<double>(batch.labels.size())); }
         for (gacc::Index first = 0; first < batch.inputs.samples(); first += batch.micro_batch) {
-            loss_.forward(model_.forward(batch.inputs.rows(first, batch.micro_batch)),
-                          std::span(batch.labels).subspan(static_cast<std::size_t>(first * batch.labels_each),
-                                                          static_cast<std::size_t>(batch.micro_batch * batch.labels_each)));
+            const auto part = std::span(batch.labels).subspan(
+                static_cast<std::size_t>(first * batch.labels_each),
+                static_cast<std::size_t>(batch.micro_batch * batch.labels_each));
+            loss_.forward(model_.forward(batch.inputs.rows(first, batch.micro_batch)), part);
             if constexpr (folds) {
                 folded_->backward(loss_.backward());
             } else {

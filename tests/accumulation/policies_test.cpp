@@ -34,8 +34,9 @@ struct Training {
         Accumulator accumulator(adam, policy, last);
         for (int epoch = 0; epoch < 2; ++epoch) {
             for (Index first = 0; first < samples; first += micro_batch) {
-                loss.forward(model.forward(inputs.middleRows(first, micro_batch)),
-                             std::span(labels).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(micro_batch)));
+                const auto part = std::span(labels).subspan(static_cast<std::size_t>(first),
+                                                            static_cast<std::size_t>(micro_batch));
+                loss.forward(model.forward(inputs.middleRows(first, micro_batch)), part);
                 model.backward(loss.backward());
                 accumulator.update();
             }
@@ -90,7 +91,8 @@ TEST_CASE("Policies: what becomes of the last batch of an epoch changes the trai
 }
 
 TEST_CASE("EveryMicroBatches: says in an audit that it depends on the cut") {
-    CHECK(Training().run(EveryMicroBatches(2), LastBatch::step, 30) != Training().run(EveryMicroBatches(2), LastBatch::step, 60));
+    const auto run = [](Index micro_batch) { return Training().run(EveryMicroBatches(2), LastBatch::step, micro_batch); };
+    CHECK(run(30) != run(60));
     CHECK(notes(EveryMicroBatches(4)) ==
           std::vector<std::string>{
               "EveryMicroBatches: a batch is a number of micro-batches, so its samples follow the cut"});

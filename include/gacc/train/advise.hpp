@@ -28,11 +28,11 @@ struct AdviseOptions {
 ///
 /// The speed of a machine changes from second to second. So the micro-batches are timed in turns, and compared by their
 /// medians. The one advised is the smallest that is within 3 % of the fastest: a larger one would only take memory. It is
-/// timed again, for as long as the rounds of three others. The samples/s predicted are those of all its time,
-/// interruptions by other programs included, as a run has them; with a NonFiniteGuard that stops.
+/// then timed for three times as long again. The samples/s predicted are the mean of all its time, with the interruptions
+/// by other programs that a run has too, and with a NonFiniteGuard that stops.
 ///
-/// Throws     UsageError if an option is out of its range, or there are no data; MemoryError if the
-///            budget cannot be met; NonFiniteError if the training meets one
+/// Throws     UsageError if an option is out of its range, or there are no data; MemoryError if the budget cannot be met;
+///            NonFiniteError if the training meets a loss or gradient that is not finite
 /// Example    const auto advice = gacc::advise({.batch_size = 1024, .memory = 64 * gacc::MiB}, model, loss,
 ///                                             [](auto parameters) { return gacc::Adam(parameters); }, train);
 ///            std::cout << advice.description();

@@ -97,6 +97,9 @@ public:
         plan({.batch_size = 8 * micro_batch, .micro_batch = micro_batch});
         NoiseScale<Scalar> noise(optimizer_.parameters(), {.half_life = std::numeric_limits<double>::infinity()});
         const auto start = Clock::now();
+        const auto enough = [&] {
+            return noise.estimates() >= 8 && Clock::now() - start >= std::chrono::duration<double>(most_seconds);
+        };
         bool more = true;
         for (position_ = DataPosition(); more; position_ = DataPosition()) {
             more = false;
@@ -107,7 +110,7 @@ public:
                 noise.end_batch();
                 step();
                 position_.end_batch();
-                more = noise.estimates() > 0 && (noise.estimates() < 8 || Clock::now() - start < std::chrono::duration<double>(most_seconds));
+                more = noise.estimates() > 0 && !enough();
                 if (!more) { break; }
             }
         }
