@@ -146,6 +146,8 @@
 #include <gacc/model/backward_plan.hpp>
 #include <gacc/model/sample_block.hpp>
 #include <gacc/model/branches.hpp>
+#include <gacc/model/block_team.hpp>
+#include <gacc/model/block_turns.hpp>
 #include <gacc/model/forward_pass.hpp>
 #include <gacc/model/dropped_runs.hpp>
 #include <gacc/model/backward_pass.hpp>

@@ -106,4 +106,18 @@ TEST_CASE("set_threads: 0 is as many as the machine has") {
     gacc::set_threads(before);
 }
 
+TEST_CASE("parallel_for: within a part of another job there is one part") {
+    const int before = gacc::threads();
+    gacc::set_threads(4);
+    gacc::detail::parallel_for(8, 100'000'000, [](Index, Index) {
+        int calls = 0;
+        CHECK(visits(100, 100'000'000, calls) == std::vector<int>(100, 1));
+        CHECK(calls == 1);
+    });
+    int calls = 0;
+    visits(100, 100'000'000, calls);
+    CHECK(calls == 8);
+    gacc::set_threads(before);
+}
+
 }  // namespace parallel_test

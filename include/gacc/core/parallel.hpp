@@ -41,15 +41,18 @@ namespace detail {
 /// The first item of part `i` of `parts`. A 32-bit Index could not hold the product.
 inline Index share(Index items, Index i, Index parts) { return static_cast<Index>(std::int64_t{items} * i / parts); }
 
+/// The multiply-adds that pay for waking a thread.
+inline constexpr std::int64_t worth_a_thread = 100'000;
+
 /// Calls f(first, last) for parts that together are [0, items), shared out over the threads. `work` is the number of
-/// multiply-adds in all. If it is too small to pay for waking a thread, there are fewer parts. No part has fewer items
-/// than `least`.
+/// multiply-adds in all. If it is too small to pay for waking a thread, there are fewer parts. Within a part of another
+/// job there is one part. No part has fewer items than `least`.
 template <class F>
 void parallel_for(Index items, std::int64_t work, const F& f, Index least = 1) {
-    constexpr std::int64_t worth_a_thread = 100'000, parts_a_thread = 2;  // two parts, since a thread may come late
+    constexpr std::int64_t parts_a_thread = 2;  // since a thread may come late
     const std::int64_t most = items / least;
     const std::int64_t team = std::min({std::int64_t{threads()}, most, work / worth_a_thread});
-    if (team <= 1) { return f(Index{0}, items); }
+    if (team <= 1 || ThreadPool::is_within_part()) { return f(Index{0}, items); }
     const auto parts =
         static_cast<Index>(std::min({most, team * parts_a_thread, work / (worth_a_thread / parts_a_thread)}));
     ThreadPool::instance().run(

@@ -25,6 +25,7 @@ namespace gacc::inline GACC_ABI::detail {
 class ThreadPool {
 public:
     static constexpr int most_threads = 64;
+    static constexpr int patience = 1000;  // pauses before a waiting thread yields its core to those that must finish
 
     /// The pool of the process. It is never destroyed, since its threads may outlive main().
     static ThreadPool& instance() {
@@ -39,7 +40,7 @@ public:
     /// while another thread's job runs, or if the job has more parts than a ticket can count.
     template <class F>
     void run(Index parts, int threads, const F& f, int watching = 0) {
-        if (threads <= 1 || parts > 0xFFFF || busy_.exchange(true, std::memory_order_acquire)) {
+        if (threads <= 1 || parts > 0xFFFF || within_part() || busy_.exchange(true, std::memory_order_acquire)) {
             for (Index part = 0; part < parts; ++part) { f(part); }
             return;
         }
@@ -58,15 +59,31 @@ public:
         if (error) { std::rethrow_exception(error); }
     }
 
+    /// Whether the calling thread does a part now. It then does a job alone, so the job need not be cut into parts.
+    static bool is_within_part() { return within_part(); }
+
+    /// Between two looks at what another thread does.
+    static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
+
 private:
     /// The time for which a thread without work looks out for the next job before it sleeps. Waking takes long. A
     /// scheduler that wakes a thread on its caller's core needs some milliseconds to move it to another one.
     static constexpr std::chrono::milliseconds attention{2};
-    static constexpr int patience = 1000;  // pauses before the caller yields its core to the threads that must finish
 
     struct alignas(64) Range {
         std::atomic<std::uint64_t> ticket{0};  // generation in 32 bits, end in 16, next in 16
     };
+
+    static bool& within_part() {
+        constinit thread_local bool within = false;
+        return within;
+    }
 
     /// Counts the job up with sequential consistency: the look for sleeping threads must not move before it.
     void publish(Index parts, int ranges, void (*call)(const void*, Index), const void* job) {
@@ -101,11 +118,13 @@ private:
     }
 
     void do_part(Index part) {
+        within_part() = true;
         try {
             call_.load(std::memory_order_relaxed)(job_.load(std::memory_order_relaxed), part);
         } catch (...) {
             if (!failed_.exchange(true, std::memory_order_relaxed)) { error_ = std::current_exception(); }
         }
+        within_part() = false;
         left_.fetch_sub(1, std::memory_order_acq_rel);
     }
 
@@ -149,14 +168,6 @@ private:
             seen = generation_.load(std::memory_order_acquire);
             if (me < ranges_.load(std::memory_order_relaxed)) { help(me, seen); }
         }
-    }
-
-    static void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        asm volatile("yield");
-#endif
     }
 
     std::array<Range, most_threads> tickets_;

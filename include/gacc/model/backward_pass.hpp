@@ -4,6 +4,7 @@
 #include <gacc/losses/loss.hpp>
 #include <gacc/model/activation.hpp>
 #include <gacc/model/backward_plan.hpp>
+#include <gacc/model/block_turns.hpp>
 #include <gacc/model/branches.hpp>
 #include <gacc/model/dropped_runs.hpp>
 #include <gacc/model/graph.hpp>
@@ -39,31 +40,49 @@ public:
     void run(std::size_t segment, const GradientReady<Scalar>* ready = nullptr) const {
         DroppedRuns<Scalar> dropped(block_, activations_, segment);
         for (const BackwardStep& step : plan_.steps) {
+            if (step.segment == segment) { take(step, dropped, ready); }
+        }
+    }
+
+    /// The same for block `number` of a segment, while other threads take other blocks. All activations are kept, and the
+    /// gradient by the outputs is there. Returns early if another thread has stopped.
+    void run(std::size_t segment, BlockTurns& turns, Index number) const {
+        DroppedRuns<Scalar> dropped(block_, activations_, segment);
+        for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+            const BackwardStep& step = plan_.steps[i];
             if (step.segment != segment) { continue; }
-            const auto& operation = block_.graph.operations()[step.operation];
-            if (step.from.kind == GradientPlace::Kind::of_the_loss && loss_.block) {
-                through_head(step, operation);
-                if (ready != nullptr) { tell(*ready, operation); }
-                continue;
-            }
-            const ConstMatrixView<Scalar> from = gradient(step.from);
-            if (step.to.kind == GradientPlace::Kind::activation) {  // the activation must be there before it is read
-                dropped.need(step.to.number);
-            }
-            if (step.kind != BackwardStep::Kind::layer) {
-                hand_on(part_of(step, operation, from), writable(step.to), step.kind == BackwardStep::Kind::add);
-                continue;
-            }
-            const std::size_t x = operation.inputs[0];
-            if (operation.plan.reads_y || operation.plan.kept > 0) { dropped.need(value(operation.output).slot); }
-            if (operation.plan.reads_x && x != 0) { dropped.need(value(x).slot); }
-            through_layer(step, operation, from);
-            if (ready != nullptr) { tell(*ready, operation); }
+            const bool in_turn =
+                step.kind == BackwardStep::Kind::layer && !block_.graph.operations()[step.operation].by_samples;
+            if (in_turn && !turns.wait(i, number)) { return; }
+            take(step, dropped, nullptr);
+            if (in_turn) { turns.pass(i, number); }
         }
     }
 
 private:
     const Value& value(std::size_t i) const { return block_.value(i); }
+
+    void take(const BackwardStep& step, DroppedRuns<Scalar>& dropped, const GradientReady<Scalar>* ready) const {
+        const auto& operation = block_.graph.operations()[step.operation];
+        if (step.from.kind == GradientPlace::Kind::of_the_loss && loss_.block) {
+            through_head(step, operation);
+            if (ready != nullptr) { tell(*ready, operation); }
+            return;
+        }
+        const ConstMatrixView<Scalar> from = gradient(step.from);
+        if (step.to.kind == GradientPlace::Kind::activation) {  // the activation must be there before it is read
+            dropped.need(step.to.number);
+        }
+        if (step.kind != BackwardStep::Kind::layer) {
+            hand_on(part_of(step, operation, from), writable(step.to), step.kind == BackwardStep::Kind::add);
+            return;
+        }
+        const std::size_t x = operation.inputs[0];
+        if (operation.plan.reads_y || operation.plan.kept > 0) { dropped.need(value(operation.output).slot); }
+        if (operation.plan.reads_x && x != 0) { dropped.need(value(x).slot); }
+        through_layer(step, operation, from);
+        if (ready != nullptr) { tell(*ready, operation); }
+    }
 
     static void tell(const GradientReady<Scalar>& ready, const Operation<Scalar>& operation) {
         for (auto* parameter : operation.completes) { ready(*parameter); }
@@ -160,7 +179,8 @@ private:
             return block_.workspace.activation(place.number, block_.first, block_.count);
         }
         const GradientBuffer& buffer = plan_.buffers[place.number];
-        return block_.workspace.gradient(buffer.before, buffer.like, block_.first, block_.count, buffer.segment);
+        return block_.workspace.gradient(buffer.before, buffer.like, block_.first, block_.count, buffer.segment,
+                                         block_.thread);
     }
     ConstMatrixView<Scalar> gradient(const GradientPlace& place) const {
         if (place.kind != GradientPlace::Kind::of_the_loss) { return writable(place); }

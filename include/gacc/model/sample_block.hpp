@@ -15,9 +15,7 @@ namespace gacc::inline GACC_ABI::detail {
 /// One block of the samples of a micro-batch on its way through a graph: where its values lie, and which samples a
 /// thread takes.
 ///
-/// An operation with parameters shares out its work over the threads itself. If threads took samples through all
-/// operations, they would wait for each other less often. But each would read all weights, and the optimizer would then
-/// have to take them from the caches of all other threads.
+/// An operation with parameters shares out its work over the threads itself, unless each thread has a block of its own.
 template <class Scalar>
 struct SampleBlock {
     const Graph<Scalar>& graph;
@@ -25,6 +23,7 @@ struct SampleBlock {
     const ConstMatrixView<Scalar> inputs;  // of the micro-batch
     Index first, count;                    // samples of the micro-batch: first to first + count - 1
     Where of_batch;                        // where the micro-batch's first sample is
+    int thread = 0;                        // that takes it, if several threads take a block each
 
     const Value& value(std::size_t i) const { return graph.values()[i]; }
 

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <gacc/core/error.hpp>
+#include <gacc/core/parallel.hpp>
 #include <gacc/core/thread_scratch.hpp>
 #include <gacc/losses/loss.hpp>
 #include <gacc/model/backward_pass.hpp>
 #include <gacc/model/backward_plan.hpp>
+#include <gacc/model/block_team.hpp>
+#include <gacc/model/block_turns.hpp>
 #include <gacc/model/forward_pass.hpp>
 #include <gacc/model/graph.hpp>
 #include <gacc/model/ignored_samples.hpp>
@@ -74,15 +77,15 @@ public:
     ConstMatrixView<Scalar> forward(ModelBody<Scalar>& body, const ConstMatrixView<Scalar>& inputs, PassEnd end) {
         if (activations_.empty() || end != end_) { choose(body.graph, activations_up_to(end, body.graph)); }
         ready_ = false;
-        workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_);
+        workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_, std::min(threads(), most_threads_));
         ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
         where_ = {.seed = body.tally.seed(),
                   .step = body.tally.batches(),
                   .first_row = body.tally.seen(),
                   .training = true};
         for (std::size_t segment = 0; segment < workspace_.segments().size(); ++segment) {
-            for_each_block(body.graph, segment, inputs,
-                           [&](const SampleBlock<Scalar>& block) { ForwardPass<Scalar>(block).run(segment); });
+            for_each_block(body.graph, segment, inputs, team_of(body.graph, segment),
+                           [&](const SampleBlock<Scalar>& block, Index) { ForwardPass<Scalar>(block).run(segment); });
         }
         body.tally.see(inputs.rows());
         inputs_ = inputs.data();
@@ -117,10 +120,12 @@ public:
         const ConstMatrixView<Scalar> inputs(inputs_, samples, elements(body.graph.input().shape), input_stride_);
         const IgnoredSamples<Scalar> ignored(loss.sample_weights, body.graph.output().rows());
         for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
-            for_each_block(body.graph, segment, inputs, [&](const SampleBlock<Scalar>& block) {
+            const int team = ready || loss.block ? 1 : team_of(body.graph, segment);
+            for_each_block(body.graph, segment, inputs, team, [&](const SampleBlock<Scalar>& block, Index number) {
+                const BackwardPass<Scalar> pass(block, backward_, activations_, loss, ignored);
+                if (team > 1) { return pass.run(segment, turns_, number); }
                 const bool is_last = block.first + block.count == samples;
-                BackwardPass<Scalar>(block, backward_, activations_, loss, ignored)
-                    .run(segment, is_last && ready ? &ready : nullptr);
+                pass.run(segment, is_last && ready ? &ready : nullptr);
             });
         }
         body.tally = tally;
@@ -150,17 +155,32 @@ private:
         auto activations = activations_up_to(end_, graph);
         for (std::size_t i = 0; i < chosen.size(); ++i) { activations[i].kept = chosen[i].kept; }
         backward_ = BackwardPlanner<Scalar>(graph, activations).plan();
+        most_threads_ = most_block_threads(graph, activations);
         activations_ = std::move(activations);
     }
 
-    /// Calls f for the blocks of the samples in a segment, in order.
+    /// The threads that each take a block of the segment; 1 if all threads share each block.
+    int team_of(const Graph<Scalar>& graph, std::size_t segment) const {
+        return block_team(workspace_.blocks(segment), std::min(workspace_.threads(), most_threads_),
+                          product_of(workspace_.samples(), work_of(graph)));
+    }
+
+    /// Calls f(block, number) for the blocks of the samples in a segment. A team of one calls it in order.
     template <class F>
-    void for_each_block(const Graph<Scalar>& graph, std::size_t segment, const ConstMatrixView<Scalar>& inputs,
+    void for_each_block(const Graph<Scalar>& graph, std::size_t segment, const ConstMatrixView<Scalar>& inputs, int team,
                         const F& f) {
         const Index samples = workspace_.samples(), most = workspace_.block_rows(segment);
-        for (Index first = 0; first < samples; first += most) {
-            f(SampleBlock<Scalar>{graph, workspace_, inputs, first, std::min(most, samples - first), where_});
+        const auto take = [&](Index number, int thread) {
+            const Index first = number * most;
+            f(SampleBlock<Scalar>{graph, workspace_, inputs, first, std::min(most, samples - first), where_, thread},
+              number);
+        };
+        const Index blocks = (samples + most - 1) / most;
+        if (team > 1) {
+            turns_.start(backward_.steps.size());
+            return turns_.run(blocks, team, take);
         }
+        for (Index number = 0; number < blocks; ++number) { take(number, 0); }
     }
 
     Index planned_ = 0;                    // the largest micro-batch allowed; 0: any
@@ -168,6 +188,8 @@ private:
     std::vector<Activation> activations_;  // the graph's, as they were laid out; empty: not yet
     BackwardPlan backward_;                // with these
     Workspace<Scalar> workspace_;
+    int most_threads_ = 1;            // that may each take a block
+    BlockTurns turns_;                // of these
     Where where_;                     // of the last forward; its first_row counts samples
     const Scalar* inputs_ = nullptr;  // of the last forward
     Index input_stride_ = 0;

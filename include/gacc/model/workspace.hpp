@@ -32,11 +32,12 @@ public:
     }
 
     /// Places activations for `samples`, and allocates memory if it has too little: for `room` samples, if that is
-    /// more. In each segment, gradients that cannot lie over activations take `gradient_numbers_a_sample`.
+    /// more. In each segment, gradients that cannot lie over activations take `gradient_numbers_a_sample`, for a block of
+    /// each of the `threads`. memory::Kind::kernels counts those of all threads but the first.
     ///
     /// Throws     MemoryError if there is not enough memory
     void lay_out(const std::vector<Activation>& activations, const std::vector<Index>& gradient_numbers_a_sample,
-                 Index samples, Index room = 0) {
+                 Index samples, Index room = 0, int threads = 1) {
         const Index most = std::max(samples, room);
         if (segments_.empty() || !std::ranges::equal(placed_, activations, {}, &Placed::activation)) {
             placed_.clear();  // so that nothing is half known if there is not enough memory
@@ -45,6 +46,13 @@ public:
         reserve(activations_, numbers_of_activations(segments_, activations, most), "activations");
         reserve(gradients_, numbers_of_gradients(segments_, gradient_numbers_a_sample, most),
                 "gradients by activations");
+        for (const detail::Segment& segment : segments_) {
+            const auto most_threads = static_cast<std::size_t>(std::min<Index>(threads, segment.blocks(most)));
+            while (of_threads_.size() + 1 < most_threads) { of_threads_.emplace_back(memory::Kind::kernels); }
+        }
+        for (Buffer<Scalar>& gradients : of_threads_) {
+            reserve(gradients, gradients_.size(), "gradients by activations");
+        }
         samples_ = samples;
         placed_.resize(activations.size());
         const Index kept = kept_numbers(activations);
@@ -76,6 +84,8 @@ public:
     }
 
     Index samples() const { return samples_; }
+    /// Those that have memory for the gradients of a block.
+    int threads() const { return static_cast<int>(of_threads_.size()) + 1; }
     const std::vector<detail::Segment>& segments() const { return segments_; }
     Index blocks(std::size_t segment = 0) const { return segments_[segment].blocks(samples_); }
     /// Samples of every block of a segment; the last one may have fewer.
@@ -100,11 +110,12 @@ public:
     MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
 
     /// A gradient of `count` samples of a block of a segment, with the width and rows of the activation `like`.
-    /// `before` numbers of a sample lie before it.
+    /// `before` numbers of a sample lie before it. A block is with one thread.
     MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count,
-                                std::size_t segment = 0) {
+                                std::size_t segment = 0, int thread = 0) {
         const Index stride = detail::row_stride<Scalar>(like.width, like.rows), rows = block_rows(segment);
-        return {gradients_.data() + before * rows + first % rows * like.rows * stride, count * like.rows, like.width,
+        Buffer<Scalar>& gradients = thread == 0 ? gradients_ : of_threads_[static_cast<std::size_t>(thread - 1)];
+        return {gradients.data() + before * rows + first % rows * like.rows * stride, count * like.rows, like.width,
                 Eigen::OuterStride<>(stride)};
     }
 
@@ -166,6 +177,7 @@ private:
     std::vector<Placed> placed_;
     Buffer<Scalar> activations_{memory::Kind::activations};
     Buffer<Scalar> gradients_{memory::Kind::scratch};
+    std::vector<Buffer<Scalar>> of_threads_;  // the same for each thread but the first
 };
 
 }  // namespace gacc
