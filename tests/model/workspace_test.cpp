@@ -125,6 +125,22 @@ TEST_CASE("Workspace: holds what it says beforehand, and keeps the memory of the
     CHECK(held(Kind::activations) - activations == bytes(30));
 }
 
+TEST_CASE("Workspace: threads that take a block each have gradients of their own") {
+    const auto held = [] { return gacc::memory::live()[gacc::memory::Kind::kernels]; };
+    const std::size_t before = held();
+    Workspace<float> workspace;
+    workspace.lay_out({{3}, {5}}, {16}, 128, 0, 4);  // one block
+    CHECK(workspace.threads() == 1);
+    CHECK(held() == before);
+    workspace.lay_out({{3}, {5}}, {16}, 300, 0, 2);  // three blocks
+    CHECK(workspace.threads() == 2);
+    CHECK(held() - before == sizeof(float) * 128 * 16);
+    workspace.gradient(0, {3}, 0, 100, 0, 0).setConstant(1);
+    workspace.gradient(0, {3}, 100, 100, 0, 1).setConstant(2);
+    CHECK(workspace.gradient(0, {3}, 0, 100, 0, 0) == gacc::Matrix<float>::Constant(100, 3, 1));
+    CHECK(workspace.gradient(0, {3}, 200, 100, 0, 1) == gacc::Matrix<float>::Constant(100, 3, 2));
+}
+
 TEST_CASE("Workspace: rows start on a cache line, and not a power of two apart") {
     Workspace<float> workspace;
     workspace.lay_out({{1024}, {10}}, {}, 3);

@@ -38,9 +38,10 @@ struct LayerPlan {
 
 /// A layer is its parameters, a plan and two functions; it keeps no activations. Derive from it to write your own.
 ///
-/// A model calls it with blocks of samples, in order. If activations are computed again, it calls forward again. A
-/// layer without parameters is called by several threads at once, each with a part of the samples. A layer with
-/// parameters is called once for the block, and may use threads itself.
+/// A model calls it with blocks of samples. If activations are computed again, it calls forward again. Several threads
+/// at once call forward, and backward of a layer without parameters, each with other samples. Backward of a layer with
+/// parameters is called for one block after the other, in order. Calls of a layer with parameters take a whole block, and
+/// may use threads themselves.
 ///
 /// The cut changes no bit if each sample of y and grad_x depends on that sample alone, and gradients of parameters are
 /// added sample by sample to the buffers.
