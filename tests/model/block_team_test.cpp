@@ -144,6 +144,31 @@ TEST_CASE("Sequential: threads that take a block each give the bits of one threa
     }
 }
 
+TEST_CASE("Sequential: a loss of features has the bits of one thread, though threads take a block each") {
+    auto model = deep_model(12);
+    model.add(gacc::Linear(24, 30));
+    gacc::Rng rng(5);
+    model.initialize(rng);
+    Matrix<float> inputs(2000, 48);
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(rng.uniform(-1, 1)); }
+    std::vector<gacc::Label> labels(4000);
+    for (auto& label : labels) { label = static_cast<gacc::Label>(rng.below(30)); }
+    const auto gradients = [&](Sequential<float> own) {
+        gacc::LinearCrossEntropy loss;
+        loss.forward(own.forward_features(inputs), labels);
+        own.backward(loss.backward());
+        std::vector<Matrix<float>> all;
+        for (const auto& parameter : own.parameters()) { all.push_back(parameter.grad()); }
+        return all;
+    };
+    const Threads threads(1);
+    const auto alone = gradients(model);
+    for (const int n : {2, 3, 4}) {
+        gacc::set_threads(n);
+        CHECK(gradients(model) == alone);
+    }
+}
+
 TEST_CASE("Sequential: threads take blocks at the same time") {
     const Threads threads(2);
     std::atomic<bool> met{false};

@@ -120,7 +120,7 @@ public:
         const ConstMatrixView<Scalar> inputs(inputs_, samples, elements(body.graph.input().shape), input_stride_);
         const IgnoredSamples<Scalar> ignored(loss.sample_weights, body.graph.output().rows());
         for (std::size_t segment = workspace_.segments().size(); segment-- > 0;) {
-            const int team = ready || loss.block ? 1 : team_of(body.graph, segment);
+            const int team = ready ? 1 : team_of(body.graph, segment);
             for_each_block(body.graph, segment, inputs, team, [&](const SampleBlock<Scalar>& block, Index number) {
                 const BackwardPass<Scalar> pass(block, backward_, activations_, loss, ignored);
                 if (team > 1) { return pass.run(segment, turns_, number); }
