@@ -40,8 +40,8 @@ struct LossGradient {
     std::span<const Scalar> sample_weights;  ///< w_i of every sample
     Reduction reduction = Reduction::mean_over_samples;
     /// If the derivative is never in memory as a whole: block(i) computes rows from i on and returns as many as it has.
-    /// They are valid until its next call. Backward calls it in the order of the rows, from one thread after the other. It
-    /// may write the gradient by the features of these rows over the features, before the next call.
+    /// They are valid until its next call. Backward calls it in the order of the rows, from one thread after the
+    /// other. It may write the gradient by the features of these rows over the features, before the next call.
     std::function<ConstMatrixView<Scalar>(Index first)> block = {};
     Index forward = 0;  ///< with a `block`: forward() of the features
 };

@@ -44,8 +44,8 @@ public:
         }
     }
 
-    /// The same for block `number` of a segment, while other threads take other blocks. All activations are kept. A loss
-    /// that computes its gradient in blocks is asked in turn too. Returns early if another thread has stopped.
+    /// The same for block `number` of a segment, while other threads take other blocks. All activations are kept. A
+    /// loss that computes its gradient in blocks is asked in turn too. Returns early if another thread has stopped.
     void run(std::size_t segment, BlockTurns& turns, Index number) const {
         DroppedRuns<Scalar> dropped(block_, activations_, segment);
         for (std::size_t i = 0; i < plan_.steps.size(); ++i) {

@@ -24,8 +24,8 @@ Index work_of(const Graph<Scalar>& graph) {
 /// with parameters, not after every layer. 1 if all threads had better share each block:
 ///
 /// - some activations are not kept, so that all blocks have them in one place;
-/// - one layer is much of the work. Blocks go backward through it one after the other. And its weights stay in the cache
-///   of their thread, if each thread computes a part of every block.
+/// - one layer is much of the work. Blocks go backward through it one after the other. And its weights stay in the
+///   cache of their thread, if each thread computes a part of every block.
 template <class Scalar>
 int most_block_threads(const Graph<Scalar>& graph, const std::vector<Activation>& activations) {
     if (!std::ranges::all_of(activations, &Activation::kept)) { return 1; }
@@ -34,8 +34,8 @@ int most_block_threads(const Graph<Scalar>& graph, const std::vector<Activation>
     return static_cast<int>(std::clamp<Index>(work_of(graph) / largest / 2, 1, ThreadPool::most_threads));
 }
 
-/// How many of at most `most` threads each take one of these blocks. 1 if more than a fifth of the library's threads would
-/// be idle, or if the work, in multiply-adds, is too small to pay for waking a thread.
+/// How many of at most `most` threads each take one of these blocks. 1 if more than a fifth of the library's threads
+/// would be idle, or if the work, in multiply-adds, is too small to pay for waking a thread.
 inline int block_team(Index blocks, int most, std::int64_t work) {
     const Index team = std::min<Index>({blocks, most, threads()});
     if (team <= 1 || work / worth_a_thread < team) { return 1; }

@@ -11,9 +11,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Threads that take blocks of samples backward through a model, each a block of its own. They take turns at the layers
-/// with parameters: a block goes through such a step after all blocks before it. So each sum of gradients is the chain of
-/// one thread.
+/// Threads that take blocks of samples backward through a model, each a block of its own. They take turns at the
+/// layers with parameters: a block goes through such a step after all blocks before it. So each sum of gradients is the
+/// chain of one thread.
 ///
 /// Blocks are begun in order. So the first block that is not done waits for nobody.
 class BlockTurns {
