@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gacc::inline GACC_ABI {
@@ -83,6 +84,7 @@ public:
         Scalar* grad_gain = gain_.is_frozen() ? nullptr : gain_.materialize_grads().data();
         Scalar* grad_shift = shift_.is_frozen() ? nullptr : shift_.materialize_grads().data();
         const Index rows = call.x.rows() / call.samples;
+        const Scalar* gain = std::as_const(gain_).stored_values().data();
         const auto sum_and_write = [&](Index sample, Scalar* scratch) {
             const ConstMatrixView<Scalar> x = call.x.middleRows(sample * rows, rows);
             const ConstMatrixView<Scalar> grad_y = call.grad_y.middleRows(sample * rows, rows);
@@ -90,7 +92,6 @@ public:
             const Channels norm = kept_channels(call, sample, scratch + 2 * channels());
             norm.sums_of_gradients(x, grad_y, sums_of_g, sums_of_g_xhat);
             if (!call.wants_grad_x()) { return; }
-            const Scalar* gain = gain_.stored_values().data();
             Scalar *minus_mean = scratch + 4 * channels(), *minus_along = scratch + 5 * channels();
             const auto count = static_cast<Scalar>(rows * width());
             for_groups([&](Index, Index begin) {

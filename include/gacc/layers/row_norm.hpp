@@ -51,7 +51,7 @@ public:
     void backward(Backward<Scalar> call) override {
         add_gradients(call);
         if (!call.wants_grad_x()) { return; }
-        const Scalar* gain = gain_.stored_values().data();
+        const Scalar* gain = std::as_const(gain_).stored_values().data();
         for_rows(call.x, [&](Index row) {
             const Scalar* x = call.x.data() + row * call.x.outerStride();
             const Scalar* grad_y = call.grad_y.data() + row * call.grad_y.outerStride();
