@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -58,39 +59,55 @@ std::vector<Matrix<float>> gradients(Sequential<float> model, Index samples, Ind
     return all;
 }
 
-/// y = x. Its forward waits a while for another thread to be inside too.
-class Meeting : public gacc::Layer<float> {
-public:
-    explicit Meeting(std::atomic<bool>* met) : met_(met) {}
-    std::string description() const override { return "Meeting"; }
-    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
-    void forward(gacc::Forward<float> call) const override {
-        static std::atomic<int> inside{0};
+/// Where threads wait a while for another one to be there too.
+struct MeetingPoint {
+    std::atomic<int> inside{0};
+    std::atomic<bool> met{false};
+
+    void wait() {
         ++inside;
         const auto start = std::chrono::steady_clock::now();
-        while (!*met_ && std::chrono::steady_clock::now() - start < std::chrono::milliseconds(50)) {
-            if (inside > 1) { *met_ = true; }
+        while (!met && std::chrono::steady_clock::now() - start < std::chrono::milliseconds(50)) {
+            if (inside > 1) { met = true; }
             std::this_thread::yield();
         }
         --inside;
-        call.y = call.x;
     }
-    void backward(gacc::Backward<float> call) override { call.grad_x = call.grad_y; }
-
-private:
-    std::atomic<bool>* met_;
 };
 
-/// y = x, and backward throws from the second block on.
+/// y = x.
+class Meeting : public gacc::Layer<float> {
+public:
+    Meeting(MeetingPoint* forward, MeetingPoint* backward) : forward_(forward), backward_(backward) {}
+    std::string description() const override { return "Meeting"; }
+    gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
+    void forward(gacc::Forward<float> call) const override {
+        forward_->wait();
+        call.y = call.x;
+    }
+    void backward(gacc::Backward<float> call) override {
+        backward_->wait();
+        call.grad_x = call.grad_y;
+    }
+
+private:
+    MeetingPoint *forward_, *backward_;
+};
+
+/// y = x, and backward throws from the second block on while it is told to.
 class Thrower : public gacc::Layer<float> {
 public:
+    explicit Thrower(const bool* throws) : throws_(throws) {}
     std::string description() const override { return "Thrower"; }
     gacc::LayerPlan plan(const gacc::Shape& x) const override { return {.y = x}; }
     void forward(gacc::Forward<float> call) const override { call.y = call.x; }
     void backward(gacc::Backward<float> call) override {
-        if (call.where.first_row > 0) { throw std::runtime_error("thrown"); }
+        if (*throws_ && call.where.first_row > 0) { throw std::runtime_error("thrown"); }
         call.grad_x = call.grad_y;
     }
+
+private:
+    const bool* throws_;
 };
 
 }  // namespace
@@ -169,24 +186,117 @@ TEST_CASE("Sequential: a loss of features has the bits of one thread, though thr
     }
 }
 
-TEST_CASE("Sequential: threads take blocks at the same time") {
+TEST_CASE("Sequential: shared weights and other threads backward than forward, with the bits of one thread") {
+    constexpr Index tokens = 8, vocabulary = 19, width = 12, samples = 400;
+    Sequential<float> model(gacc::Input(tokens), gacc::Embedding(vocabulary, width),
+                            gacc::PositionEmbedding(tokens, width));
+    for (int i = 0; i < 6; ++i) { model.add(gacc::TransformerBlock(width, {.heads = 2, .causal = true})); }
+    model.add(gacc::LayerNorm(width));
+    model.add(gacc::Linear(width, vocabulary, {.bias = false, .shares = "0.weight"}));
+    gacc::Rng rng(7);
+    model.initialize(rng);
+    Matrix<float> inputs(samples, tokens);
+    std::vector<gacc::Label> labels(samples * tokens);
+    std::vector<float> weights(labels.size(), 1);
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(rng.below(vocabulary)); }
+    for (auto& label : labels) { label = static_cast<gacc::Label>(rng.below(vocabulary)); }
+    for (std::size_t i = 0; i < weights.size(); i += 3) { weights[i] = 0; }
+    const auto gradients = [&](int forward_threads, int backward_threads) {
+        Sequential<float> own(model);
+        gacc::SoftmaxCrossEntropy loss;
+        gacc::set_threads(forward_threads);
+        loss.forward(own.forward(inputs), labels, weights);
+        gacc::set_threads(backward_threads);
+        own.backward(loss.backward());
+        std::vector<Matrix<float>> all;
+        for (const auto& parameter : own.parameters()) { all.push_back(parameter.grad()); }
+        return all;
+    };
+    const Threads threads(1);
+    const auto alone = gradients(1, 1);
+    CHECK(gradients(2, 2) == alone);
+    CHECK(gradients(3, 3) == alone);
+    CHECK(gradients(2, 3) == alone);
+    CHECK(gradients(3, 2) == alone);
+    CHECK(gradients(1, 2) == alone);
+    CHECK(gradients(2, 1) == alone);
+}
+
+TEST_CASE("Sequential: concatenated branches and inputs of weight 0 that are NaN, with the bits of one thread") {
+    constexpr Index samples = 1500;
+    Sequential<float> model(gacc::Input(11), gacc::Linear(11, 13));
+    for (int i = 0; i < 8; ++i) {
+        model.add(gacc::Concat(gacc::Chain(gacc::Linear(13, 5), gacc::Tanh()),
+                               gacc::Chain(gacc::LayerNorm(13), gacc::Linear(13, 8), gacc::GELU(), gacc::Dropout(0.1))));
+    }
+    model.add(gacc::Linear(13, 7));
+    gacc::Rng rng(9);
+    model.initialize(rng);
+    Matrix<float> inputs(samples, 11);
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(rng.uniform(-1, 1)); }
+    std::vector<gacc::Label> labels(samples);
+    for (auto& label : labels) { label = static_cast<gacc::Label>(rng.below(7)); }
+    std::vector<float> weights(samples, 1);
+    for (Index i = 0; i < samples; i += 3) {
+        weights[static_cast<std::size_t>(i)] = 0;
+        inputs(i, 2) = std::numeric_limits<float>::quiet_NaN();
+    }
+    const auto gradients = [&](int threads) {
+        Sequential<float> own(model);
+        gacc::SoftmaxCrossEntropy loss;
+        gacc::set_threads(threads);
+        loss.forward(own.forward(inputs), labels, weights);
+        own.backward(loss.backward());
+        std::vector<Matrix<float>> all;
+        for (const auto& parameter : own.parameters()) { all.push_back(parameter.grad()); }
+        return all;
+    };
+    const Threads threads(1);
+    const auto alone = gradients(1);
+    for (const auto& each : alone) { CHECK(each.allFinite()); }
+    for (const int n : {2, 3, 4}) { CHECK(gradients(n) == alone); }
+}
+
+TEST_CASE("Sequential: threads take blocks at the same time, forward and backward") {
     const Threads threads(2);
-    std::atomic<bool> met{false};
+    MeetingPoint forward, backward;
     Sequential<float> model = deep_model(4);
-    model.add(Meeting(&met));
-    const Matrix<float> inputs = Matrix<float>::Ones(256, 48);
-    for (int tries = 0; tries < 100 && !met; ++tries) { model.forward(inputs); }
-    CHECK(met);
+    model.add(Meeting(&forward, &backward));
+    const Matrix<float> inputs = Matrix<float>::Ones(256, 48), targets = Matrix<float>::Zero(512, 24);
+    gacc::MeanSquaredError loss;
+    for (int tries = 0; tries < 100 && !(forward.met && backward.met); ++tries) {
+        loss.forward(model.forward(inputs), targets);
+        model.backward(loss.backward());
+    }
+    CHECK(forward.met);
+    CHECK(backward.met);
 }
 
 TEST_CASE("Sequential: an exception in one block ends a backward pass in which threads take a block each") {
     const Threads threads(2);
+    bool throws = true;
     Sequential<float> model = deep_model(8);
-    model.add(Thrower());
+    model.add(Thrower(&throws));
     gacc::MeanSquaredError loss;
-    const Matrix<float> inputs = Matrix<float>::Ones(640, 48), targets = Matrix<float>::Zero(1280, 24);
-    loss.forward(model.forward(inputs), targets);
-    CHECK_THROWS_WITH_AS(model.backward(loss.backward()), "thrown", std::runtime_error);
+    Matrix<float> inputs(640, 48);
+    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(i % 97) / 50; }
+    const Matrix<float> targets = Matrix<float>::Zero(1280, 24);
+    const auto backward = [&](Sequential<float>& own) {
+        loss.forward(own.forward(inputs), targets);
+        own.backward(loss.backward());
+    };
+    const auto before = model.parameters().tally();
+    CHECK_THROWS_WITH_AS(backward(model), "thrown", std::runtime_error);
+    throws = false;
+    CHECK_THROWS_AS(backward(model), gacc::UsageError);  // parts of the sums are there
+    for (auto& parameter : model.parameters()) { parameter.zero_grad(); }
+    model.parameters().set_tally(before);
+    Sequential<float> fresh = deep_model(8);
+    backward(model);
+    backward(fresh);
+    for (std::size_t i = 0; i < fresh.parameters().size(); ++i) {
+        CHECK(model.parameters()[i].grad() == fresh.parameters()[i].grad());
+    }
 }
 
 TEST_CASE("Sequential: a step in which threads take a block each takes no memory after the first") {

@@ -21,7 +21,7 @@ Index work_of(const Graph<Scalar>& graph) {
 }
 
 /// The most threads that may each take a block of samples through a model. They then wait for each other only at layers
-/// with parameters, not after every layer. 1 if all threads had better share each block:
+/// with parameters, not after every layer. 1 if all threads should share each block:
 ///
 /// - some activations are not kept, so that all blocks have them in one place;
 /// - one layer is much of the work. Blocks go backward through it one after the other. And its weights stay in the

@@ -79,6 +79,7 @@ public:
         ready_ = false;
         workspace_.lay_out(activations_, backward_.numbers, inputs.rows(), planned_, std::min(threads(), most_threads_));
         ThreadScratch::reserve_mine();  // here, so that no backward pass fails for lack of memory
+        if (workspace_.threads() > 1) { turns_.start(backward_.steps.size()); }
         where_ = {.seed = body.tally.seed(),
                   .step = body.tally.batches(),
                   .first_row = body.tally.seen(),

@@ -84,7 +84,7 @@ public:
     }
 
     Index samples() const { return samples_; }
-    /// Those that have memory for the gradients of a block.
+    /// The threads that have memory for the gradients of a block.
     int threads() const { return static_cast<int>(of_threads_.size()) + 1; }
     const std::vector<detail::Segment>& segments() const { return segments_; }
     Index blocks(std::size_t segment = 0) const { return segments_[segment].blocks(samples_); }
@@ -110,7 +110,7 @@ public:
     MatrixView<Scalar> outputs(Index first, Index count) { return activation(placed_.size() - 1, first, count); }
 
     /// A gradient of `count` samples of a block of a segment, with the width and rows of the activation `like`.
-    /// `before` numbers of a sample lie before it. A block is with one thread.
+    /// `before` numbers of a sample lie before it. One thread takes a block.
     MatrixView<Scalar> gradient(Index before, const Activation& like, Index first, Index count,
                                 std::size_t segment = 0, int thread = 0) {
         const Index stride = detail::row_stride<Scalar>(like.width, like.rows), rows = block_rows(segment);
