@@ -29,8 +29,8 @@ struct NoiseScaleOptions {
 ///            q = sum of b_k/B |g_k|^2,  Q = |sum of b_k/B g_k|^2
 ///            tr(Sigma) = B (q - Q)/(K - 1),  |G|^2 = (K Q - q)/(K - 1)    (both unbiased, for unequal b_k too)
 ///            Each has a moving average of its own; the noise scale is their ratio. A batch that is one micro-batch
-///            gives no estimate. With lanes, q is added up lane by lane, and then in the order of lanes: all numbers of
-///            ranks have the same bits
+///            gives no estimate. With lanes, q is added up lane by lane, and then in the order of lanes: any number of
+///            ranks gives the same bits
 /// Memory     a copy of one in `one_in` of the gradients, since |g_k|^2 is that of a difference of two sums. It reads
 ///            the sums and changes no bit of them
 /// Throws     UsageError if an option is out of its range; from end_batch() if not all micro-batches of the batch came

@@ -59,6 +59,10 @@ public:
           sliced_(session.ranks() > 1 &&
                   optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {
         if (sliced_ && optimizer.norm() != nullptr) { sliced_norm(); }
+        if (session.ranks() == 1) { return; }
+        ready_ = [this](Parameter<Scalar>& parameter) {
+            if (lanes_.in_last_micro_batch()) { exchange_.send(lanes_, parameter); }
+        };
     }
 
     DataParallel(const DataParallel&) = delete;
@@ -82,7 +86,9 @@ public:
 
     /// Give it to the model's backward, and the exchange of one parameter begins while the gradients of those before it are
     /// computed, in the last micro-batch of a batch: model.backward(loss.backward(), group.ready()). The bits are the same.
-    /// That micro-batch has one backward then, and step() must follow.
+    /// That micro-batch has one backward then, and step() must follow. The threads of a rank share each layer in such a
+    /// backward, also in deep models, where they else take a block of samples each. So on a fast network it may cost more
+    /// time than it hides.
     ///
     /// Throws     UsageError if that micro-batch has another backward
     const GradientReady<Scalar>& ready() const { return ready_; }
@@ -97,7 +103,7 @@ public:
     }
     /// The same, with measure() called before the update, when the gradients of all ranks are joined, on all ranks. The
     /// weight and the counts of the batch are then in the model's tally; end_batch() and norm() read the gradients, of which
-    /// this rank may have only a slice.
+    /// this rank may have only a slice. The weight is 0 if all samples count for nothing.
     ///
     /// Example    group.step([&] {
     ///                group.end_batch(noise);
@@ -119,9 +125,10 @@ public:
             lanes_.end_batch(sum.with_seen(own));
             if (sliced_ && optimizer_.norm() != nullptr && sum.weight() > 0) { sliced_norm()(*optimizer_.norm()); }
         }
-        measures_ = true;
-        measure();
-        measures_ = false;
+        {
+            const Measuring measuring(measures_);
+            measure();
+        }
         const Index before = optimizer_.steps();
         if (!parameters_.tally().empty()) { optimizer_.step(); }
         optimizer_.zero_grad();
@@ -134,7 +141,7 @@ public:
     /// micro-batches give the same bits. Call it on all ranks within what step() calls. The micro-batches must not begin the
     /// exchange (ready()): it joins gradients before they are measured.
     ///
-    /// Throws     UsageError if it is called elsewhere, or as noise.end_batch(), on all ranks
+    /// Throws     UsageError if it is called elsewhere, or as noise.end_batch()
     bool end_batch(NoiseScale<Scalar>& noise) {
         check_measures("DataParallel::end_batch");
         if (&noise.sample().parameters().tally() != &parameters_.tally()) {
@@ -197,6 +204,15 @@ public:
     std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes() + (norm_ ? norm_->bytes() : 0); }
 
 private:
+    /// While it lives, measure() runs.
+    struct Measuring {
+        explicit Measuring(bool& measures) : measures_(measures) { measures_ = true; }
+        ~Measuring() { measures_ = false; }
+        Measuring(const Measuring&) = delete;
+        Measuring& operator=(const Measuring&) = delete;
+        bool& measures_;
+    };
+
     /// All ranks throw, or none.
     void check(Session& session, const DataParallelOptions& options, const Parameters<Scalar>& parameters,
                Optimizer<Scalar>& optimizer) {
@@ -212,7 +228,7 @@ private:
         for (const auto& parameter : parameters.with_gradients()) {
             if (parameter.grad_is_folded()) {
                 throw UsageError("DataParallel", "expected parameters that keep their gradients, got " + parameter.name() +
-                                                     ", whose go into an optimizer's moments");
+                                                     ", whose gradients go into an optimizer's moments");
             }
         }
     }
@@ -264,14 +280,12 @@ private:
     detail::Talk talk_;  // beside the exchange
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
-    GradientReady<Scalar> ready_ = [this](Parameter<Scalar>& parameter) {
-        if (session_.ranks() > 1 && lanes_.in_last_micro_batch()) { exchange_.send(lanes_, parameter); }
-    };
-    bool sliced_;                // this rank updates its slice of the values alone
+    GradientReady<Scalar> ready_;                       // empty on one rank
+    bool sliced_;                                       // this rank updates its slice of the values alone
     std::optional<detail::SlicedNorm<Scalar>> norm_;    // if it is sliced, and clips or measures
     std::optional<detail::SlicedNoise<Scalar>> noise_;  // if it measures
     bool measures_ = false;                             // within what step() calls
-    std::uint64_t samples_ = 0;  // a checksum of the batch's samples
+    std::uint64_t samples_ = 0;                         // a checksum of the batch's samples
 };
 
 }  // namespace gacc::mpi
