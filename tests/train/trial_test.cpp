@@ -62,7 +62,7 @@ TEST_CASE("Trial: times at least one micro-batch after the first and one step, a
     CHECK(trial.optimizer().steps() == 3);
     const TrialTimes longer = trial.time({.batch_size = 20, .micro_batch = 10}, 0.05);
     CHECK(longer.pass_seconds + longer.step_seconds >= 0.05);
-    CHECK(longer.samples > 1000);  // several epochs
+    CHECK(longer.samples > 200);  // several epochs
     const Index steps = longer.steps;
     CHECK(longer.samples <= steps * 20);
     CHECK(longer.samples > (steps - 2) * 20);

@@ -17,7 +17,7 @@ namespace gacc::inline GACC_ABI {
 struct AdviseOptions {
     Index batch_size = 128;
     std::size_t memory = 0;    ///< the budget in bytes; 0: none
-    double seconds = 1;        ///< for each micro-batch that is tried, and three more for the one advised
+    double seconds = 1;        ///< for each micro-batch that is tried, and three times as long again for the one advised
     double noise_seconds = 5;  ///< of training for the noise scale; 0: it is not measured
     std::string unit = "samples";  ///< what samples are called, such as "sequences"
 };
@@ -99,8 +99,8 @@ Advice advise(const AdviseOptions& options, const Sequential<Scalar>& model, con
     for (std::size_t round = 0; round < 3 * rounds; ++round) { time(chosen); }
     advice.samples_per_second = times[chosen].samples_per_second(advice.batch_size);
     const auto [slowest, fastest] = std::ranges::minmax(rates[chosen]);
-    advice.slowest = slowest;
-    advice.fastest = fastest;
+    advice.slowest = std::min(slowest, advice.samples_per_second);  // parts do not weigh the same in the mean
+    advice.fastest = std::max(fastest, advice.samples_per_second);
     return advice;
 }
 
