@@ -400,8 +400,8 @@ TEST_CASE_TEMPLATE("FoldedBackward: what needs gradients is refused, and changes
         CHECK(std::ranges::all_of(moments.stored, [](float each) { return each == 0; }));
     }
     CHECK_THROWS_WITH_AS(GradientBuffers<float>(model.parameters()),
-                         "gacc: GradientBuffers: expected parameters that keep their gradients, got 0.weight, whose go into "
-                         "an optimizer's moments",
+                         "gacc: GradientBuffers: expected parameters that keep their gradients, got 0.weight, whose "
+                         "gradients go into an optimizer's moments",
                          UsageError);
     CHECK_THROWS_AS(Lanes<float>(model.parameters(), 4), UsageError);
     training.optimizer.begin_batch(6);
@@ -414,8 +414,8 @@ TEST_CASE_TEMPLATE("FoldedBackward: what needs gradients is refused, and changes
     CHECK_THROWS_WITH_AS(model.parameters()[0].grad(), not_kept, UsageError);
     CHECK_THROWS_WITH_AS(model.parameters()[0].grads(), not_kept, UsageError);
     CHECK_THROWS_WITH_AS(GradientNorm<float>(model.parameters())(),
-                         "gacc: GradientNorm: expected parameters that keep their gradients, got 0.weight, whose go into an "
-                         "optimizer's moments",
+                         "gacc: GradientNorm: expected parameters that keep their gradients, got 0.weight, whose "
+                         "gradients go into an optimizer's moments",
                          UsageError);
     NonFiniteGuard guard(training.optimizer, NonFinite::skip);
     CHECK(guard.accepts(forward()));

@@ -73,7 +73,7 @@ private:
         for (const Parameter<Scalar>& parameter : parameters_) {
             if (parameter.grad_is_folded()) {
                 throw UsageError("GradientNorm", "expected parameters that keep their gradients, got " + parameter.name() +
-                                                     ", whose go into an optimizer's moments");
+                                                     ", whose gradients go into an optimizer's moments");
             }
         }
         Index first = 0;

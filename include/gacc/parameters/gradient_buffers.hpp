@@ -29,8 +29,9 @@ public:
     explicit GradientBuffers(const Parameters<Scalar>& parameters) {
         for (auto& parameter : parameters.with_gradients()) {
             if (parameter.grad_is_folded()) {
-                throw UsageError("GradientBuffers", "expected parameters that keep their gradients, got " +
-                                                        parameter.name() + ", whose go into an optimizer's moments");
+                throw UsageError("GradientBuffers",
+                                 "expected parameters that keep their gradients, got " + parameter.name() +
+                                     ", whose gradients go into an optimizer's moments");
             }
             const auto size = static_cast<Index>(parameter.grad_storage().size());
             sets_.push_back({parameter.name(), Buffer<Scalar>(size, memory::Kind::gradients)});
