@@ -144,7 +144,7 @@ public:
     void set_state(std::span<const std::uint64_t> words) {
         const auto where = "NoiseScale", what = "a noise scale";
         detail::check_state(where, words.size() == 9, what);
-        for (const std::size_t i : {0, 1, 5, 6, 7}) {
+        for (const std::size_t i : {0U, 1U, 5U, 6U, 7U}) {
             detail::check_state(where, std::isfinite(detail::real(words[i])), what);
         }
         const Sums sums{detail::real(words[0]), detail::real(words[1]), detail::count(where, words[2], what),
