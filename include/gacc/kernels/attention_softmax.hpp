@@ -86,9 +86,10 @@ public:
             const Packet all_scale = all(scale), shift = negated(load(lse, 0, j)), sum = load(sums, 0, j);
             for (Index key = 0; key < keys; ++key) {
                 Packet p = exponential(multiply_add(load(scores, key, j), all_scale, shift));
-                Packet g = load(grads, key, j);
-                if constexpr (drops) { g = times(g, load(factors, key, j)); }
-                store(grads, key, j, times(times(p, all_scale), minus(g, sum)));
+                // Explicitly fused: a compiler would fuse it with some options and not with others.
+                const Packet g = load(grads, key, j);
+                const Packet difference = drops ? multiply_add(g, load(factors, key, j), negated(sum)) : minus(g, sum);
+                store(grads, key, j, times(times(p, all_scale), difference));
                 if constexpr (drops) { p = times(p, load(factors, key, j)); }
                 store(scores, key, j, p);
             }
