@@ -6,6 +6,7 @@
 #include <gacc/gacc.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/random_samples.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -22,15 +23,6 @@ namespace checkpoint_optimizers_test {
 using namespace gacc;
 
 namespace {
-
-TensorDataset<float> random_samples() {
-    Rng rng(3);
-    Tensor<float> inputs({23, 6});
-    inputs.matrix() = test::random_matrix<float>(rng, 23, 6);
-    std::vector<Label> labels(23);
-    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
-    return {std::move(inputs), std::move(labels)};
-}
 
 /// A small model and its optimizer, with a group for vectors.
 template <class Optimizer>
@@ -74,7 +66,7 @@ struct Training {
     }
 
     static constexpr double optimizer_rate = 0.05;
-    TensorDataset<float> data = random_samples();
+    TensorDataset<float> data = test::random_samples();
     Rng rng;
     DataPosition position;
     Sequential<float> model{Linear(6, 9), ReLU(), Linear(9, 3)};

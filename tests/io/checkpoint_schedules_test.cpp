@@ -6,6 +6,7 @@
 #include <gacc/gacc.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/random_samples.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -21,15 +22,6 @@ namespace checkpoint_schedules_test {
 using namespace gacc;
 
 namespace {
-
-TensorDataset<float> random_samples() {
-    Rng rng(3);
-    Tensor<float> inputs({23, 6});
-    inputs.matrix() = test::random_matrix<float>(rng, 23, 6);
-    std::vector<Label> labels(23);
-    std::ranges::generate(labels, [&] { return static_cast<Label>(rng.below(3)); });
-    return {std::move(inputs), std::move(labels)};
-}
 
 /// A rate that a training sets before each step. A Plateau measures the loss of each epoch.
 template <class Schedule>
@@ -75,7 +67,7 @@ struct Training {
     }
     std::vector<std::byte> state() { return test::state_of(model.parameters()); }
 
-    TensorDataset<float> data = random_samples();
+    TensorDataset<float> data = test::random_samples();
     Rng rng;
     DataPosition position;
     Sequential<float> model{Linear(6, 9), ReLU(), Linear(9, 3)};

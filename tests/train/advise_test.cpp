@@ -7,6 +7,7 @@
 #include <gacc/optim/adam.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/random_samples.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,25 +17,12 @@ namespace advise_test {
 
 using gacc::Index;
 
-namespace {
-
-gacc::TensorDataset<float> some_data(Index samples) {
-    gacc::Rng rng(1);
-    gacc::Tensor<float> inputs({samples, 6});
-    std::vector<gacc::Label> labels;
-    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(rng.normal()); }
-    for (Index i = 0; i < samples; ++i) { labels.push_back(inputs.data()[6 * i] > 0 ? 1 : 0); }
-    return gacc::TensorDataset<float>(inputs, labels);
-}
-
-}  // namespace
-
 TEST_CASE("advise: measures micro-batches up to what a budget allows, and leaves the model alone") {
     gacc::Sequential<float> model(gacc::Linear(6, 64), gacc::ReLU(), gacc::Linear(64, 2));
     gacc::Rng rng(2);
     model.initialize(rng);
     const auto before = gacc::test::state_of(model.parameters());
-    const auto data = some_data(200);
+    const auto data = gacc::test::samples_of_two_classes(200);
     const gacc::SoftmaxCrossEntropy<float> loss;
     const auto adam = [](const gacc::Parameters<float>& parameters) { return gacc::Adam<float>(parameters, {.beta2 = 0.99}); };
 
@@ -67,7 +55,7 @@ TEST_CASE("advise: measures micro-batches up to what a budget allows, and leaves
     CHECK(tight.plan.micro_batches > 1);
     CHECK_THROWS_AS(gacc::advise({.batch_size = 96, .memory = 100}, model, loss, adam, data), gacc::MemoryError);
     CHECK_THROWS_AS(gacc::advise({.batch_size = 96, .seconds = -1}, model, loss, adam, data), gacc::UsageError);
-    CHECK_THROWS_WITH_AS(gacc::advise({.batch_size = 96}, model, loss, adam, some_data(0)),
+    CHECK_THROWS_WITH_AS(gacc::advise({.batch_size = 96}, model, loss, adam, gacc::test::samples_of_two_classes(0)),
                          "gacc: advise: expected data to train on, got no samples", gacc::UsageError);
 }
 

@@ -9,6 +9,8 @@
 
 #include "support/gradient_check.hpp"
 
+#include "support/random_samples.hpp"
+
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -20,14 +22,6 @@ using gacc::detail::TrialTimes;
 
 namespace {
 
-gacc::TensorDataset<float> some_data(Index samples) {
-    gacc::Rng rng(1);
-    gacc::Tensor<float> inputs({samples, 6});
-    std::vector<gacc::Label> labels;
-    for (Index i = 0; i < inputs.size(); ++i) { inputs.data()[i] = static_cast<float>(rng.normal()); }
-    for (Index i = 0; i < samples; ++i) { labels.push_back(inputs.data()[6 * i] > 0 ? 1 : 0); }
-    return gacc::TensorDataset<float>(inputs, labels);
-}
 const auto adam = [](const gacc::Parameters<float>& parameters) { return gacc::Adam<float>(parameters); };
 
 gacc::Sequential<float> some_model() {
@@ -48,7 +42,7 @@ TEST_CASE("TrialTimes: a batch takes its samples and one step, whatever the batc
 }
 
 TEST_CASE("Trial: times at least one micro-batch after the first and one step, also if batches are long") {
-    const auto data = some_data(200);
+    const auto data = gacc::test::samples_of_two_classes(200);
     gacc::detail::Trial trial(some_model(), gacc::SoftmaxCrossEntropy<float>(), adam, data);
     const TrialTimes short_one = trial.time({.batch_size = 200, .micro_batch = 10}, 0);
     CHECK(short_one.samples == 10);
@@ -69,7 +63,7 @@ TEST_CASE("Trial: times at least one micro-batch after the first and one step, a
 }
 
 TEST_CASE("Trial: a training that is not finite is stopped") {
-    const auto data = some_data(200);
+    const auto data = gacc::test::samples_of_two_classes(200);
     const auto wild = [](const gacc::Parameters<float>& parameters) {
         return gacc::SGD<float>(parameters, {.learning_rate = 1e30});
     };
@@ -78,13 +72,13 @@ TEST_CASE("Trial: a training that is not finite is stopped") {
 }
 
 TEST_CASE("Trial: measures the noise in at least 8 batches of 8 micro-batches") {
-    const auto data = some_data(640);
+    const auto data = gacc::test::samples_of_two_classes(640);
     gacc::detail::Trial trial(some_model(), gacc::SoftmaxCrossEntropy<float>(), adam, data);
     const auto noise = trial.noise(10, 0);
     CHECK(noise.batches == 8);
     CHECK(trial.optimizer().steps() == 8);
     CHECK(noise.scale.value() > 0);
-    const auto none = some_data(7);  // one micro-batch in all
+    const auto none = gacc::test::samples_of_two_classes(7);  // one micro-batch in all
     gacc::detail::Trial too_few(some_model(), gacc::SoftmaxCrossEntropy<float>(), adam, none);
     CHECK(too_few.noise(7, 0).batches == 0);
 }
