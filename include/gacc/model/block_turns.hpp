@@ -11,9 +11,9 @@
 
 namespace gacc::inline GACC_ABI::detail {
 
-/// Threads that take blocks of samples backward through a model, each a block of its own. They take turns at the
-/// layers with parameters: a block goes through such a step after all blocks before it. So each sum of gradients is the
-/// chain of one thread.
+/// Threads that go through a model, each with a block of samples of its own. Backward, they take turns at the layers with
+/// parameters: a block goes through such a step after all blocks before it. So gradients are added up in the order of the
+/// blocks, as by one thread.
 ///
 /// Blocks are begun in order. So the first block that is not done waits for nobody.
 class BlockTurns {

@@ -87,8 +87,8 @@ public:
     /// Give it to the model's backward, and the exchange of one parameter begins while the gradients of those before it are
     /// computed, in the last micro-batch of a batch: model.backward(loss.backward(), group.ready()). The bits are the same.
     /// That micro-batch has one backward then, and step() must follow. The threads of a rank share each layer in such a
-    /// backward, also in deep models, where they else take a block of samples each. So on a fast network it may cost more
-    /// time than it hides.
+    /// backward, also in deep models, where they otherwise take a block of samples each. So on a fast network it may cost
+    /// more time than it hides.
     ///
     /// Throws     UsageError if that micro-batch has another backward
     const GradientReady<Scalar>& ready() const { return ready_; }
@@ -137,8 +137,8 @@ public:
         return stepped;
     }
 
-    /// noise.end_batch() with the micro-batches of all ranks: the same result on all. Numbers of ranks with the same lanes and
-    /// micro-batches give the same bits. Call it on all ranks within what step() calls. The micro-batches must not begin the
+    /// noise.end_batch() with the micro-batches of all ranks: the same result on all. For the same lanes and micro-batches,
+    /// any number of ranks gives the same bits. Call it on all ranks within what step() calls. The micro-batches must not begin the
     /// exchange (ready()): it joins gradients before they are measured.
     ///
     /// Throws     UsageError if it is called elsewhere, or as noise.end_batch()
