@@ -240,6 +240,15 @@ TEST_CASE("Lanes: empty lanes of a small batch are passed over") {
     CHECK(training.parameters.tally().batches() == 2);
 }
 
+TEST_CASE("Lanes: who computes some of the lanes has seen the whole batch once it ends") {
+    Training training;
+    Lanes<float> lanes(training.parameters, 4, 0, 2);
+    training.compute(lanes, 5);
+    CHECK(training.parameters.tally().seen() == lanes.first_sample(2));
+    lanes.end_batch(training.parameters.tally());
+    CHECK(training.parameters.tally().seen() == training.samples());
+}
+
 TEST_CASE("Lanes: a step trains as without lanes, up to rounding") {
     Training one, other;
     gacc::Adam<float> adam(one.parameters), plain(other.parameters);
