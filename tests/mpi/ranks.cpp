@@ -47,6 +47,8 @@ private:
     bool whole_;
 };
 
+constexpr std::size_t panel = gacc::detail::Simd<float>::panel_width;  // numbers
+
 /// Exchanges are as many as batches, and bytes as few as they can be.
 void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& traffic, Index lanes, Index steps,
                    double bytes) {
@@ -55,8 +57,9 @@ void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& 
     const auto own = static_cast<double>(joins.sums(session.rank()));
     const auto others = static_cast<double>(joins.sums()) - own;
     const double share = (ranks - 1) / ranks;
-    // Slices are whole packets, and the gradients of shared values, 33 x 48 numbers, lie in the slice of these values.
-    const double unit = (64 * ranks + 33 * 48 * sizeof(float)) * (own + others + 1);
+    // Slices are whole panels, and the gradients of shared values, 33 x 33 numbers, lie in the slice of these values.
+    constexpr std::size_t shared = 33 * ((33 + panel - 1) / panel) * panel;
+    const double unit = (panel * ranks + shared) * sizeof(float) * (own + others + 1);
     const double exchanges = ranks > 1 ? static_cast<double>(steps) : 0;
     const auto expect = [&](const char* what, double got, double most) {
         if (got > most || got < 0.9 * most - exchanges * 2 * unit) {
@@ -100,8 +103,8 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
 
     const Index lanes = has("lanes") ? 7 : arguments.number("lanes", 8);
     gacc::mpi::DataParallel group(session, model, adam, {.lanes = lanes});
-    if (session.ranks() > 1 && !whole &&
-        adam.state_bytes() - of_norm > moments / static_cast<std::size_t>(session.ranks()) + 2 * 64) {
+    const auto slice = moments / static_cast<std::size_t>(session.ranks()) + 2 * panel * sizeof(float);
+    if (session.ranks() > 1 && !whole && adam.state_bytes() - of_norm > slice) {
         throw std::runtime_error("expected a slice of the moments, got " + std::to_string(adam.state_bytes()) + " bytes");
     }
     group.expect_same("training data", gacc::fingerprint(digits) + (has("fingerprint") ? 1 : 0));
