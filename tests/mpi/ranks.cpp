@@ -114,7 +114,7 @@ void train(gacc::mpi::Session& session, const Arguments& arguments) {
     if (planned != plan.bytes[gacc::memory::Kind::gradients]) { throw std::runtime_error("other bytes than planned"); }
 
     const bool measures = !arguments.text("noise").empty();
-    gacc::NoiseScale<float> noise(adam.parameters());
+    gacc::NoiseScale<float> noise(adam.parameters(), {.one_in = has("one_in") ? 4 : 8});
     gacc::GradientNorm<float> norm(model.parameters());
     gacc::State measured;  // after each step
     const auto measure = [&] {

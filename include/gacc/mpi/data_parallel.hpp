@@ -8,10 +8,9 @@
 #include <gacc/data/batch.hpp>
 #include <gacc/model/sequential.hpp>
 #include <gacc/mpi/agreement.hpp>
+#include <gacc/mpi/batch_measures.hpp>
 #include <gacc/mpi/exchange.hpp>
 #include <gacc/mpi/session.hpp>
-#include <gacc/mpi/sliced_noise.hpp>
-#include <gacc/mpi/sliced_norm.hpp>
 #include <gacc/mpi/talk.hpp>
 #include <gacc/optim/clip.hpp>
 #include <gacc/optim/optimizer.hpp>
@@ -20,7 +19,6 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -57,8 +55,9 @@ public:
           lanes_((check(session, options, model.parameters(), optimizer), lanes_of(session, options))),
           exchange_(session, parameters_, options.lanes),
           sliced_(session.ranks() > 1 &&
-                  optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))) {
-        if (sliced_ && optimizer.norm() != nullptr) { sliced_norm(); }
+                  optimizer.keep_slice(exchange_.first(session.rank()), exchange_.count(session.rank()))),
+          measures_(session, talk_, exchange_.messages(), parameters_, options.lanes, exchange_.slices(), sliced_) {
+        if (sliced_ && optimizer.norm() != nullptr) { measures_.prepare_norm(); }
         if (session.ranks() == 1) { return; }
         ready_ = [this](Parameter<Scalar>& parameter) {
             if (lanes_.in_last_micro_batch()) { exchange_.send(lanes_, parameter); }
@@ -123,12 +122,9 @@ public:
             });
             if (!sliced_) { exchange_.share_gradients(); }
             lanes_.end_batch(sum.with_seen(own));
-            if (sliced_ && optimizer_.norm() != nullptr && sum.weight() > 0) { sliced_norm()(*optimizer_.norm()); }
+            if (optimizer_.norm() != nullptr && sum.weight() > 0) { measures_.join(*optimizer_.norm()); }
         }
-        {
-            const Measuring measuring(measures_);
-            measure();
-        }
+        measures_.allow(measure);
         const Index before = optimizer_.steps();
         if (!parameters_.tally().empty()) { optimizer_.step(); }
         optimizer_.zero_grad();
@@ -141,22 +137,11 @@ public:
     /// any number of ranks gives the same bits. Call it on all ranks within what step() calls. The micro-batches must not begin the
     /// exchange (ready()): it joins gradients before they are measured.
     ///
-    /// Throws     UsageError if it is called elsewhere, or as noise.end_batch()
-    bool end_batch(NoiseScale<Scalar>& noise) {
-        check_measures("DataParallel::end_batch");
-        if (&noise.sample().parameters().tally() != &parameters_.tally()) {
-            throw UsageError("DataParallel::end_batch", "expected the noise scale of this model, got that of another");
-        }
-        if (session_.ranks() == 1) { return noise.end_batch(); }
-        if (!noise_) { noise_.emplace(session_, exchange_.messages(), lanes(), exchange_.slices()); }
-        return (*noise_)(noise, sliced_);
-    }
+    /// Throws     UsageError if it is called elsewhere, if the noise scale is that of another model or its one_in differs
+    ///            between ranks, or as noise.end_batch()
+    bool end_batch(NoiseScale<Scalar>& noise) { return measures_.end_batch(noise); }
     /// The norm of the gradients of all ranks, with the bits that it has on one. Call it as end_batch().
-    double norm(GradientNorm<Scalar>& meter) {
-        check_measures("DataParallel::norm");
-        if (sliced_) { sliced_norm()(meter); }
-        return meter();
-    }
+    double norm(GradientNorm<Scalar>& meter) { return measures_.norm(meter); }
 
     /// Saves a gacc::Checkpoint of this training: rank 0 writes the file. Call it on all ranks, after a step. To resume,
     /// load the file on all ranks before you make this object; their number may be another.
@@ -201,18 +186,9 @@ public:
 
     Index lanes() const { return lanes_.lanes(); }
     /// Bytes of the sums that wait, and of those that arrive; with clipping or norm() also of two blocks of the norm.
-    std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes() + (norm_ ? norm_->bytes() : 0); }
+    std::size_t bytes() const { return lanes_.bytes() + exchange_.bytes() + measures_.bytes(); }
 
 private:
-    /// While it lives, measure() runs.
-    struct Measuring {
-        explicit Measuring(bool& measures) : measures_(measures) { measures_ = true; }
-        ~Measuring() { measures_ = false; }
-        Measuring(const Measuring&) = delete;
-        Measuring& operator=(const Measuring&) = delete;
-        bool& measures_;
-    };
-
     /// All ranks throw, or none.
     void check(Session& session, const DataParallelOptions& options, const Parameters<Scalar>& parameters,
                Optimizer<Scalar>& optimizer) {
@@ -235,16 +211,6 @@ private:
     Lanes<Scalar> lanes_of(Session& session, const DataParallelOptions& options) {
         const detail::LaneJoins joins(options.lanes, session.ranks());
         return {parameters_, options.lanes, joins.first_lane(session.rank()), joins.first_lane(session.rank() + 1)};
-    }
-
-    detail::SlicedNorm<Scalar>& sliced_norm() {
-        if (!norm_) { norm_.emplace(session_, exchange_.messages(), parameters_, exchange_.slices()); }
-        return *norm_;
-    }
-    void check_measures(const char* where) const {
-        if (measures_) { return; }
-        throw UsageError(where, "expected a call within the function that step() takes, where the gradients of all ranks are "
-                                "joined, got one elsewhere");
     }
 
     /// Rank 0 gets the moments of all slices.
@@ -280,12 +246,10 @@ private:
     detail::Talk talk_;  // beside the exchange
     Lanes<Scalar> lanes_;
     detail::Exchange<Scalar> exchange_;
-    GradientReady<Scalar> ready_;                       // empty on one rank
-    bool sliced_;                                       // this rank updates its slice of the values alone
-    std::optional<detail::SlicedNorm<Scalar>> norm_;    // if it is sliced, and clips or measures
-    std::optional<detail::SlicedNoise<Scalar>> noise_;  // if it measures
-    bool measures_ = false;                             // within what step() calls
-    std::uint64_t samples_ = 0;                         // a checksum of the batch's samples
+    GradientReady<Scalar> ready_;  // empty on one rank
+    bool sliced_;                  // this rank updates its slice of the values alone
+    detail::BatchMeasures<Scalar> measures_;
+    std::uint64_t samples_ = 0;  // a checksum of the batch's samples
 };
 
 }  // namespace gacc::mpi
