@@ -2,6 +2,7 @@
 
 #include <gacc/accumulation/audit.hpp>
 #include <gacc/accumulation/plan.hpp>
+#include <gacc/core/checksum.hpp>
 #include <gacc/data/batches.hpp>
 #include <gacc/data/fingerprint.hpp>
 #include <gacc/data/subset.hpp>
@@ -13,6 +14,7 @@
 #include <gacc/train/metrics.hpp>
 
 #include "support/gradient_check.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 

@@ -5,6 +5,7 @@
 #include <gacc/layers/silu.hpp>
 #include <gacc/layers/softplus.hpp>
 #include <gacc/layers/tanh.hpp>
+#include <gacc/model/residual.hpp>
 
 #include "support/layer_check.hpp"
 
@@ -14,6 +15,7 @@
 #include <limits>
 #include <numbers>
 #include <string>
+#include <vector>
 
 namespace activations_test {
 
@@ -58,6 +60,16 @@ TEST_CASE("Sigmoid: values, and gradients for any shape and cut") {
     check_values(gacc::Sigmoid<double>(), [](double x) { return 1 / (1 + std::exp(-x)); });
     check_shapes([]<class S>() { return gacc::Sigmoid<S>(); });
     CHECK(gacc::Sigmoid().description() == "Sigmoid");
+}
+
+TEST_CASE("Tanh: its slope is taken from y, also where x stays for another reader") {
+    gacc::Sequential model(gacc::Linear<double>(1, 1), gacc::Residual(gacc::Tanh<double>()));
+    auto parameters = model.parameters();
+    parameters[0].set_value(Matrix<double>{{0.75}});
+    const Matrix<double> x{{1}}, grad_y{{1}};
+    CHECK(model.forward(x)(0, 0) == doctest::Approx(0.75 + std::tanh(0.75)).epsilon(1e-15));
+    model.backward({grad_y, std::vector<double>{1}});
+    CHECK(parameters[0].grad()(0, 0) == doctest::Approx(2 - std::tanh(0.75) * std::tanh(0.75)).epsilon(1e-15));
 }
 
 TEST_CASE("LeakyReLU: values, and gradients for any shape and cut") {

@@ -39,6 +39,8 @@ TEST_CASE("LayerNorm: an example by hand") {
     const auto y = forward(layer, Matrix<double>{{1, 2, 3}, {6, 4, 2}});
     CHECK((y - Matrix<double>{{10 - step, 20, 30 + 3 * step}, {10 + step, 20, 30 - 3 * step}}).cwiseAbs().maxCoeff() <
           1e-14);
+    CHECK(layer.parameters().size() == 2);
+    CHECK(LayerNorm<double>(3, {.bias = false}).parameters().size() == 1);
 }
 
 TEST_CASE("RMSNorm: an example by hand") {
@@ -80,6 +82,24 @@ TEST_CASE("FrozenBatchNorm: y is scaled by the given statistics, for every cut")
         std::vector<double> ones(static_cast<std::size_t>(shape.back()), 1), others;
         for (std::size_t i = 0; i < ones.size(); ++i) { others.push_back(static_cast<double>(i) + 0.5); }
         check_layer([&]<class S>() { return gacc::FrozenBatchNorm<S>(others, ones, others, others); }, shape, rng);
+    }
+}
+
+TEST_CASE("FrozenBatchNorm: each feature has its own statistics, also where a Linear puts tiles of some features") {
+    constexpr Index features = 100;
+    std::vector<double> weight, zeros(features, 0), ones(features, 1);
+    for (Index i = 0; i < features; ++i) { weight.push_back(static_cast<double>(i + 1)); }
+    gacc::Sequential model(gacc::Linear<double>(1, features), gacc::FrozenBatchNorm<double>(weight, zeros, zeros, ones, 0));
+    auto parameters = model.parameters();
+    parameters[0].set_value(Matrix<double>::Ones(features, 1));
+    const Matrix<double> x{{2}}, grad_y = Matrix<double>::Ones(1, features);
+    const Matrix<double> y = model.forward(x);
+    model.backward({grad_y, std::vector<double>{1}});
+    const Matrix<double> grad = parameters[0].grad();
+    for (Index i = 0; i < features; ++i) {
+        CAPTURE(i);
+        CHECK(y(0, i) == 2 * weight[static_cast<std::size_t>(i)]);
+        CHECK(grad(i, 0) == 2 * weight[static_cast<std::size_t>(i)]);
     }
 }
 

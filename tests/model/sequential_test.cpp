@@ -1,5 +1,6 @@
 #include <gacc/model/sequential.hpp>
 
+#include <gacc/layers/embedding.hpp>
 #include <gacc/layers/linear.hpp>
 #include <gacc/layers/relu.hpp>
 #include <gacc/losses/softmax_cross_entropy.hpp>
@@ -295,6 +296,13 @@ TEST_CASE("Sequential: to predict more samples than memory can hold is an error 
         CHECK(text.starts_with("gacc: Sequential::predict: expected memory for "));
         CHECK(text.ends_with(" bytes of outputs, got none; predict fewer samples at a time"));
     }
+
+    // So many rows that an Index cannot count them.
+    constexpr Index tokens = Index{1} << 20;
+    const std::vector<float> x(tokens);
+    const gacc::ConstMatrixView<float> far_too_many(x.data(), Index{1} << 44, tokens, 0);
+    CHECK_THROWS_AS(Sequential<float>(gacc::Input(tokens), gacc::Embedding<float>(2, 1)).predict(far_too_many),
+                    gacc::MemoryError);
 }
 
 TEST_CASE("Sequential: predict between forward and backward does not disturb them") {

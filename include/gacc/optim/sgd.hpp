@@ -63,8 +63,9 @@ public:
     std::size_t state_bytes() const override { return velocity_.bytes() + this->clipping_bytes(); }
 
     std::vector<typename Optimizer<Scalar>::Moments> moments() override {
-        if (!has_velocity()) { return {}; }
-        return {{"velocity", velocity_.span()}};
+        std::vector<typename Optimizer<Scalar>::Moments> all;
+        if (has_velocity()) { all.push_back({"velocity", velocity_.span()}); }
+        return all;
     }
 
     bool keep_slice(Index first, Index count) override {
