@@ -28,6 +28,7 @@ TEST_CASE("sizes: a product is exact up to the largest size, and that size beyon
 TEST_CASE("sizes: a sum is exact up to the largest size, and that size beyond") {
     CHECK(sum_of(40, 2) == 42);
     CHECK(sum_of(1, 1, 40) == 42);
+    CHECK(sum_of(largest_size - 2, 1) == largest_size - 1);
     CHECK(sum_of(largest_size - 1, 1) == largest_size);
     CHECK(sum_of(largest_size, 1) == largest_size);
     CHECK(sum_of(largest_size, largest_size, 1) == largest_size);
