@@ -49,6 +49,7 @@ TEST_CASE("RMSNorm: an example by hand") {
     const auto y = forward(layer, Matrix<double>{{3, 4}});
     const double root = std::sqrt(12.5);
     CHECK((y - Matrix<double>{{3 / root, 40 / root}}).cwiseAbs().maxCoeff() < 1e-14);
+    CHECK(layer.parameters().size() == 1);
 }
 
 TEST_CASE("GroupNorm: an example by hand, over the rows of a sample") {

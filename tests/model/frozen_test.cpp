@@ -355,6 +355,10 @@ TEST_CASE("Frozen: what cannot be is refused with what to do") {
               "one with; freeze before the optimizer is made");
         CHECK(model.parameters().trained().size() == 6);
     }
+    {
+        const auto handle = model.parameters();
+        CHECK_THROWS_AS(model.freeze(below_last), gacc::UsageError);
+    }
     model.freeze([](const auto&) { return true; });
     CHECK(message([&] { gacc::Adam adam(model.parameters()); }) == "gacc: Adam: expected parameters to train, got none");
 

@@ -96,7 +96,6 @@ public:
 
     GradientCheck run() {
         GradientCheck check{.parameters = {}, .tolerance = options_.tolerance};
-        model_.parameters().zero_grad();
         value();
         const LossGradient<Scalar> gradient = loss_.backward();
         divides_ = gradient.reduction != Reduction::mean_over_samples;
