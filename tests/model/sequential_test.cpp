@@ -428,6 +428,7 @@ TEST_CASE("Sequential: inputs that do not fit are an error, and the forward befo
         "gacc: Linear(784 -> 128): expected 784 features a sample, got a micro-batch of shape 32 x 785 "
         "(samples x features)";
 
+    CHECK_THROWS_AS(model.predict(x.leftCols(783)), gacc::ShapeError);
     const auto y = model.forward(x);
     const auto before = state_of(model.parameters());
     const Matrix<float> y_before = y;
