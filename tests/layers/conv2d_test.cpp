@@ -118,6 +118,8 @@ TEST_CASE("Conv2d: the shape of y, as in PyTorch") {
     CHECK(Conv2d(3, 8, {.kernel = 3}).plan({28, 30, 3}).y == Shape{26, 28, 8});
     CHECK(Conv2d(3, 8, {.kernel = 3, .padding = 1}).plan({28, 30, 3}).y == Shape{28, 30, 8});
     CHECK(Conv2d(3, 8, {.kernel = 7, .stride = 2, .padding = 3}).plan({224, 224, 3}).y == Shape{112, 112, 8});
+    CHECK(Conv2d(1, 2, {.kernel = {3, 5}, .stride = {3, 2}, .padding = {0, 1}}).plan({30, 40, 1}).y ==
+          Shape{10, 19, 2});
     CHECK(Conv2d(3, 8, {.kernel = {3, 2}, .dilation = {2, 1}}).plan({5, 2, 3}).y == Shape{1, 1, 8});
     const auto plan = Conv2d(4, 8, {.kernel = 3, .groups = 2}).plan({5, 5, 4});
     CHECK(plan.work == 9 * (8 * 2 * 9 + 8));
