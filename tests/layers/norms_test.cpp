@@ -86,21 +86,25 @@ TEST_CASE("FrozenBatchNorm: y is scaled by the given statistics, for every cut")
     }
 }
 
-TEST_CASE("FrozenBatchNorm: each feature has its own statistics, also where a Linear puts tiles of some features") {
+TEST_CASE("FrozenBatchNorm: each feature has its own statistics, also where a Linear puts tiles of gradients") {
     constexpr Index features = 100;
     std::vector<double> weight, zeros(features, 0), ones(features, 1);
     for (Index i = 0; i < features; ++i) { weight.push_back(static_cast<double>(i + 1)); }
-    gacc::Sequential model(gacc::Linear<double>(1, features), gacc::FrozenBatchNorm<double>(weight, zeros, zeros, ones, 0));
+    gacc::Sequential model(gacc::Linear<double>(1, features),
+                           gacc::FrozenBatchNorm<double>(weight, zeros, zeros, ones, 0), gacc::Linear<double>(features, 1));
     auto parameters = model.parameters();
     parameters[0].set_value(Matrix<double>::Ones(features, 1));
-    const Matrix<double> x{{2}}, grad_y = Matrix<double>::Ones(1, features);
-    const Matrix<double> y = model.forward(x);
-    model.backward({grad_y, std::vector<double>{1}});
-    const Matrix<double> grad = parameters[0].grad();
-    for (Index i = 0; i < features; ++i) {
-        CAPTURE(i);
-        CHECK(y(0, i) == 2 * weight[static_cast<std::size_t>(i)]);
-        CHECK(grad(i, 0) == 2 * weight[static_cast<std::size_t>(i)]);
+    parameters[2].set_value(Matrix<double>::Ones(1, features));
+    for (const Index samples : {1, 20}) {
+        const Matrix<double> x = Matrix<double>::Constant(samples, 1, 2), grad_y = Matrix<double>::Ones(samples, 1);
+        parameters.zero_grad();
+        CHECK(model.forward(x)(samples - 1, 0) == 2 * 5050);
+        model.backward({grad_y, std::vector<double>(static_cast<std::size_t>(samples), 1)});
+        const Matrix<double> grad = parameters[0].grad();
+        for (Index i = 0; i < features; ++i) {
+            CAPTURE(i);
+            CHECK(grad(i, 0) == static_cast<double>(samples) * 2 * weight[static_cast<std::size_t>(i)]);
+        }
     }
 }
 
