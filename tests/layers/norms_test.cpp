@@ -91,7 +91,8 @@ TEST_CASE("FrozenBatchNorm: each feature has its own statistics, also where a Li
     std::vector<double> weight, zeros(features, 0), ones(features, 1);
     for (Index i = 0; i < features; ++i) { weight.push_back(static_cast<double>(i + 1)); }
     gacc::Sequential model(gacc::Linear<double>(1, features),
-                           gacc::FrozenBatchNorm<double>(weight, zeros, zeros, ones, 0), gacc::Linear<double>(features, 1));
+                           gacc::FrozenBatchNorm<double>(weight, zeros, zeros, ones, 0),
+                           gacc::Linear<double>(features, 1));
     auto parameters = model.parameters();
     parameters[0].set_value(Matrix<double>::Ones(features, 1));
     parameters[2].set_value(Matrix<double>::Ones(1, features));
