@@ -240,7 +240,7 @@ TEST_CASE("Lanes: empty lanes of a small batch are passed over") {
     CHECK(training.parameters.tally().batches() == 2);
 }
 
-TEST_CASE("Lanes: who computes some of the lanes has seen the whole batch once it ends") {
+TEST_CASE("Lanes: after end_batch() a model that computed some of the lanes has seen all samples of the batch") {
     Training training;
     Lanes<float> lanes(training.parameters, 4, 0, 2);
     training.compute(lanes, 5);

@@ -12,7 +12,7 @@ using gacc::detail::can_be_chosen;
 
 namespace {
 
-/// Between the first and the third there is a value that a sum reads later, so the second is no boundary.
+/// A sum after the second value also reads the first, so the second is no boundary.
 const std::vector<Activation> of_the_model{
     {.width = 3}, {.width = 4, .boundary = false}, {.width = 3, .rows = 2}, {.width = 2}};
 

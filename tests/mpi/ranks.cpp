@@ -47,7 +47,7 @@ private:
     bool whole_;
 };
 
-constexpr std::size_t panel = gacc::detail::Simd<float>::panel_width;  // numbers
+constexpr std::size_t panel = gacc::detail::Simd<float>::panel_width;  // slices begin at multiples of it
 
 /// Exchanges are as many as batches, and bytes as few as they can be.
 void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& traffic, Index lanes, Index steps,
@@ -57,7 +57,7 @@ void check_traffic(const gacc::mpi::Session& session, const gacc::mpi::Traffic& 
     const auto own = static_cast<double>(joins.sums(session.rank()));
     const auto others = static_cast<double>(joins.sums()) - own;
     const double share = (ranks - 1) / ranks;
-    // Slices are whole panels, and the gradients of shared values, 33 x 33 numbers, lie in the slice of these values.
+    // The gradients of shared values, 33 rows of 33 numbers in panels, are in the slice that has these values.
     constexpr std::size_t shared = 33 * ((33 + panel - 1) / panel) * panel;
     const double unit = (panel * ranks + shared) * sizeof(float) * (own + others + 1);
     const double exchanges = ranks > 1 ? static_cast<double>(steps) : 0;

@@ -125,7 +125,8 @@ while [ $# -gt 1 ]; do
         refused "DataParallel::ready: expected one backward of the group's model" 2 fault=twice overlap=yes
         refused "DataParallel::share: expected step() after the last micro-batch" 2 fault=skip overlap=yes
         refused "DataParallel::norm: expected a call within the function that step() takes" 2 fault=measure
-        refused "a one_in of 8 on rank 0 and a noise scale with a one_in of 4 on rank 1" 2 fault=one_in "noise=$folder/noise"
+        refused "a one_in of 8 on rank 0 and a noise scale with a one_in of 4 on rank 1" 2 fault=one_in \
+            "noise=$folder/noise"
         refused "expected as many lanes as ranks or more, got 2 lanes for 3 ranks" 3 lanes=2
         refused "Checkpoint: expected the moments of all numbers, got those of a rank's slice" 2 fault=save
         refused "expected rank 0 to save, got its error" 2 "save=$folder/none/run"

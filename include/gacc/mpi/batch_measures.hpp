@@ -20,10 +20,11 @@
 
 namespace gacc::inline GACC_ABI::mpi::detail {
 
-/// Measures a batch on several ranks: the norm of its gradients, and the noise scale. It is possible between the exchange
-/// of the gradients and the step, which zeroes them. All ranks get the bits that one rank gets.
+/// Measures a batch on several ranks: the norm of its gradients, and the noise scale. All ranks make the same calls in the
+/// same order, after the exchange of the gradients and before zero_grad(). All get the bits that one rank gets.
 ///
 /// Memory     two blocks of a norm, from the first norm on
+/// Throws     as DataParallel::end_batch() and norm()
 template <class Scalar>
 class BatchMeasures {
 public:
@@ -46,12 +47,8 @@ public:
             throw UsageError("DataParallel::end_batch", "expected the noise scale of this model, got that of another");
         }
         if (session_.ranks() == 1) { return noise.end_batch(); }
-        if (!noise_) {
-            Facts facts;
-            facts.add("a noise scale with a one_in of", static_cast<std::uint64_t>(noise.sample().phases()));
-            talk_.agree("DataParallel::end_batch", facts);
-            noise_.emplace(session_, messages_, lanes_, slices_);
-        }
+        if (agreed_ != &noise) { agree(noise); }
+        if (!noise_) { noise_.emplace(session_, messages_, lanes_, slices_); }
         return (*noise_)(noise, sliced_);
     }
     double norm(GradientNorm<Scalar>& meter) {
@@ -66,7 +63,7 @@ public:
         prepare_norm();
         (*norm_)(meter);
     }
-    /// Takes the memory of norms now.
+    /// Allocates the blocks of a norm now, so that no later call does. For slices alone.
     void prepare_norm() {
         if (!norm_) { norm_.emplace(session_, messages_, parameters_, slices_); }
     }
@@ -85,8 +82,16 @@ private:
 
     void check_allowed(const char* where) const {
         if (allowed_) { return; }
-        throw UsageError(where, "expected a call within the function that step() takes, where the gradients of all ranks are "
-                                "joined, got one elsewhere");
+        throw UsageError(where, "expected a call within the function that step() takes, where the gradients of all ranks "
+                                "are joined, got one elsewhere");
+    }
+    /// The ranks look at the same numbers only if these agree.
+    void agree(NoiseScale<Scalar>& noise) {
+        Facts facts;
+        facts.add("a noise scale with a one_in of", static_cast<std::uint64_t>(noise.sample().phases()));
+        facts.add("a noise scale with estimates so far:", static_cast<std::uint64_t>(noise.estimates()));
+        talk_.agree("DataParallel::end_batch", facts);
+        agreed_ = &noise;
     }
 
     Session& session_;
@@ -98,6 +103,7 @@ private:
     bool sliced_;
     std::optional<SlicedNorm<Scalar>> norm_;
     std::optional<SlicedNoise<Scalar>> noise_;
+    const NoiseScale<Scalar>* agreed_ = nullptr;  // the last one
     bool allowed_ = false;
 };
 
