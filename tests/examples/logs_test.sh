@@ -42,10 +42,11 @@ expect "seeds in json" 0 '^\{"runs": \[\{.*\}, \{.*\}\], "mean": [0-9.]+, "devia
     "$mnist" "${small[@]}" --epochs 1 --seeds 2 --json
 expect "seeds with a checkpoint" 2 '^--seeds: expected no --save' "$mnist" "${small[@]}" --seeds 2 --save "$work/x"
 
-expect "advice" 0 '^Accumulation is not needed: ' "$mnist" advise --data "$work/data" --hidden 64 --batch-size 100
+expect "advice" 0 '^Accumulation is not needed: ' "$mnist" advise --data "$work/data" --hidden 64 --batch-size 100 \
+    --threads 1
 check "it measures the noise" 'grep -qE "^(Noise scale: |The noise hides)" "$work/out"'
 expect "advice where memory is short" 0 '^Accumulate: .* MiB allowed\.$' \
-    "$mnist" advise --data "$work/data" --hidden 64 --batch-size 2000 --memory 1MiB
+    "$mnist" advise --data "$work/data" --hidden 64 --batch-size 2000 --memory 1MiB --threads 1
 expect "advice takes no micro-batch" 2 '--micro-batch: expected a training, got a request for advice' \
     "$mnist" advise --data "$work/data" --micro-batch 8
 finish
