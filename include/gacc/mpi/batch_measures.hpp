@@ -47,7 +47,7 @@ public:
             throw UsageError("DataParallel::end_batch", "expected the noise scale of this model, got that of another");
         }
         if (session_.ranks() == 1) { return noise.end_batch(); }
-        if (agreed_ != &noise) { agree(noise); }
+        agree(noise);
         if (!noise_) { noise_.emplace(session_, messages_, lanes_, slices_); }
         return (*noise_)(noise, sliced_);
     }
@@ -91,7 +91,6 @@ private:
         facts.add("a noise scale with a one_in of", static_cast<std::uint64_t>(noise.sample().phases()));
         facts.add("a noise scale with estimates so far:", static_cast<std::uint64_t>(noise.estimates()));
         talk_.agree("DataParallel::end_batch", facts);
-        agreed_ = &noise;
     }
 
     Session& session_;
@@ -103,7 +102,6 @@ private:
     bool sliced_;
     std::optional<SlicedNorm<Scalar>> norm_;
     std::optional<SlicedNoise<Scalar>> noise_;
-    const NoiseScale<Scalar>* agreed_ = nullptr;  // the last one
     bool allowed_ = false;
 };
 

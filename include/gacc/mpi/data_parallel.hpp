@@ -136,8 +136,8 @@ public:
     /// micro-batches, any number of ranks gives the same bits. Call it on all ranks within what step() calls. The
     /// micro-batches must not begin the exchange (ready()): it joins gradients before they are measured.
     ///
-    /// Throws     UsageError if it is called elsewhere, if the noise scale is that of another model, or its one_in or its
-    ///            estimates differ between ranks at its first batch, or as noise.end_batch()
+    /// Throws     UsageError if it is called elsewhere, if the noise scale is that of another model, or its one_in or the
+    ///            number of its estimates differs between ranks, or as noise.end_batch()
     bool end_batch(NoiseScale<Scalar>& noise) { return measures_.end_batch(noise); }
     /// The norm of the gradients of all ranks, with the bits that it has on one. Call it as end_batch().
     double norm(GradientNorm<Scalar>& meter) { return measures_.norm(meter); }
